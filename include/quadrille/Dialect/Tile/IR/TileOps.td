@@ -1,0 +1,273 @@
+//===- TileOps.td - Operations of the tile dialect -*- tablegen -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_DIALECT_TILE_IR_TILEOPS_TD
+#define QUADRILLE_DIALECT_TILE_IR_TILEOPS_TD
+
+include "quadrille/Dialect/Tile/IR/TileDialect.td"
+include "mlir/Dialect/LLVMIR/LLVMTypes.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class TileOp<string mnemonic, list<Trait> traits = []> : Op<TileDialect, mnemonic, traits>;
+
+def LLVMPointer : Type<CPred<"::mlir::isa<::mlir::LLVM::LLVMPointerType>($_self)">, "pointer",
+                       "::mlir::LLVM::LLVMPointerType">;
+def TileTensor : StaticShapeTensorOf<[AnyFloat, AnySignlessInteger]>;
+def F32Tile : StaticShapeTensorOf<[F32]>;
+def I32Tile : StaticShapeTensorOf<[I32]>;
+
+//===----------------------------------------------------------------------===//
+// Program and memory
+//===----------------------------------------------------------------------===//
+
+def ProgramIdOp : TileOp<"program_id", [Pure]> {
+  let summary = "Number of this program along one grid dimension";
+  let description = "Dimension 0 varies fastest. Result: i64, from 0.";
+  let arguments = (ins ConfinedAttr<I32Attr, [IntNonNegative, IntMaxValue<1>]>:$dim);
+  let results = (outs I64:$id);
+  let assemblyFormat = "$dim attr-dict";
+}
+
+class TileAccess<string mnemonic, list<Trait> traits> : TileOp<mnemonic,
+    !listconcat([AttrSizedOperandSegments], traits)> {
+  code accessors = [{
+    /// Rank of the access, which is the rank of the tile.
+    unsigned getRank() { return getOffsets().size(); }
+  }];
+}
+
+def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
+  let summary = "Read a tile from memory";
+  let description = [{
+    Element (i, j, ..) of the tile is read from
+    `base + ((offset0 + i) * stride0 + (offset1 + j) * stride1 + ..)` elements.
+    Positions at or beyond `bounds` read as zero and are not touched. Offsets,
+    bounds and strides are in elements. Memory must be aligned to its element.
+  }];
+  let arguments = (ins LLVMPointer:$base, Variadic<I64>:$offsets,
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = [{
+    $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
+    `:` type($base) `->` type($result)
+  }];
+  let extraClassDeclaration = accessors;
+  let hasVerifier = 1;
+}
+
+def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "Write a tile to memory";
+  let description = "The counterpart of `tile.load`: positions at or beyond `bounds` are not written.";
+  let arguments = (ins TileTensor:$value, LLVMPointer:$base, Variadic<I64>:$offsets,
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides);
+  let assemblyFormat = [{
+    $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
+    `:` type($value) `,` type($base)
+  }];
+  let extraClassDeclaration = accessors;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Shape
+//===----------------------------------------------------------------------===//
+
+def ReshapeOp : TileOp<"reshape", [Pure, SameOperandsAndResultElementType]> {
+  let summary = "Same elements in row-major order under another shape";
+  let description = "Moves nothing: a layout speaks of the row-major index.";
+  let arguments = (ins TileTensor:$source);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def TransposeOp : TileOp<"transpose", [Pure, SameOperandsAndResultElementType]> {
+  let summary = "Swap the dimensions of a two-dimensional tile";
+  let description = "Moves nothing: it permutes the bits of the index that the layout maps to.";
+  let arguments = (ins TileTensor:$source);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def BroadcastOp : TileOp<"broadcast", [Pure, SameOperandsAndResultElementType]> {
+  let summary = "Repeat a tile along its dimensions of size 1";
+  let description = [{
+    The source's layout must be the result's with the bits of the repeated
+    dimensions deleted, so that every lane has what it needs.
+  }];
+  let arguments = (ins TileTensor:$source);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SplatOp : TileOp<"splat", [Pure]> {
+  let summary = "A tile with one scalar everywhere";
+  let arguments = (ins AnyTypeOf<[AnyFloat, AnySignlessInteger]>:$scalar);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$scalar attr-dict `:` type($scalar) `->` type($result)";
+}
+
+def ConvertLayoutOp : TileOp<"convert_layout", [Pure, SameOperandsAndResultShape,
+                                                SameOperandsAndResultElementType]> {
+  let summary = "The same tile under another layout";
+  let description = [{
+    Lowered to what the conversion planner of lib/Layout finds cheapest: renamed
+    registers, exchanges between lanes, or shared memory.
+  }];
+  let arguments = (ins TileTensor:$source);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Computation across elements
+//===----------------------------------------------------------------------===//
+
+def Reduction : I32EnumAttr<"Reduction", "associative combination of two elements", [
+    I32EnumAttrCase<"maxui", 0>, I32EnumAttrCase<"addf", 1>, I32EnumAttrCase<"ori", 2>,
+    I32EnumAttrCase<"addi", 3>]> {
+  let cppNamespace = "::quadrille::tile";
+  let genSpecializedAttr = 0;
+}
+def ReductionAttr : EnumAttr<TileDialect, Reduction, "reduction"> {
+  let assemblyFormat = "$value";
+}
+
+def ReduceOp : TileOp<"reduce", [Pure, SameOperandsAndResultElementType]> {
+  let summary = "Combine the elements along some dimensions";
+  let description = [{
+    The reduced dimensions have size 1 in the result, which every lane that held
+    a part of them holds. `addf` adds pairwise by index bit from the lowest:
+    v[i] := fl(v[i] + v[i xor 1]), then xor 2, .., which fixes its bits.
+  }];
+  let arguments = (ins ReductionAttr:$kind, TileTensor:$source, DenseI64ArrayAttr:$dims);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$kind $source `dims` `=` $dims attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def HadamardOp : TileOp<"hadamard", [Pure, SameOperandsAndResultType]> {
+  let summary = "Unnormalised Walsh-Hadamard transform along the last dimension";
+  let description = [{
+    Butterfly stages h = 1, 2, 4, .., n/2, each (u, v) -> (fl(u + v), fl(u - v)),
+    n the size of the last dimension. docs/numerics.md, "RHT".
+  }];
+  let arguments = (ins F32Tile:$source);
+  let results = (outs F32Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+}
+
+def PackOp : TileOp<"pack", [Pure]> {
+  let summary = "Eight 4-bit codes to a 32-bit word";
+  let description = [{
+    Word w of a row holds code 8w + i in its bits [4i, 4i + 4): in little-endian
+    memory, element 2i is the low nibble of byte i. Codes must be below 16. The
+    last dimension shrinks by 8; its lowest three bits must be register bits.
+  }];
+  let arguments = (ins I32Tile:$codes);
+  let results = (outs I32Tile:$words);
+  let assemblyFormat = "$codes attr-dict `:` type($codes) `->` type($words)";
+  let hasVerifier = 1;
+}
+
+def UnpackOp : TileOp<"unpack", [Pure]> {
+  let summary = "A 32-bit word to eight 4-bit codes";
+  let description = "The inverse of `tile.pack`.";
+  let arguments = (ins I32Tile:$words);
+  let results = (outs I32Tile:$codes);
+  let assemblyFormat = "$words attr-dict `:` type($words) `->` type($codes)";
+  let hasVerifier = 1;
+}
+
+def LookupOp : TileOp<"lookup", [Pure]> {
+  let summary = "Values of up to 16 indices from a constant table";
+  let description = "Indices (i32) must be below the table's length.";
+  let arguments = (ins I32Tile:$index, DenseF32ArrayAttr:$table);
+  let results = (outs F32Tile:$result);
+  let assemblyFormat = "$index `,` $table attr-dict `:` type($index) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def RandomOp : TileOp<"random", [Pure]> {
+  let summary = "Philox4x32 bits for each element, by its number in the output";
+  let description = [{
+    Element (i, j) of a two-dimensional tile has number
+    e = base + (row + i) * rowLength + column + j and takes bits
+    [b * (e mod 128/b), + b) of the 128-bit draw e / (128/b) of `stream` under
+    `key` (docs/numerics.md, "Random bits"). So the bits do not depend on the
+    tile, the layout or the target. `base`, `rowLength` and `column` are multiples
+    of 16. Result: integers in [0, 2^b).
+  }];
+  let arguments = (ins I64:$key, I64:$base, I64:$row, I64:$column, I64:$rowLength,
+                   I32Attr:$bits, I32Attr:$rounds, I32Attr:$stream);
+  let results = (outs I32Tile:$result);
+  let assemblyFormat = [{
+    $key `,` $base `at` `(` $row `,` $column `)` `of` $rowLength `bits` `=` $bits
+    `rounds` `=` $rounds `stream` `=` $stream attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Host schedule
+//===----------------------------------------------------------------------===//
+
+def BufferType : TypeDef<TileDialect, "Buffer"> {
+  let mnemonic = "buffer";
+  let summary = "A run-time array of the host schedule: address, sizes, strides";
+  let description = "`!tile.buffer<2 x bf16>`: rank and element type; sizes and strides in elements.";
+  let parameters = (ins "unsigned":$rank, "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` $rank `x` $elementType `>`";
+}
+
+def ScheduleValue : AnyTypeOf<[BufferType, I64, F32]>;
+
+def DimOp : TileOp<"dim", [Pure]> {
+  let summary = "Size of a buffer along a dimension, in elements";
+  let arguments = (ins BufferType:$buffer, I32Attr:$dim);
+  let results = (outs I64:$size);
+  let assemblyFormat = "$buffer `,` $dim attr-dict `:` type($buffer)";
+}
+
+def StrideOp : TileOp<"stride", [Pure]> {
+  let summary = "Stride of a buffer along a dimension, in elements";
+  let arguments = (ins BufferType:$buffer, I32Attr:$dim);
+  let results = (outs I64:$stride);
+  let assemblyFormat = "$buffer `,` $dim attr-dict `:` type($buffer)";
+}
+
+def AllocOp : TileOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "Workspace for the duration of the program";
+  let description = [{
+    Comes from the caller's allocator on the caller's stream, or from `workspace=`.
+    64-byte aligned; its bytes are in `explain()`.
+  }];
+  let arguments = (ins I64:$bytes);
+  let results = (outs BufferType:$buffer);
+  let assemblyFormat = "$bytes attr-dict `:` type($buffer)";
+}
+
+def LaunchOp : TileOp<"launch"> {
+  let summary = "Run a kernel over a grid";
+  let description = [{
+    Runs `kernel` once for each (x, y) in gridX x gridY, in any order. A buffer is
+    passed as its address.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, I64:$gridX, I64:$gridY,
+                   Variadic<ScheduleValue>:$args);
+  let assemblyFormat = [{
+    $kernel `grid` `(` $gridX `,` $gridY `)` `args` `(` ($args^ `:` type($args))? `)` attr-dict
+  }];
+}
+
+#endif // QUADRILLE_DIALECT_TILE_IR_TILEOPS_TD
