@@ -16,14 +16,16 @@ include(AddMLIR)
 include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(definitions UNIX_COMMAND "${LLVM_DEFINITIONS}")
 add_definitions(${definitions})
-# LLVM is built without RTTI; only what derives from its classes must match it.
+# LLVM's own convention. (A class of ours that derives from LLVM's needs the type information of its base
+# if it is compiled with RTTI, and upstream's default builds have none.)
 set(QUADRILLE_MLIR_OPTIONS -fno-rtti -fno-exceptions)
 set(QUADRILLE_LLVM_PREFIX "${LLVM_TOOLS_BINARY_DIR}/..")
 
-# Fast links while developing.
-find_program(QUADRILLE_LLD NAMES ld.lld-22 ld.lld HINTS "${LLVM_TOOLS_BINARY_DIR}")
-if(QUADRILLE_LLD)
-  add_link_options(--ld-path=${QUADRILLE_LLD})
+# lld: fast links while developing, and the only linker that takes archives in any order for a wheel.
+find_program(QUADRILLE_LD_LLD NAMES ld.lld HINTS "${LLVM_TOOLS_BINARY_DIR}")
+if(QUADRILLE_LD_LLD)
+  cmake_path(GET QUADRILLE_LD_LLD PARENT_PATH lld_dir)
+  add_link_options(-fuse-ld=lld "-B${lld_dir}")
 endif()
 
 # quadrille_mlir_library(Name sources... [DEPENDS generated-target...] [LINK_LIBS lib...])
@@ -37,6 +39,32 @@ function(quadrille_mlir_library name)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
   target_link_libraries(${name} PUBLIC ${ARG_LINK_LIBS})
+endfunction()
+
+# Links the static archives of LLVM and MLIR into a shared library or a program and hides them.
+#
+# The exported targets cannot be linked as they are: their interfaces name the shared LLVM (and one of them the
+# shared MLIR), which would bring a second copy. So this names the archive files themselves, all of them: the
+# linker takes the members that are referred to, whatever their order. Code of ours must therefore initialise
+# the back ends it wants by name (LLVMInitializeX86Target, ..): InitializeAllTargets refers to all twenty.
+function(quadrille_link_mlir_static target)
+  get_property(mlir_archives GLOBAL PROPERTY MLIR_ALL_LIBS)
+  set(archives)
+  foreach(lib IN LISTS mlir_archives LLVM_AVAILABLE_LIBS)
+    if(TARGET ${lib})
+      get_target_property(type ${lib} TYPE)
+      if(type STREQUAL "STATIC_LIBRARY")
+        list(APPEND archives "$<TARGET_FILE:${lib}>")
+      endif()
+    endif()
+  endforeach()
+  # What LLVMSupport compresses with; static too, so that a wheel needs the C library only.
+  find_library(QUADRILLE_ZLIB NAMES libz.a REQUIRED)
+  find_library(QUADRILLE_ZSTD NAMES libzstd.a REQUIRED)
+  target_link_libraries(${target} PRIVATE ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
+  target_link_options(${target} PRIVATE
+    -static-libstdc++ -static-libgcc
+    -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--icf=all -Wl,-O2 -Wl,--no-undefined)
 endfunction()
 
 # Links a final binary (tool, libquadrille, unit test) with MLIR and LLVM.
