@@ -1,0 +1,152 @@
+//===- Codegen.cpp - LLVM IR to assembly and objects ----------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Target/Codegen.h"
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Operator.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Triple.h"
+#include <mutex>
+
+using namespace llvm;
+
+namespace quadrille {
+
+/// The back ends that resolveTarget can name.
+static void initializeTargets() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    InitializeNativeTarget();
+    InitializeNativeTargetAsmPrinter();
+    InitializeNativeTargetAsmParser();
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    LLVMInitializeAMDGPUTargetInfo();
+    LLVMInitializeAMDGPUTarget();
+    LLVMInitializeAMDGPUTargetMC();
+    LLVMInitializeAMDGPUAsmPrinter();
+    LLVMInitializeAMDGPUAsmParser();
+  });
+}
+
+static Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const TargetSpec &spec,
+                                                                    unsigned optLevel) {
+  initializeTargets();
+  Triple triple(spec.triple);
+  std::string error;
+  const Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return createStringError(error);
+  TargetOptions options;
+  // A contracted multiply-add skips a rounding that the specification has.
+  options.AllowFPOpFusion = FPOpFusion::Strict;
+  auto level = CodeGenOpt::getLevel(optLevel).value_or(CodeGenOptLevel::Aggressive);
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, spec.cpu, spec.features, options, Reloc::PIC_,
+                                  /*CM=*/std::nullopt, level));
+}
+
+/// Withdraws every licence to change a result.
+static void pinFloatingPoint(Function &function) {
+  function.addFnAttr("denormal-fp-math", "ieee,ieee");
+  function.addFnAttr("denormal-fp-math-f32", "ieee,ieee");
+  for (Instruction &instruction : instructions(function))
+    if (isa<FPMathOperator>(instruction))
+      instruction.copyFastMathFlags(FastMathFlags());
+}
+
+Error prepareModule(Module &module, const TargetSpec &spec) {
+  auto machine = createTargetMachine(spec, /*optLevel=*/0);
+  if (!machine)
+    return machine.takeError();
+  module.setTargetTriple(Triple(spec.triple));
+  module.setDataLayout((*machine)->createDataLayout());
+  bool wide = spec.hasFeature("avx512f");
+  for (Function &function : module) {
+    pinFloatingPoint(function);
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", spec.cpu);
+    function.addFnAttr("target-features", spec.features);
+    // LLVM tunes some AVX-512 CPUs for 256 bits, which would split every
+    // register of a tile in two.
+    if (wide)
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+  return Error::success();
+}
+
+static OptimizationLevel pipelineLevel(unsigned optLevel) {
+  static const OptimizationLevel levels[] = {OptimizationLevel::O0, OptimizationLevel::O1,
+                                             OptimizationLevel::O2, OptimizationLevel::O3};
+  return levels[std::min(optLevel, 3u)];
+}
+
+Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOptions &options) {
+  auto machine = createTargetMachine(spec, options.optLevel);
+  if (!machine)
+    return machine.takeError();
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.LoopInterleaving = false;
+  tuning.SLPVectorization = false;
+  PassBuilder builder(machine->get(), tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager components;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  OptimizationLevel level = pipelineLevel(options.optLevel);
+  ModulePassManager passes = level == OptimizationLevel::O0
+                                 ? builder.buildO0DefaultPipeline(level)
+                                 : builder.buildPerModuleDefaultPipeline(level);
+  passes.run(module, modules);
+  return Error::success();
+}
+
+static Expected<std::string> emit(Module &module, const TargetSpec &spec,
+                                  const CodegenOptions &options, CodeGenFileType type) {
+  auto machine = createTargetMachine(spec, options.optLevel);
+  if (!machine)
+    return machine.takeError();
+  SmallVector<char, 0> code;
+  raw_svector_ostream stream(code);
+  legacy::PassManager passes;
+  if ((*machine)->addPassesToEmitFile(passes, stream, /*DwoOut=*/nullptr, type))
+    return createStringError("target " + spec.name + " cannot emit " +
+                             (type == CodeGenFileType::ObjectFile ? "objects" : "assembly"));
+  passes.run(module);
+  return std::string(code.data(), code.size());
+}
+
+Expected<std::string> emitAssembly(Module &module, const TargetSpec &spec,
+                                   const CodegenOptions &options) {
+  return emit(module, spec, options, CodeGenFileType::AssemblyFile);
+}
+
+Expected<std::string> emitObject(Module &module, const TargetSpec &spec,
+                                 const CodegenOptions &options) {
+  // The NVPTX back end has no object writer and aborts rather than says so.
+  if (Triple(spec.triple).isNVPTX())
+    return createStringError("target " + spec.name +
+                             " has no objects: its code is the stage \"asm\" (PTX)");
+  return emit(module, spec, options, CodeGenFileType::ObjectFile);
+}
+
+} // namespace quadrille
