@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/Diagnostics.h"
+#include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/IR/DiagnosticInfo.h"

@@ -62,7 +62,7 @@ static TargetSpec runningHost() {
   // Sorted, so that the specification is the same text in every process.
   std::vector<std::string> features;
   for (const auto &feature : sys::getHostCPUFeatures())
-    features.push_back((feature.second ? "+" : "-") + feature.first().str());
+    features.push_back((Twine(feature.second ? "+" : "-") + feature.first()).str());
   llvm::sort(features);
   return {"host", sys::getProcessTriple(), sys::getHostCPUName().str(),
           joinFeatures(features)};
@@ -74,9 +74,9 @@ static TargetSpec hostAtLevel(const HostLevel &level) {
   X86::getFeaturesForCPU(level.cpu, cpuFeatures);
   std::vector<std::string> features;
   for (StringRef feature : cpuFeatures)
-    features.push_back("+" + feature.str());
+    features.push_back((Twine("+") + feature).str());
   if (!level.extra.empty())
-    features.push_back("+" + level.extra.str());
+    features.push_back((Twine("+") + level.extra).str());
   llvm::sort(features);
   return {level.name.str(), sys::getProcessTriple(), level.cpu.str(), joinFeatures(features)};
 }
@@ -134,7 +134,7 @@ static constexpr NVIDIATarget nvidiaTargets[] = {
 static Expected<TargetSpec> resolveNVIDIA(StringRef name) {
   const auto *target = llvm::find_if(nvidiaTargets, [&](auto &t) { return t.name == name; });
   if (target != std::end(nvidiaTargets))
-    return TargetSpec{name.str(), "nvptx64-nvidia-cuda", name.str(), "+" + target->ptx.str()};
+    return TargetSpec{name.str(), "nvptx64-nvidia-cuda", name.str(), (Twine("+") + target->ptx).str()};
   return unknownTarget(name, llvm::join(llvm::map_range(nvidiaTargets,
                                                         [](auto &t) { return t.name.str(); }),
                                         ", "));
