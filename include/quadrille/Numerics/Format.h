@@ -77,12 +77,24 @@ struct Format {
   bool operator==(const Format &) const = default;
 };
 
+/// Version of the numerics of docs/numerics.md: a change of any code or scale
+/// of any input changes it.
+inline constexpr unsigned numericsVersion = 1;
+
 /// e2m1, e1m2 or int4; null for another name.
 const Grid *lookupGrid(std::string_view name);
 /// A named format (UFP4, NVFP4, ...); null if there is none of that name.
 const Format *lookupFormat(std::string_view name);
 /// All named formats, in the order of docs/numerics.md.
 const std::vector<Format> &namedFormats();
+
+/// A LUT grid of 2 to 16 values in code order; qmax 0 means their largest
+/// magnitude. Check it with `verify`.
+Grid makeLutGrid(std::string name, std::vector<float> values, float qmax = 0);
+
+/// What is wrong with a grid or a format, in one sentence; empty if nothing.
+std::string verify(const Grid &grid);
+std::string verify(const Format &format);
 
 } // namespace quadrille
 
