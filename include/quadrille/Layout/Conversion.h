@@ -96,21 +96,25 @@ struct Conversion {
   std::string str() const;
 };
 
-/// The memory that a swizzle is for. An access of a warp is served `banks *
-/// bankBytes` bytes at a time, to lanes in order.
+/// The memory that a swizzle is for. Lanes are served in groups of consecutive
+/// ones: as many as make `banks * bankBytes` bytes, at most one for each bank.
 struct SharedMemoryModel {
   unsigned elementBytes = 4; ///< a power of two
   unsigned maxVectorBytes = 16;
   unsigned banks = 32, bankBytes = 4;
 };
 
+/// True if both layouts describe a tile of one size on the same number of lanes
+/// and warps (register counts may differ), and the source holds every element
+/// that the destination does.
+bool canConvert(const LinearLayout &source, const LinearLayout &destination);
+
 /// The cheapest way from `source` to `destination`, by the order in the
-/// comment at the top. Both describe a tile of the same size on the same number
-/// of lanes and warps; register counts may differ. Nothing if the source lacks an
-/// element that the destination holds, or if the tiles or machines differ.
-/// With a permutation for a source the number of register-lane exchanges is
-/// the least possible. `allowShared = false` (a target without it) gives
-/// nothing where only shared memory would do.
+/// comment at the top; nothing unless canConvert. Within a warp: exchanges, then
+/// at most one selection, then at most one lane permutation; when the source is
+/// a permutation no plan of that form has fewer exchanges.
+/// `allowShared = false` (a target without it) gives nothing where only shared
+/// memory would do.
 std::optional<Conversion> planConversion(const LinearLayout &source,
                                          const LinearLayout &destination,
                                          const SharedMemoryModel &memory = {},
@@ -121,11 +125,17 @@ std::optional<Conversion> planSharedConversion(const LinearLayout &source,
                                                const LinearLayout &destination,
                                                const SharedMemoryModel &memory = {});
 
-/// Cycles that the accesses of registers `vectors` (each a list of registers
-/// contiguous in memory, all of equal length) need in the worst case, as a
-/// multiple of the least possible, when element i lies at offset columns * i.
+/// log2 of the widest aligned vector with which registers of `layout` can be
+/// accessed when element i lies at offset columns * i: that many low bits of
+/// the offset are made by registers alone.
+unsigned accessVectorBits(const LinearLayout &layout, std::span<const uint64_t> columns,
+                          const SharedMemoryModel &memory);
+
+/// Cycles of one access of a warp with vectors of 1 << vectorBits elements, as
+/// a multiple of what its bytes need: 1 is free of bank conflicts. Lanes that
+/// touch the same bank word do not conflict.
 unsigned bankConflicts(const LinearLayout &layout, std::span<const uint64_t> columns,
-                       unsigned vectorElements, const SharedMemoryModel &memory);
+                       unsigned vectorBits, const SharedMemoryModel &memory);
 
 /// Runs a conversion on values: values[(warp * lanes + lane) * registers + reg].
 /// The meaning of the steps, for tests and for target authors.
