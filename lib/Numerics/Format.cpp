@@ -148,8 +148,8 @@ static std::string verifyType(const Level &level) {
   unsigned most = level.type == ScaleType::F32 ? 24 : level.type == ScaleType::BF16 ? 8 : 0;
   if (most == 0)
     return "only f32 and bf16 scales can be cut to fewer bits, not " + type;
-  if (level.bits < 2 || level.bits > most)
-    return type + " keeps 2 to " + std::to_string(most) + " significant bits, not " +
+  if (level.bits > most)
+    return type + " keeps 1 to " + std::to_string(most) + " significant bits, not " +
            std::to_string(level.bits);
   return "";
 }

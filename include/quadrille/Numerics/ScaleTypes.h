@@ -59,7 +59,7 @@ float maxScale(ScaleType type, unsigned significantBits = 0);
 /// Rounds a value to the type, to nearest with ties to the even encoding.
 /// Values under the floor (negative ones too) become the floor, values above
 /// the range saturate (infinity too), NaN becomes the type's NaN.
-/// `significantBits` (2..24 for f32, 2..8 for bf16, 0: all) cuts f32 and bf16.
+/// `significantBits` (1..24 for f32, 1..8 for bf16, 0: all) cuts f32 and bf16.
 /// `type` is not E1, whose values exist inside the HiF4 algorithm only.
 uint32_t encodeScale(ScaleType type, float value, unsigned significantBits = 0);
 
