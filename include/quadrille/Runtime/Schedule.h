@@ -10,8 +10,8 @@
 // of the arguments, allocations and kernel launches. The compiler prints it as
 // text, the runtime parses it once and interprets it at every call.
 //
-// Grammar: one statement a line, tokens separated by spaces; `;` starts a
-// comment; empty lines are ignored. N is a decimal integer.
+// Grammar: one statement a line, tokens separated by spaces. Empty lines and
+// lines that start with `;` are ignored. N is a decimal integer.
 //
 //   schedule    ::= `quadrille-schedule` `1` argument* kernel* instruction*
 //
@@ -81,7 +81,7 @@ namespace quadrille::runtime {
 enum class ArgumentKind : uint8_t { Buffer, I64, F32 };
 
 struct ArgumentDecl {
-  ArgumentKind kind;
+  ArgumentKind kind = ArgumentKind::Buffer;
   bool isOut = false;
   unsigned rank = 0;     ///< of a buffer
   unsigned itemSize = 0; ///< of a buffer, bytes
@@ -115,13 +115,13 @@ struct Instruction {
 
 /// One slot of a kernel's argument array.
 struct Operand {
-  bool isArgument;     ///< number is of an argument, not of a value
-  int64_t number;
-  int64_t offset = -1; ///< number of a value in bytes; -1: none
+  bool isArgument = false; ///< number is of an argument, not of a value
+  int64_t number = 0;
+  int64_t offset = -1;     ///< number of a value in bytes; -1: none
 };
 
 struct Launch {
-  unsigned kernel;
+  unsigned kernel = 0;
   llvm::SmallVector<Operand, 8> operands;
 };
 
