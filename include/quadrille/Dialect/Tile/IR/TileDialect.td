@@ -32,6 +32,11 @@ def TileDialect : Dialect {
   let cppNamespace = "::quadrille::tile";
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let extraClassDeclaration = [{
+    /// Fails with a diagnostic on `op` if `type` is a tile with a size that is no
+    /// power of two or a layout beyond its size.
+    static ::llvm::LogicalResult verifyTile(::mlir::Operation *op, ::mlir::Type type);
+  }];
 }
 
 def LayoutAttr : AttrDef<TileDialect, "Layout"> {
@@ -54,6 +59,7 @@ def LayoutAttr : AttrDef<TileDialect, "Layout"> {
     `<` `reg` `=` `[` (`]`) : ($reg^ `]`)? `,` `lane` `=` `[` (`]`) : ($lane^ `]`)?
     `,` `warp` `=` `[` (`]`) : ($warp^ `]`)? `>`
   }];
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     static LayoutAttr get(::mlir::MLIRContext *context, const ::quadrille::layout::LinearLayout &layout);
     /// The layout of a tile of `numElements` elements (a power of two).

@@ -48,10 +48,12 @@ def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
     Element (i, j, ..) of the tile is read from
     `base + ((offset0 + i) * stride0 + (offset1 + j) * stride1 + ..)` elements.
     Positions at or beyond `bounds` read as zero and are not touched. Offsets,
-    bounds and strides are in elements. Memory must be aligned to its element.
+    bounds and strides are in elements. The address of every position (i, j, .., 0)
+    is a multiple of `alignment` bytes, by default of the element's size.
   }];
   let arguments = (ins LLVMPointer:$base, Variadic<I64>:$offsets,
-                   Variadic<I64>:$bounds, Variadic<I64>:$strides);
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides,
+                   OptionalAttr<I64Attr>:$alignment);
   let results = (outs TileTensor:$result);
   let assemblyFormat = [{
     $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
@@ -65,7 +67,8 @@ def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Write a tile to memory";
   let description = "The counterpart of `tile.load`: positions at or beyond `bounds` are not written.";
   let arguments = (ins TileTensor:$value, LLVMPointer:$base, Variadic<I64>:$offsets,
-                   Variadic<I64>:$bounds, Variadic<I64>:$strides);
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides,
+                   OptionalAttr<I64Attr>:$alignment);
   let assemblyFormat = [{
     $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
     `:` type($value) `,` type($base)

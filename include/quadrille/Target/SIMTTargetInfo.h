@@ -1,0 +1,53 @@
+//===- SIMTTargetInfo.h - What GPUs have in common -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_TARGET_SIMTTARGETINFO_H
+#define QUADRILLE_TARGET_SIMTTARGETINFO_H
+
+#include "quadrille/Target/TargetInfo.h"
+
+namespace quadrille {
+
+/// A machine whose lanes are threads: a register of a tile is a scalar.
+class SIMTTargetInfo : public TargetInfo {
+public:
+  layout::LinearLayout memoryLayout(const layout::LinearLayout &compute,
+                                    unsigned contiguousBits) const override {
+    return compute;
+  }
+  mlir::Type registerType(mlir::Type element) const override { return element; }
+  mlir::Value splat(mlir::OpBuilder &, mlir::Location, mlir::Value scalar) const override {
+    return scalar;
+  }
+  mlir::Value laneId(mlir::OpBuilder &b, mlir::Location loc) const override;
+  mlir::Value warpId(mlir::OpBuilder &b, mlir::Location loc) const override;
+  mlir::Value exchange(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
+                       unsigned bit) const override;
+  mlir::Value permuteLanes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
+                           llvm::ArrayRef<unsigned> sourceLane) const override;
+  unsigned maxAccessWidth(unsigned elementBytes, unsigned alignment) const override;
+  llvm::SmallVector<mlir::Value> load(mlir::OpBuilder &b, mlir::Location loc,
+                                      const Access &access) const override;
+  void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
+             const Access &access) const override;
+
+protected:
+  using TargetInfo::TargetInfo;
+
+  /// The thread's number in its block, an i32.
+  virtual mlir::Value threadId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
+  /// The i32 `word` of lane `lane xor distance`.
+  virtual mlir::Value exchangeWord(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
+                                   unsigned distance) const = 0;
+  /// The i32 `word` of lane `source`, an i32.
+  virtual mlir::Value readLane(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
+                               mlir::Value source) const = 0;
+};
+
+} // namespace quadrille
+
+#endif // QUADRILLE_TARGET_SIMTTARGETINFO_H

@@ -1,0 +1,115 @@
+//===- TargetInfo.h - What a lowering asks of a target -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one interface between the generic lowering and a machine. A register of a
+// tile is a scalar per lane on SIMT machines and a vector with an element per
+// lane on a CPU; everything that differs because of it is here.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_TARGET_TARGETINFO_H
+#define QUADRILLE_TARGET_TARGETINFO_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "quadrille/Layout/LinearLayout.h"
+#include "llvm/ADT/StringRef.h"
+#include <memory>
+
+namespace quadrille {
+struct TargetSpec;
+
+class TargetInfo {
+public:
+  virtual ~TargetInfo();
+
+  /// Lanes that exchange values without memory: a warp, a wave, a SIMD vector.
+  unsigned getLanes() const { return lanes; }
+  /// Warps of a block; 1 where a block has no shared memory.
+  unsigned getWarps() const { return warps; }
+  /// Elements that a lane of a row kernel should own.
+  unsigned getElementsPerLane() const { return elementsPerLane; }
+
+  /// The layout in which memory is best read and written, for a tile that is
+  /// computed on under `compute`. `contiguousBits` of the tile's index are
+  /// consecutive in memory, from the lowest.
+  virtual layout::LinearLayout memoryLayout(const layout::LinearLayout &compute,
+                                            unsigned contiguousBits) const = 0;
+
+  /// The type of one register of elements of type `element`.
+  virtual mlir::Type registerType(mlir::Type element) const = 0;
+  /// `scalar`, the same in all lanes, as a register.
+  virtual mlir::Value splat(mlir::OpBuilder &b, mlir::Location loc, mlir::Value scalar) const = 0;
+  /// The lane's number as a register of i32.
+  virtual mlir::Value laneId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
+  /// The warp's number in its block, an i32 scalar.
+  virtual mlir::Value warpId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
+  /// The program's number along grid dimension `dim`, an i64 scalar.
+  virtual mlir::Value programId(mlir::OpBuilder &b, mlir::Location loc,
+                                mlir::FunctionOpInterface kernel, unsigned dim) const = 0;
+
+  /// The register's value in lane `lane xor (1 << bit)`.
+  virtual mlir::Value exchange(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
+                               unsigned bit) const = 0;
+  /// Lane l gets the value of lane sourceLane[l].
+  virtual mlir::Value permuteLanes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
+                                   llvm::ArrayRef<unsigned> sourceLane) const = 0;
+  /// `ifSet` in lanes whose number has `bit` set, `ifClear` in the others.
+  virtual mlir::Value selectByLaneBit(mlir::OpBuilder &b, mlir::Location loc, unsigned bit,
+                                      mlir::Value ifSet, mlir::Value ifClear) const;
+  /// Exchanges the registers' number with a bit of the lane's: lanes of `low` with
+  /// `bit` set and lanes of `high` with it clear trade places (layout::SwapRegLane).
+  virtual std::pair<mlir::Value, mlir::Value> swapRegisterAndLane(mlir::OpBuilder &b,
+      mlir::Location loc, mlir::Value low, mlir::Value high, unsigned bit) const;
+  /// Values of `table` at a register of i32 indices.
+  virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
+                             mlir::Value index) const;
+
+  /// One access to memory: lane l accesses `width` consecutive elements from
+  /// `base + offset + laneOffset[l]` (in elements).
+  struct Access {
+    mlir::Type element;
+    mlir::Value base;       ///< pointer
+    mlir::Value offset;     ///< i64 scalar
+    mlir::Value laneOffset; ///< register of i64
+    unsigned width = 1;
+    bool contiguousLanes = false; ///< laneOffset[l] is l
+    unsigned activeLanes = 0;     ///< lanes from here on hold copies
+    mlir::Value mask;             ///< register of i1, or null for all lanes
+  };
+  /// Elements that a lane may access at once in memory aligned to `alignment` bytes.
+  virtual unsigned maxAccessWidth(unsigned elementBytes, unsigned alignment) const = 0;
+  /// Registers of the elements read, `width` of them; masked-off lanes hold zero.
+  virtual llvm::SmallVector<mlir::Value> load(mlir::OpBuilder &b, mlir::Location loc,
+                                              const Access &access) const = 0;
+  virtual void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
+                     const Access &access) const = 0;
+
+  /// Called before the body is lowered; may add arguments that programId needs.
+  virtual void beginKernel(mlir::FunctionOpInterface kernel) const {}
+  /// Gives the function, whose body is lowered, what makes it a kernel: an
+  /// attribute, or on a CPU the loops over program ids around it.
+  virtual void finishKernel(mlir::FunctionOpInterface kernel) const = 0;
+
+protected:
+  TargetInfo(unsigned lanes, unsigned warps, unsigned elementsPerLane)
+      : lanes(lanes), warps(warps), elementsPerLane(elementsPerLane) {}
+
+private:
+  unsigned lanes, warps, elementsPerLane;
+};
+
+std::unique_ptr<TargetInfo> createTargetInfo(const TargetSpec &spec);
+// One for each folder of lib/Target.
+std::unique_ptr<TargetInfo> createHostTargetInfo(const TargetSpec &spec);
+std::unique_ptr<TargetInfo> createNVVMTargetInfo(const TargetSpec &spec);
+std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec);
+
+} // namespace quadrille
+
+#endif // QUADRILLE_TARGET_TARGETINFO_H

@@ -1,0 +1,149 @@
+//===- Elementwise.cpp - Tile operations within a lane -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TilePattern.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
+
+using namespace mlir;
+
+namespace quadrille {
+
+void populateTileTypeConversion(TypeConverter &converter, const TargetInfo &target) {
+  converter.addConversion([](Type type) { return type; });
+  converter.addConversion(
+      [&target](RankedTensorType type, SmallVectorImpl<Type> &registers)
+          -> std::optional<LogicalResult> {
+        if (!isa_and_nonnull<tile::LayoutAttr>(type.getEncoding()))
+          return std::nullopt;
+        registers.assign(tile::getLayout(type).numRegisters(),
+                         target.registerType(type.getElementType()));
+        return success();
+      });
+}
+
+namespace {
+
+/// arith and math operations on tiles: the same operation on each register.
+class ElementwisePattern : public ConversionPattern {
+public:
+  ElementwisePattern(const TypeConverter &converter, MLIRContext *context,
+                     const TargetInfo &target)
+      : ConversionPattern(converter, MatchAnyOpTypeTag(), /*benefit=*/1, context),
+        target(target) {}
+
+  LogicalResult matchAndRewrite(Operation *op, ArrayRef<ValueRange> operands,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!op->hasTrait<OpTrait::Elementwise>() || op->getNumResults() != 1 ||
+        !isa<RankedTensorType>(op->getResult(0).getType()))
+      return failure();
+    Type type = target.registerType(
+        cast<RankedTensorType>(op->getResult(0).getType()).getElementType());
+    Registers results;
+    for (unsigned r = 0, e = operands.front().size(); r < e; ++r) {
+      SmallVector<Value> inputs = llvm::map_to_vector(operands, [&](ValueRange v) { return v[r]; });
+      Operation *scalar = rewriter.create(op->getLoc(), op->getName().getIdentifier(), inputs,
+                                          {type}, op->getAttrs());
+      results.push_back(scalar->getResult(0));
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+
+private:
+  const TargetInfo &target;
+};
+
+class ConstantPattern : public TilePattern<arith::ConstantOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(arith::ConstantOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto splat = dyn_cast<SplatElementsAttr>(op.getValue());
+    if (!splat)
+      return rewriter.notifyMatchFailure(op, "only splat constants are tiles");
+    Value scalar = arith::ConstantOp::create(rewriter, op.getLoc(),
+                                             splat.getSplatValue<TypedAttr>());
+    Value reg = target.splat(rewriter, op.getLoc(), scalar);
+    Registers registers(layoutOf(op.getResult()).numRegisters(), reg);
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
+class SplatPattern : public TilePattern<tile::SplatOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::SplatOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Value reg = target.splat(rewriter, op.getLoc(), adaptor.getScalar().front());
+    Registers registers(layoutOf(op.getResult()).numRegisters(), reg);
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
+/// Operations that only rename the index.
+template <typename OpT>
+class RenamingPattern : public TilePattern<OpT> {
+public:
+  using TilePattern<OpT>::TilePattern;
+  using Adaptor = typename OpConversionPattern<OpT>::OneToNOpAdaptor;
+
+  LogicalResult matchAndRewrite(OpT op, Adaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithMultiple(op, {adaptor.getSource()});
+    return success();
+  }
+};
+
+class BroadcastPattern : public TilePattern<tile::BroadcastOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::BroadcastOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto sourceType = tileType(op.getSource()), resultType = tileType(op.getResult());
+    LinearLayout source = tile::getLayout(sourceType), result = tile::getLayout(resultType);
+    Registers registers;
+    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
+      uint64_t index = tile::broadcastSourceIndex(sourceType.getShape(), resultType.getShape(),
+                                                  registerIndex(result, r));
+      registers.push_back(adaptor.getSource()[registerOf(source, index)]);
+    }
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
+class LookupPattern : public TilePattern<tile::LookupOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::LookupOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Registers registers = llvm::map_to_vector(adaptor.getIndex(), [&](Value index) {
+      return target.lookup(rewriter, op.getLoc(), op.getTable(), index);
+    });
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
+} // namespace
+
+void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
+                                     const TargetInfo &target) {
+  MLIRContext *context = patterns.getContext();
+  patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, BroadcastPattern, LookupPattern,
+               RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
+      converter, context, target);
+}
+
+} // namespace quadrille

@@ -1,0 +1,313 @@
+//===- Exchange.cpp - Tile operations across elements -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TilePattern.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
+#include "quadrille/Layout/Conversion.h"
+
+using namespace mlir;
+
+namespace quadrille {
+
+uint64_t registerIndex(const LinearLayout &layout, unsigned r) {
+  return layout.evaluate(r, /*lane=*/0, /*warp=*/0);
+}
+
+unsigned registerOf(const LinearLayout &layout, uint64_t index) {
+  for (unsigned r = 0, e = layout.numRegisters(); r < e; ++r)
+    if (registerIndex(layout, r) == index)
+      return r;
+  llvm_unreachable("no register of the layout holds this index in lane 0");
+}
+
+std::optional<unsigned> findBasis(ArrayRef<uint64_t> bases, uint64_t basis) {
+  const auto *it = llvm::find(bases, basis);
+  if (it == bases.end())
+    return std::nullopt;
+  return it - bases.begin();
+}
+
+namespace {
+
+/// Bits of the index that the dimensions `dims` of `shape` take, lowest first.
+SmallVector<unsigned> bitsOfDims(ArrayRef<int64_t> shape, ArrayRef<int64_t> dims) {
+  SmallVector<unsigned> bits;
+  for (int64_t dim : dims) {
+    auto [first, count] = tile::indexBitsOf(shape, dim);
+    for (unsigned i = 0; i < count; ++i)
+      bits.push_back(first + i);
+  }
+  llvm::sort(bits);
+  return bits;
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+Value combine(OpBuilder &b, Location loc, tile::Reduction kind, Value x, Value y) {
+  switch (kind) {
+  case tile::Reduction::maxui:
+    return arith::MaxUIOp::create(b, loc, x, y);
+  case tile::Reduction::addf:
+    return arith::AddFOp::create(b, loc, x, y);
+  case tile::Reduction::ori:
+    return arith::OrIOp::create(b, loc, x, y);
+  case tile::Reduction::addi:
+    return arith::AddIOp::create(b, loc, x, y);
+  }
+  llvm_unreachable("unknown reduction");
+}
+
+class ReducePattern : public TilePattern<tile::ReduceOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::ReduceOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = tileType(op.getSource());
+    LinearLayout layout = tile::getLayout(type);
+    // Registers by index; combining halves those in use, from the lowest bit of
+    // the index up, which is the order the operation promises.
+    Registers values(adaptor.getSource());
+    uint64_t live = ~uint64_t(0);
+    for (unsigned bit : bitsOfDims(type.getShape(), op.getDims())) {
+      uint64_t basis = uint64_t(1) << bit;
+      if (auto r = findBasis(layout.reg, basis)) {
+        combineRegisters(op, rewriter, values, *r, live);
+        live &= ~(uint64_t(1) << *r);
+      } else if (auto lane = findBasis(layout.lane, basis)) {
+        combineLanes(op, rewriter, values, *lane, live);
+      } else {
+        return op.emitOpError("reduces along a bit that lies across warps");
+      }
+    }
+    Registers results;
+    for (auto [r, value] : llvm::enumerate(values))
+      if ((r & ~live) == 0)
+        results.push_back(value);
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+
+private:
+  void combineRegisters(tile::ReduceOp op, OpBuilder &b, Registers &values, unsigned bit,
+                        uint64_t live) const {
+    for (unsigned r = 0; r < values.size(); ++r)
+      if ((r & ~live) == 0 && !(r >> bit & 1))
+        values[r] = combine(b, op.getLoc(), op.getKind(), values[r], values[r | 1u << bit]);
+  }
+
+  void combineLanes(tile::ReduceOp op, OpBuilder &b, Registers &values, unsigned bit,
+                    uint64_t live) const {
+    for (unsigned r = 0; r < values.size(); ++r)
+      if ((r & ~live) == 0)
+        values[r] = combine(b, op.getLoc(), op.getKind(), values[r],
+                            target.exchange(b, op.getLoc(), values[r], bit));
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Butterflies
+//===----------------------------------------------------------------------===//
+
+class HadamardPattern : public TilePattern<tile::HadamardOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::HadamardOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = tileType(op.getSource());
+    LinearLayout layout = tile::getLayout(type);
+    Registers values(adaptor.getSource());
+    for (unsigned bit : bitsOfDims(type.getShape(), type.getRank() - 1)) {
+      uint64_t basis = uint64_t(1) << bit;
+      if (auto r = findBasis(layout.reg, basis))
+        stageInRegisters(rewriter, op.getLoc(), values, *r);
+      else if (auto lane = findBasis(layout.lane, basis))
+        stageAcrossLanes(rewriter, op.getLoc(), values, *lane);
+      else
+        return op.emitOpError("has a stage that lies across warps");
+    }
+    rewriter.replaceOpWithMultiple(op, {values});
+    return success();
+  }
+
+private:
+  static void stageInRegisters(OpBuilder &b, Location loc, Registers &values, unsigned bit) {
+    for (unsigned r = 0; r < values.size(); ++r) {
+      if (r >> bit & 1)
+        continue;
+      Value &u = values[r], &v = values[r | 1u << bit];
+      Value sum = arith::AddFOp::create(b, loc, u, v);
+      v = arith::SubFOp::create(b, loc, u, v);
+      u = sum;
+    }
+  }
+
+  /// The lane with the bit clear wants u + v of (own, partner's), the other u - v
+  /// of (partner's, own), which is partner's + (-own).
+  void stageAcrossLanes(OpBuilder &b, Location loc, Registers &values, unsigned bit) const {
+    for (Value &value : values) {
+      Value partner = target.exchange(b, loc, value, bit);
+      Value negated = arith::NegFOp::create(b, loc, value);
+      Value own = target.selectByLaneBit(b, loc, bit, negated, value);
+      value = arith::AddFOp::create(b, loc, partner, own);
+    }
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+constexpr unsigned codesPerWord = 8;
+
+Value constantI32(OpBuilder &b, Location loc, const TargetInfo &target, int64_t value) {
+  return target.splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)));
+}
+
+class PackPattern : public TilePattern<tile::PackOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::PackOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LinearLayout codes = layoutOf(op.getCodes()), words = layoutOf(op.getWords());
+    Registers results;
+    for (unsigned r = 0, e = words.numRegisters(); r < e; ++r) {
+      uint64_t first = registerIndex(words, r) * codesPerWord;
+      Value word = adaptor.getCodes()[registerOf(codes, first)];
+      for (unsigned i = 1; i < codesPerWord; ++i) {
+        Value code = adaptor.getCodes()[registerOf(codes, first + i)];
+        Value shift = constantI32(rewriter, op.getLoc(), target, 4 * i);
+        Value shifted = arith::ShLIOp::create(rewriter, op.getLoc(), code, shift);
+        word = arith::OrIOp::create(rewriter, op.getLoc(), word, shifted);
+      }
+      results.push_back(word);
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+};
+
+class UnpackPattern : public TilePattern<tile::UnpackOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::UnpackOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LinearLayout codes = layoutOf(op.getCodes()), words = layoutOf(op.getWords());
+    Value mask = constantI32(rewriter, op.getLoc(), target, 15);
+    Registers results;
+    for (unsigned r = 0, e = codes.numRegisters(); r < e; ++r) {
+      uint64_t index = registerIndex(codes, r);
+      Value word = adaptor.getWords()[registerOf(words, index / codesPerWord)];
+      Value shift = constantI32(rewriter, op.getLoc(), target, 4 * (index % codesPerWord));
+      Value shifted = arith::ShRUIOp::create(rewriter, op.getLoc(), word, shift);
+      results.push_back(arith::AndIOp::create(rewriter, op.getLoc(), shifted, mask));
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Layout conversion
+//===----------------------------------------------------------------------===//
+
+/// Carries out the steps of a planned conversion on the registers of a tile.
+class ConversionEmitter {
+public:
+  ConversionEmitter(OpBuilder &b, Location loc, const TargetInfo &target, Registers values)
+      : values(std::move(values)), b(b), loc(loc), target(target) {}
+
+  LogicalResult operator()(const layout::RegisterPermute &step) {
+    values = permuted(step.source);
+    return success();
+  }
+
+  LogicalResult operator()(const layout::RegisterSelect &step) {
+    for (auto [bit, mask] : llvm::enumerate(step.laneMasks)) {
+      if (!mask)
+        continue;
+      Registers old = values;
+      for (unsigned r = 0; r < values.size(); ++r)
+        values[r] = target.selectByLaneBit(b, loc, bit, old[r ^ mask], old[r]);
+    }
+    values = permuted(step.source);
+    return success(llvm::all_of(step.warpMasks, [](unsigned mask) { return mask == 0; }));
+  }
+
+  LogicalResult operator()(const layout::LanePermute &step) {
+    for (auto [r, value] : llvm::enumerate(values)) {
+      unsigned mask = step.registerMasks.empty() ? 0 : step.registerMasks[r];
+      SmallVector<unsigned> sourceLane;
+      for (unsigned l = 0; l < target.getLanes(); ++l) {
+        unsigned source = mask;
+        for (unsigned bit = 0; bit < step.laneColumns.size(); ++bit)
+          source ^= (l >> bit & 1) * step.laneColumns[bit];
+        sourceLane.push_back(source);
+      }
+      value = target.permuteLanes(b, loc, value, sourceLane);
+    }
+    return success(llvm::all_of(step.warpColumns, [](unsigned column) { return column == 0; }));
+  }
+
+  LogicalResult operator()(const layout::SwapRegLane &step) {
+    unsigned other = 1u << step.regBit;
+    for (unsigned r = 0; r < values.size(); ++r)
+      if (!(r & other))
+        std::tie(values[r], values[r | other]) = target.swapRegisterAndLane(
+            b, loc, values[r], values[r | other], step.laneBit);
+    return success();
+  }
+
+  LogicalResult operator()(const layout::SharedMemory &) { return failure(); }
+
+  Registers values;
+
+private:
+  Registers permuted(ArrayRef<unsigned> source) const {
+    return llvm::map_to_vector(source, [&](unsigned r) { return values[r]; });
+  }
+
+  OpBuilder &b;
+  Location loc;
+  const TargetInfo &target;
+};
+
+class ConvertLayoutPattern : public TilePattern<tile::ConvertLayoutOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::ConvertLayoutOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    std::optional<layout::Conversion> plan =
+        layout::planConversion(layoutOf(op.getSource()), layoutOf(op.getResult()));
+    if (!plan)
+      return op.emitOpError("has a source that lacks elements of the result");
+    ConversionEmitter emitter(rewriter, op.getLoc(), target, Registers(adaptor.getSource()));
+    for (const layout::Conversion::CostedStep &step : plan->steps)
+      if (failed(std::visit(emitter, step.step)))
+        return op.emitOpError("needs data to cross warps, which this target's lowering lacks: ")
+               << plan->str();
+    rewriter.replaceOpWithMultiple(op, {emitter.values});
+    return success();
+  }
+};
+
+} // namespace
+
+void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
+                                  const TargetInfo &target) {
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, UnpackPattern, ConvertLayoutPattern>(
+      converter, patterns.getContext(), target);
+}
+
+} // namespace quadrille

@@ -1,0 +1,294 @@
+//===- Tile.cpp - The tile dialect -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Dialect/Tile/IR/Tile.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quadrille;
+using namespace quadrille::tile;
+using layout::LinearLayout;
+
+#include "quadrille/Dialect/Tile/IR/TileDialect.cpp.inc"
+#include "quadrille/Dialect/Tile/IR/TileEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "quadrille/Dialect/Tile/IR/TileAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "quadrille/Dialect/Tile/IR/TileTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "quadrille/Dialect/Tile/IR/TileOps.cpp.inc"
+
+void TileDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "quadrille/Dialect/Tile/IR/TileAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "quadrille/Dialect/Tile/IR/TileTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "quadrille/Dialect/Tile/IR/TileOps.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// Layouts of types
+//===----------------------------------------------------------------------===//
+
+LayoutAttr LayoutAttr::get(MLIRContext *context, const LinearLayout &layout) {
+  auto signedBases = [](ArrayRef<uint64_t> bases) {
+    return SmallVector<int64_t>(bases.begin(), bases.end());
+  };
+  return get(context, signedBases(layout.reg), signedBases(layout.lane),
+             signedBases(layout.warp));
+}
+
+LinearLayout LayoutAttr::toLayout(int64_t numElements) const {
+  auto bases = [](ArrayRef<int64_t> bases) {
+    return std::vector<uint64_t>(bases.begin(), bases.end());
+  };
+  return LinearLayout(llvm::Log2_64(numElements), bases(getReg()), bases(getLane()),
+                      bases(getWarp()));
+}
+
+LinearLayout tile::getLayout(RankedTensorType type) {
+  return cast<LayoutAttr>(type.getEncoding()).toLayout(type.getNumElements());
+}
+
+RankedTensorType tile::withLayout(RankedTensorType type, const LinearLayout &layout) {
+  return RankedTensorType::get(type.getShape(), type.getElementType(),
+                               LayoutAttr::get(type.getContext(), layout));
+}
+
+std::pair<unsigned, unsigned> tile::indexBitsOf(ArrayRef<int64_t> shape, unsigned dim) {
+  unsigned first = 0;
+  for (unsigned d = shape.size() - 1; d > dim; --d)
+    first += llvm::Log2_64(shape[d]);
+  return {first, llvm::Log2_64(shape[dim])};
+}
+
+RankedTensorType tile::reshapedType(RankedTensorType type, ArrayRef<int64_t> shape) {
+  return RankedTensorType::get(shape, type.getElementType(), type.getEncoding());
+}
+
+RankedTensorType tile::transposedType(RankedTensorType type) {
+  ArrayRef<int64_t> shape = type.getShape();
+  uint64_t sizes[] = {uint64_t(shape[0]), uint64_t(shape[1])};
+  unsigned swap[] = {1, 0};
+  return withLayout(RankedTensorType::get({shape[1], shape[0]}, type.getElementType()),
+                    getLayout(type).transpose(sizes, swap));
+}
+
+RankedTensorType tile::reducedType(RankedTensorType type, ArrayRef<int64_t> dims) {
+  SmallVector<int64_t> shape(type.getShape());
+  uint64_t deleted = 0;
+  for (int64_t dim : dims) {
+    auto [first, count] = indexBitsOf(type.getShape(), dim);
+    deleted |= llvm::maskTrailingOnes<uint64_t>(count) << first;
+    shape[dim] = 1;
+  }
+  return withLayout(RankedTensorType::get(shape, type.getElementType()),
+                    getLayout(type).sliceIndexBits(deleted));
+}
+
+RankedTensorType tile::packedType(RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() /= 8;
+  return withLayout(RankedTensorType::get(shape, type.getElementType()),
+                    getLayout(type).sliceIndexBits(7));
+}
+
+uint64_t tile::broadcastSourceIndex(ArrayRef<int64_t> source, ArrayRef<int64_t> result,
+                                    uint64_t index) {
+  uint64_t sourceIndex = 0, stride = 1;
+  for (int64_t d = result.size() - 1; d >= 0; --d) {
+    sourceIndex += std::min<uint64_t>(index % result[d], source[d] - 1) * stride;
+    index /= result[d];
+    stride *= source[d];
+  }
+  return sourceIndex;
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 ArrayRef<int64_t> reg, ArrayRef<int64_t> lane,
+                                 ArrayRef<int64_t> warp) {
+  for (ArrayRef<int64_t> bases : {reg, lane, warp})
+    for (int64_t basis : bases)
+      if (basis < 0)
+        return emitError() << "layout bases must not be negative, got " << basis;
+  return success();
+}
+
+LogicalResult TileDialect::verifyTile(Operation *op, Type type) {
+  auto tile = dyn_cast<RankedTensorType>(type);
+  if (!tile)
+    return success();
+  for (int64_t size : tile.getShape())
+    if (!llvm::isPowerOf2_64(size))
+      return op->emitOpError("needs tiles whose sizes are powers of two, got ") << type;
+  auto layout = dyn_cast_or_null<LayoutAttr>(tile.getEncoding());
+  if (layout && !layout.toLayout(tile.getNumElements()).isWellFormed())
+    return op->emitOpError("has a layout with a basis beyond the last element of ") << type;
+  return success();
+}
+
+namespace {
+
+LogicalResult verifyTiles(Operation *op) {
+  for (Type type : op->getOperandTypes())
+    if (failed(TileDialect::verifyTile(op, type)))
+      return failure();
+  for (Type type : op->getResultTypes())
+    if (failed(TileDialect::verifyTile(op, type)))
+      return failure();
+  return success();
+}
+
+template <typename OpT>
+LogicalResult verifyAccess(OpT op, RankedTensorType tile) {
+  size_t rank = tile.getRank();
+  if (op.getOffsets().size() != rank || op.getBounds().size() != rank ||
+      op.getStrides().size() != rank)
+    return op.emitOpError("needs an offset, a bound and a stride for each of the tile's ")
+           << rank << " dimensions";
+  if (op.getAlignment() && !llvm::isPowerOf2_64(*op.getAlignment()))
+    return op.emitOpError("needs an alignment that is a power of two");
+  return verifyTiles(op);
+}
+
+/// A layout that derives from the operand's must be what the operation makes.
+LogicalResult verifyDerived(Operation *op, Type expected) {
+  if (failed(verifyTiles(op)))
+    return failure();
+  if (op->getResult(0).getType() != expected)
+    return op->emitOpError("must have the result type ") << expected;
+  return success();
+}
+
+bool hasLayout(Value tile) {
+  return isa_and_nonnull<LayoutAttr>(cast<RankedTensorType>(tile.getType()).getEncoding());
+}
+
+} // namespace
+
+LogicalResult LoadOp::verify() {
+  return verifyAccess(*this, cast<RankedTensorType>(getResult().getType()));
+}
+
+LogicalResult StoreOp::verify() {
+  return verifyAccess(*this, cast<RankedTensorType>(getValue().getType()));
+}
+
+LogicalResult ReshapeOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (source.getNumElements() != result.getNumElements())
+    return emitOpError("must keep the number of elements");
+  return verifyDerived(*this, reshapedType(source, result.getShape()));
+}
+
+LogicalResult TransposeOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  if (source.getRank() != 2)
+    return emitOpError("needs a two-dimensional tile, got ") << source;
+  return hasLayout(getSource()) ? verifyDerived(*this, transposedType(source))
+                                : verifyTiles(*this);
+}
+
+LogicalResult BroadcastOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (source.getRank() != result.getRank())
+    return emitOpError("must keep the rank");
+  SmallVector<int64_t> repeated;
+  for (auto [d, from, to] : llvm::enumerate(source.getShape(), result.getShape())) {
+    if (from == to)
+      continue;
+    if (from != 1)
+      return emitOpError("can repeat only dimensions of size 1, but dimension ")
+             << d << " has size " << from;
+    repeated.push_back(d);
+  }
+  if (hasLayout(getResult()) && reducedType(result, repeated) != source)
+    return emitOpError("needs a source of type ") << reducedType(result, repeated);
+  return verifyTiles(*this);
+}
+
+LogicalResult ReduceOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  for (int64_t dim : getDims())
+    if (dim < 0 || dim >= source.getRank())
+      return emitOpError("cannot reduce dimension ") << dim << " of " << source;
+  if (isa<FloatType>(source.getElementType()) != (getKind() == Reduction::addf))
+    return emitOpError("cannot combine elements of type ")
+           << source.getElementType() << " by " << stringifyReduction(getKind());
+  return hasLayout(getSource()) ? verifyDerived(*this, reducedType(source, getDims()))
+                                : verifyTiles(*this);
+}
+
+namespace {
+LogicalResult verifyPacking(Operation *op, Value codes, Value words) {
+  auto codesType = cast<RankedTensorType>(codes.getType());
+  if (codesType.getRank() == 0 || codesType.getShape().back() % 8)
+    return op->emitOpError("needs a multiple of 8 codes in a row, got ") << codesType;
+  if (!hasLayout(codes))
+    return verifyTiles(op);
+  LinearLayout layout = getLayout(codesType);
+  for (uint64_t basis : {1, 2, 4})
+    if (!llvm::is_contained(layout.reg, basis))
+      return op->emitOpError("needs the eight codes of a word in registers of one lane");
+  if (packedType(codesType) != words.getType())
+    return op->emitOpError("needs words of type ") << packedType(codesType);
+  return verifyTiles(op);
+}
+} // namespace
+
+LogicalResult PackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
+LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
+
+LogicalResult LookupOp::verify() {
+  if (getTable().empty() || getTable().size() > 16)
+    return emitOpError("needs a table of 1 to 16 values");
+  auto index = cast<RankedTensorType>(getIndex().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (index.getShape() != result.getShape() || index.getEncoding() != result.getEncoding())
+    return emitOpError("needs a result shaped and laid out as its indices");
+  return verifyTiles(*this);
+}
+
+LogicalResult RandomOp::verify() {
+  if (!llvm::is_contained({4, 8, 16}, int(getBits())))
+    return emitOpError("needs 4, 8 or 16 bits, got ") << getBits();
+  if (!llvm::is_contained({7, 10}, int(getRounds())))
+    return emitOpError("needs 7 or 10 rounds, got ") << getRounds();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (type.getRank() != 2 || type.getShape().back() % 16)
+    return emitOpError("needs a two-dimensional tile with a multiple of 16 columns, got ") << type;
+  return verifyTiles(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// Folds
+//===----------------------------------------------------------------------===//
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  return getSource().getType() == getType() ? getSource() : Value();
+}
+
+OpFoldResult ConvertLayoutOp::fold(FoldAdaptor) {
+  return getSource().getType() == getType() ? getSource() : Value();
+}

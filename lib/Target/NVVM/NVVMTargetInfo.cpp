@@ -1,0 +1,67 @@
+//===- NVVMTargetInfo.cpp - NVIDIA GPUs -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "quadrille/Target/SIMTTargetInfo.h"
+#include "quadrille/Target/TargetSpec.h"
+
+using namespace mlir;
+
+namespace quadrille {
+namespace {
+
+class NVVMTargetInfo : public SIMTTargetInfo {
+public:
+  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16) {}
+
+  Value programId(OpBuilder &b, Location loc, FunctionOpInterface, unsigned dim) const override {
+    Type i32 = b.getI32Type();
+    Value id = dim == 0 ? Value(NVVM::BlockIdXOp::create(b, loc, i32))
+                        : Value(NVVM::BlockIdYOp::create(b, loc, i32));
+    return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
+  }
+
+  void finishKernel(FunctionOpInterface kernel) const override {
+    Builder b(kernel.getContext());
+    kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+    kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                    b.getDenseI32ArrayAttr({int32_t(getLanes() * getWarps())}));
+  }
+
+protected:
+  Value threadId(OpBuilder &b, Location loc) const override {
+    return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  }
+
+  Value exchangeWord(OpBuilder &b, Location loc, Value word, unsigned distance) const override {
+    return shuffle(b, loc, word, constant(b, loc, distance), NVVM::ShflKind::bfly);
+  }
+
+  Value readLane(OpBuilder &b, Location loc, Value word, Value source) const override {
+    return shuffle(b, loc, word, source, NVVM::ShflKind::idx);
+  }
+
+private:
+  static Value constant(OpBuilder &b, Location loc, int32_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  }
+
+  Value shuffle(OpBuilder &b, Location loc, Value word, Value lane, NVVM::ShflKind kind) const {
+    Value everyLane = constant(b, loc, -1), clamp = constant(b, loc, getLanes() - 1);
+    return NVVM::ShflOp::create(b, loc, b.getI32Type(), everyLane, word, lane, clamp, kind,
+                                /*return_value_and_is_valid=*/UnitAttr());
+  }
+};
+
+} // namespace
+
+std::unique_ptr<TargetInfo> createNVVMTargetInfo(const TargetSpec &) {
+  return std::make_unique<NVVMTargetInfo>();
+}
+
+} // namespace quadrille

@@ -1,0 +1,77 @@
+//===- ROCDLTargetInfo.cpp - AMD GPUs -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
+#include "quadrille/Target/SIMTTargetInfo.h"
+#include "quadrille/Target/TargetSpec.h"
+
+using namespace mlir;
+
+namespace quadrille {
+namespace {
+
+constexpr unsigned threadsPerBlock = 128;
+
+class ROCDLTargetInfo : public SIMTTargetInfo {
+public:
+  explicit ROCDLTargetInfo(unsigned lanes)
+      : SIMTTargetInfo(lanes, threadsPerBlock / lanes, /*elementsPerLane=*/16) {}
+
+  Value programId(OpBuilder &b, Location loc, FunctionOpInterface, unsigned dim) const override {
+    Type i32 = b.getI32Type();
+    Value id = dim == 0 ? Value(ROCDL::BlockIdXOp::create(b, loc, i32))
+                        : Value(ROCDL::BlockIdYOp::create(b, loc, i32));
+    return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
+  }
+
+  void finishKernel(FunctionOpInterface kernel) const override {
+    Builder b(kernel.getContext());
+    kernel->setAttr(ROCDL::ROCDLDialect::getKernelFuncAttrName(), b.getUnitAttr());
+    kernel->setAttr("rocdl.reqd_work_group_size", b.getDenseI32ArrayAttr({threadsPerBlock, 1, 1}));
+    std::string size = std::to_string(threadsPerBlock);
+    kernel->setAttr("rocdl.flat_work_group_size", b.getStringAttr(size + "," + size));
+  }
+
+protected:
+  Value threadId(OpBuilder &b, Location loc) const override {
+    return ROCDL::ThreadIdXOp::create(b, loc, b.getI32Type());
+  }
+
+  /// ds_swizzle reaches the lanes of the same half of a wave; its pattern is
+  /// xor-mask, or-mask and and-mask, five bits each.
+  Value exchangeWord(OpBuilder &b, Location loc, Value word, unsigned distance) const override {
+    constexpr unsigned half = 32;
+    if (distance < half) {
+      Value pattern = constant(b, loc, distance << 10 | 0x1f);
+      return ROCDL::DsSwizzleOp::create(b, loc, b.getI32Type(), word, pattern);
+    }
+    Value source =
+        arith::XOrIOp::create(b, loc, laneId(b, loc), constant(b, loc, distance));
+    return readLane(b, loc, word, source);
+  }
+
+  Value readLane(OpBuilder &b, Location loc, Value word, Value source) const override {
+    Value byte = arith::ShLIOp::create(b, loc, source, constant(b, loc, 2));
+    return ROCDL::DsBpermuteOp::create(b, loc, b.getI32Type(), byte, word);
+  }
+
+private:
+  static Value constant(OpBuilder &b, Location loc, int32_t value) {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  }
+};
+
+} // namespace
+
+std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec) {
+  // CDNA runs waves of 64 lanes, RDNA of 32.
+  unsigned lanes = llvm::StringRef(spec.cpu).starts_with("gfx9") ? 64 : 32;
+  return std::make_unique<ROCDLTargetInfo>(lanes);
+}
+
+} // namespace quadrille

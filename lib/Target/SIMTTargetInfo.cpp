@@ -1,0 +1,114 @@
+//===- SIMTTargetInfo.cpp - What GPUs have in common -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Target/SIMTTargetInfo.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+
+namespace quadrille {
+namespace {
+
+Value constantI32(OpBuilder &b, Location loc, int32_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+}
+
+/// `value`, of at most 32 bits, as the low bits of an i32, and back.
+Value toWord(OpBuilder &b, Location loc, Value value) {
+  unsigned bits = value.getType().getIntOrFloatBitWidth();
+  Type integer = b.getIntegerType(bits);
+  if (value.getType() != integer)
+    value = LLVM::BitcastOp::create(b, loc, integer, value);
+  return bits == 32 ? value : Value(LLVM::ZExtOp::create(b, loc, b.getI32Type(), value));
+}
+
+Value fromWord(OpBuilder &b, Location loc, Value word, Type type) {
+  unsigned bits = type.getIntOrFloatBitWidth();
+  Type integer = b.getIntegerType(bits);
+  if (bits != 32)
+    word = LLVM::TruncOp::create(b, loc, integer, word);
+  return type == integer ? word : Value(LLVM::BitcastOp::create(b, loc, type, word));
+}
+
+} // namespace
+
+Value SIMTTargetInfo::laneId(OpBuilder &b, Location loc) const {
+  return arith::AndIOp::create(b, loc, threadId(b, loc), constantI32(b, loc, getLanes() - 1));
+}
+
+Value SIMTTargetInfo::warpId(OpBuilder &b, Location loc) const {
+  return arith::ShRUIOp::create(b, loc, threadId(b, loc),
+                                constantI32(b, loc, llvm::Log2_32(getLanes())));
+}
+
+Value SIMTTargetInfo::exchange(OpBuilder &b, Location loc, Value reg, unsigned bit) const {
+  Value word = exchangeWord(b, loc, toWord(b, loc, reg), 1u << bit);
+  return fromWord(b, loc, word, reg.getType());
+}
+
+Value SIMTTargetInfo::permuteLanes(OpBuilder &b, Location loc, Value reg,
+                                   ArrayRef<unsigned> sourceLane) const {
+  // The planner's permutations are affine over F2: one constant, and one more
+  // for each bit of the lane's number.
+  Value source = constantI32(b, loc, sourceLane[0]), zero = constantI32(b, loc, 0);
+  for (unsigned bit = 0; 1u << bit < sourceLane.size(); ++bit) {
+    Value column = constantI32(b, loc, sourceLane[1u << bit] ^ sourceLane[0]);
+    source = arith::XOrIOp::create(b, loc, source, selectByLaneBit(b, loc, bit, column, zero));
+  }
+  return fromWord(b, loc, readLane(b, loc, toWord(b, loc, reg), source), reg.getType());
+}
+
+unsigned SIMTTargetInfo::maxAccessWidth(unsigned elementBytes, unsigned alignment) const {
+  constexpr unsigned widestAccess = 16;
+  return std::max(1u, std::min(alignment, widestAccess) / elementBytes);
+}
+
+static Value pointerTo(OpBuilder &b, Location loc, const TargetInfo::Access &access) {
+  Value offset = arith::AddIOp::create(b, loc, access.offset, access.laneOffset);
+  return LLVM::GEPOp::create(b, loc, access.base.getType(), access.element, access.base, offset);
+}
+
+SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access &access) const {
+  Value pointer = pointerTo(b, loc, access);
+  if (access.mask) {
+    // A lane beyond the end reads the first element instead, which exists.
+    pointer = LLVM::SelectOp::create(b, loc, access.mask, pointer, access.base);
+    Value loaded = LLVM::LoadOp::create(b, loc, access.element, pointer);
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(access.element));
+    return {arith::SelectOp::create(b, loc, access.mask, loaded, zero)};
+  }
+  unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
+  auto type = VectorType::get({int64_t(access.width)}, access.element);
+  Value loaded = LLVM::LoadOp::create(b, loc, type, pointer, access.width * bytes);
+  SmallVector<Value> registers;
+  for (unsigned i = 0; i < access.width; ++i)
+    registers.push_back(
+        LLVM::ExtractElementOp::create(b, loc, loaded, constantI32(b, loc, i)));
+  return registers;
+}
+
+void SIMTTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
+                           const Access &access) const {
+  Value pointer = pointerTo(b, loc, access);
+  if (access.mask) {
+    scf::IfOp::create(b, loc, access.mask, [&](OpBuilder &inner, Location) {
+      LLVM::StoreOp::create(inner, loc, registers.front(), pointer);
+      scf::YieldOp::create(inner, loc);
+    });
+    return;
+  }
+  unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
+  auto type = VectorType::get({int64_t(access.width)}, access.element);
+  Value value = LLVM::PoisonOp::create(b, loc, type);
+  for (auto [i, reg] : llvm::enumerate(registers))
+    value = LLVM::InsertElementOp::create(b, loc, value, reg, constantI32(b, loc, i));
+  LLVM::StoreOp::create(b, loc, value, pointer, access.width * bytes);
+}
+
+} // namespace quadrille

@@ -1,0 +1,71 @@
+//===- TargetInfo.cpp - What a lowering asks of a target -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Target/TargetInfo.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "quadrille/Target/TargetSpec.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace quadrille {
+
+TargetInfo::~TargetInfo() = default;
+
+std::unique_ptr<TargetInfo> createTargetInfo(const TargetSpec &spec) {
+  llvm::StringRef triple = spec.triple;
+  if (triple.starts_with("nvptx"))
+    return createNVVMTargetInfo(spec);
+  if (triple.starts_with("amdgcn"))
+    return createROCDLTargetInfo(spec);
+  return createHostTargetInfo(spec);
+}
+
+/// A register of i1: bit `bit` of the i32 register `value` is set.
+static Value testBit(OpBuilder &b, Location loc, const TargetInfo &target, Value value,
+                     unsigned bit) {
+  auto constant = [&](int32_t c) {
+    return target.splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)));
+  };
+  Value masked = arith::AndIOp::create(b, loc, value, constant(1 << bit));
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, masked, constant(0));
+}
+
+Value TargetInfo::selectByLaneBit(OpBuilder &b, Location loc, unsigned bit, Value ifSet,
+                                  Value ifClear) const {
+  Value condition = testBit(b, loc, *this, laneId(b, loc), bit);
+  return arith::SelectOp::create(b, loc, condition, ifSet, ifClear);
+}
+
+std::pair<Value, Value> TargetInfo::swapRegisterAndLane(OpBuilder &b, Location loc, Value low,
+                                                        Value high, unsigned bit) const {
+  Value sent = selectByLaneBit(b, loc, bit, low, high);
+  Value received = exchange(b, loc, sent, bit);
+  return {selectByLaneBit(b, loc, bit, received, low),
+          selectByLaneBit(b, loc, bit, high, received)};
+}
+
+Value TargetInfo::lookup(OpBuilder &b, Location loc, llvm::ArrayRef<float> table,
+                         Value index) const {
+  SmallVector<Value> values = llvm::map_to_vector(table, [&](float value) {
+    return splat(b, loc, arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value)));
+  });
+  // Halve by the bits of the index; a table of another length than a power of
+  // two repeats its last value, which no index reaches.
+  for (unsigned bit = 0; values.size() > 1; ++bit) {
+    Value condition = testBit(b, loc, *this, index, bit);
+    SmallVector<Value> half;
+    for (size_t i = 0; i < values.size(); i += 2) {
+      Value odd = values[std::min(i + 1, values.size() - 1)];
+      half.push_back(arith::SelectOp::create(b, loc, condition, odd, values[i]));
+    }
+    values = std::move(half);
+  }
+  return values.front();
+}
+
+} // namespace quadrille
