@@ -1,0 +1,44 @@
+//===- QuadDialect.td - The quad dialect -------------------*- tablegen -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_DIALECT_QUAD_IR_QUADDIALECT_TD
+#define QUADRILLE_DIALECT_QUAD_IR_QUADDIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def QuadDialect : Dialect {
+  let name = "quad";
+  let summary = "Value tensors in 4-bit formats, and the operations of a recipe";
+  let description = [{
+    A program of this dialect says *what* is computed on whole tensors: which
+    operand is rotated, into which format it is quantized along which axis, with
+    which rounding, and which products are taken. It says nothing of tiles,
+    threads or instructions.
+
+    Its values are builtin tensors of rank 2 (the data) and `!quad.tensor` (the
+    same data as 4-bit codes and scales). Elementwise computation between them
+    uses the `arith` and `math` dialects.
+
+    Every operation defines its result to the bit; `docs/numerics.md` is the
+    definition, `lib/Numerics` its executable form. Floating-point arithmetic is
+    f32, each operation rounded once to nearest even, subnormals kept; `fl()`
+    below is that rounding. All operations are pure: stochastic rounding takes its
+    key as an operand.
+
+    `docs/Dialects/Quad/RationaleQuad.md` says why the dialect is as it is.
+  }];
+  let cppNamespace = "::quadrille::quad";
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+    void registerTypes();
+  }];
+}
+
+#endif // QUADRILLE_DIALECT_QUAD_IR_QUADDIALECT_TD

@@ -1,0 +1,64 @@
+//===- QuadEnums.td - Enumerations of the quad dialect -----*- tablegen -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_DIALECT_QUAD_IR_QUADENUMS_TD
+#define QUADRILLE_DIALECT_QUAD_IR_QUADENUMS_TD
+
+include "mlir/IR/EnumAttr.td"
+include "quadrille/Dialect/Quad/IR/QuadDialect.td"
+
+// Grids, scale types and scale rules are the enumerations of
+// quadrille/Numerics/Format.h; here are only those that exist in IR alone.
+
+class QuadEnum<string name, string summary, list<I32EnumCase> cases>
+    : I32Enum<name, summary, cases> {
+  let cppNamespace = "::quadrille::quad";
+}
+
+def ScaleLayout : QuadEnum<"ScaleLayout", "Order of the scales of a level in memory", [
+  I32EnumCase<"RowMajor", 0, "row_major">,
+  I32EnumCase<"Blocked128x4", 1, "blocked128x4">
+]> {
+  let description = [{
+    * `row_major`: one scale a block, blocks in row-major order, quantized axis last.
+    * `blocked128x4`: the layout of block-scaled tensor cores: rows padded to 128,
+      columns to 4, each 128x4 tile stored as 32 rows of 4x4.
+  }];
+}
+
+def Accum : QuadEnum<"Accum", "How a matmul accumulates", [
+  I32EnumCase<"Default", 0, "default">,
+  I32EnumCase<"F32", 1, "f32">,
+  I32EnumCase<"Promote128", 2, "promote128">,
+  I32EnumCase<"Fast", 3, "fast">
+]> {
+  let description = [{
+    * `default`: as `f32`, with the target free to use a faster unit where the
+      spread of the scales is within a proven bound;
+    * `f32`: IEEE f32 (or exact integer) accumulation;
+    * `promote128`: the unit's own accumulator, promoted to f32 every 128 elements;
+    * `fast`: the unit's own accumulator throughout.
+  }];
+}
+
+def ReduceKind : QuadEnum<"ReduceKind", "Reduction of a block", [
+  I32EnumCase<"Max", 0, "max">,
+  I32EnumCase<"Sum", 1, "sum">
+]> {
+  let description = [{
+    * `max`: IEEE 754-2019 maximum: NaN if any element is, and -0 < +0;
+    * `sum`: pairwise by index bit: for h = 1, 2, 4, ..: `v[i] := fl(v[i] + v[i xor h])`.
+  }];
+}
+
+class QuadEnumAttr<EnumInfo info, string mnemonic> : EnumAttr<QuadDialect, info, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+def AccumAttr : QuadEnumAttr<Accum, "accum">;
+def ReduceKindAttr : EnumAttr<QuadDialect, ReduceKind, "reduce">;
+
+#endif // QUADRILLE_DIALECT_QUAD_IR_QUADENUMS_TD

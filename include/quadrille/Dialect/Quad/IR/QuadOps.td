@@ -1,0 +1,376 @@
+//===- QuadOps.td - Operations of the quad dialect ---------*- tablegen -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_DIALECT_QUAD_IR_QUADOPS_TD
+#define QUADRILLE_DIALECT_QUAD_IR_QUADOPS_TD
+
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "quadrille/Dialect/Quad/IR/QuadTypes.td"
+
+class QuadOp<string mnemonic, list<Trait> traits = []> : Op<QuadDialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Operand kinds
+//===----------------------------------------------------------------------===//
+
+def RealType : AnyTypeOf<[F32, BF16, F16]>;
+def Matrix : TensorRankOf<[F32, BF16, F16], [2]>;
+def F32Matrix : TensorRankOf<[F32], [2]>;
+def SignVector : TensorRankOf<[F32], [1]>;
+def Vector : TensorRankOf<[F32, BF16, F16], [1]>;
+
+// amax of a tensor: known by its shape, so that it needs no type in assembly.
+def TensorAmax : Type<
+    CPred<"$_self == ::mlir::RankedTensorType::get({1}, ::mlir::Float32Type::get($_self.getContext()))">,
+    "tensor<1xf32>", "::mlir::RankedTensorType">,
+  BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getF32Type())">;
+
+def BlockTensor : StaticShapeTensorOf<[F32]>;
+
+//===----------------------------------------------------------------------===//
+// Rotation and quantization
+//===----------------------------------------------------------------------===//
+
+def HadamardOp : QuadOp<"hadamard", [Pure]> {
+  let summary = "Randomized block Hadamard transform along an axis";
+  let description = [{
+    Every group of n consecutive elements along `axis`, widened to f32, is multiplied
+    by the n `signs` (+1 or -1), then goes through the butterfly stages h = 1, 2, ..,
+    n/2, each `(u, v) -> (fl(u + v), fl(u - v))` on elements h apart, then through one
+    multiplication `fl(. * c_n)`, c_n the f32 nearest to 1/sqrt(n).
+
+    n in {16, 32, 64, 128, 256} is the length of `signs` and divides the axis, if
+    that is static. Shape: the result has the input's.
+
+    ```mlir
+    %h = quad.hadamard %x, %signs {axis = 1 : i64}
+           : tensor<?x8192xbf16>, tensor<16xf32> -> tensor<?x8192xf32>
+    ```
+    Applying it twice is not the identity in f32, so it does not cancel.
+    Source: docs/numerics.md, "Hadamard transform".
+  }];
+  let arguments = (ins Matrix:$input, SignVector:$signs, I64Attr:$axis);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $input `,` $signs attr-dict `:` type($input) `,` type($signs) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
+def AmaxOp : QuadOp<"amax", [Pure]> {
+  let summary = "Largest magnitude of a tensor";
+  let description = [{
+    The maximum over all elements of the bits without the sign, as unsigned integers
+    of f32: any NaN wins over Inf, Inf over numbers. With `signs` it is that of
+    `quad.hadamard` of the input. With `pad`, an axis that n does not divide is
+    zero-extended before that, as `quad.quantize` does.
+
+    ```mlir
+    %a = quad.amax %x signs(%s : tensor<16xf32>) {axis = 1 : i64} : tensor<?x8192xbf16>
+    ```
+    Result: `tensor<1xf32>`, on the device, so that it may be reduced further
+    before use. Source: docs/numerics.md, "Scales".
+  }];
+  let arguments = (ins Matrix:$input, Optional<SignVector>:$signs, I64Attr:$axis,
+                   DefaultValuedAttr<BoolAttr, "false">:$pad);
+  let results = (outs TensorAmax:$result);
+  let assemblyFormat = [{
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` type($input)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
+def QuantizeOp : QuadOp<"quantize", [
+    Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Codes and scales of a tensor in a format";
+  let description = [{
+    With y the input widened to f32 (and, with `signs`, rotated as by
+    `quad.hadamard` of the same axis):
+
+    1. for each level of the format, outer to inner: s = enc(fl(amax / qmax)) of each
+       of its blocks of y, by the level's rule; then y := fl(y * fl(1 / dec(s))).
+       The tensor level takes its amax from the operand `amax`;
+    2. each y is clamped and rounded to the grid by `rounding`.
+
+    Attributes:
+
+    * `axis`: the quantized axis, the result type's;
+    * `rht`: identity of the rotation that the result carries, whether `signs` or a
+      `quad.hadamard` before applies it;
+    * `rounding`: `#quad.nearest_even` by default. `#quad.stochastic<..>` takes
+      `key(%key, %index_base)`: a 64-bit key and the offset of the tensor's elements
+      in the sequence of draws, counted in the output's own order;
+    * `stream`: 0 for a row output, 1 for a column output: independent draws of one key;
+    * `pad`: an axis that blocks or the RHT do not divide is zero-extended (before
+      the RHT); without it such a length is an error.
+
+    ```mlir
+    %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) amax(%a)
+           {axis = 1 : i64, rht = #rht16, rounding = #quad.stochastic<bits = 8, rounds = 7>}
+           : tensor<?x8192xbf16> -> !quad.tensor<?x8192, #nvfp4, axis = 1, rht = #rht16>
+    ```
+    Blocks with NaN or Inf get the NaN of the scale's type and codes 0.
+    Source: docs/numerics.md, "Quantization"; arXiv 2606.20381 (UFP4), arXiv
+    2602.11287 (HiF4), OCP Microscaling Formats (MX) v1.0.
+  }];
+  let arguments = (ins
+    Matrix:$input, Optional<SignVector>:$signs, Optional<I64>:$key, Optional<I64>:$index_base,
+    Optional<TensorAmax>:$amax, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
+    DefaultValuedAttr<RoundingAttr, "NearestEvenAttr">:$rounding,
+    DefaultValuedAttr<ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>, "0">:$stream,
+    DefaultValuedAttr<BoolAttr, "false">:$pad);
+  let results = (outs QuantizedTensorType:$result);
+  let assemblyFormat = [{
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`key` `(` $key^ `,` $index_base `)`)?
+    (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    FormatAttr getFormat() { return getType().getFormat(); }
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
+}
+
+def DequantizeOp : QuadOp<"dequantize", [Pure]> {
+  let summary = "The values that codes and scales stand for";
+  let description = [{
+    Each element is its code's grid value times its scales, `fl(v * s)` innermost
+    first in f32, then one rounding to the result's element type. With `signs` the
+    rotation that the tensor carries is undone: the butterflies of `quad.hadamard`,
+    then the signs, in f32 before that last rounding.
+
+    ```mlir
+    %d = quad.dequantize %q : !q -> tensor<?x8192xf32>
+    %x = quad.dequantize %q signs(%s : tensor<16xf32>) : !q -> tensor<?x8192xbf16>
+    ```
+    Shape: the logical one; padding is dropped.
+    Source: docs/numerics.md, "Dequantization".
+  }];
+  let arguments = (ins QuantizedTensorType:$input, Optional<SignVector>:$signs);
+  let results = (outs Matrix:$result);
+  let assemblyFormat = [{
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def TransposeOp : QuadOp<"transpose", [Pure, InferTypeOpAdaptor]> {
+  let summary = "Swap the logical axes of a quantized tensor; nothing moves";
+  let description = [{
+    The result shares the codes and scales of the input; its type has the sizes and
+    the axis swapped.
+
+    ```mlir
+    %wt = quad.transpose %w : !quad.tensor<64x8192, #f, axis = 1> -> !quad.tensor<8192x64, #f, axis = 0>
+    ```
+  }];
+  let arguments = (ins QuantizedTensorType:$input);
+  let results = (outs QuantizedTensorType:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments]> {
+  let summary = "Product of two matrices, at least one of them quantized";
+  let description = [{
+    `lhs` (M x K) times `rhs` (K x N), plus `bias` (N) on every row, plus `acc`
+    (M x N), rounded once to the result's element type. Each quantized element
+    enters as code times scales, exactly; the order of the f32 accumulation is fixed
+    per target, kernel version and shape.
+
+    A quantized operand is quantized along the contraction axis: axis 1 of `lhs`, axis
+    0 of `rhs`. (A format whose blocks are all square serves the other axis as well,
+    unless it is rotated.) Two quantized operands have the same blocks along that
+    axis, the same stored length and the same RHT: the rotations then cancel in the
+    product. A quantized operand with an RHT does not multiply a plain matrix.
+
+    * `exact`: operands enter exactly (default), or the compiler may take a carrier
+      that does not hold them, and says so in a remark;
+    * `accum`: see `#quad.accum`.
+
+    ```mlir
+    %y = quad.matmul %q, %wt bias(%b : tensor<64xf32>) acc(%c : tensor<?x64xf32>) {accum = #quad.accum<f32>}
+           : !q, !wt -> tensor<?x64xf32>
+    ```
+    `acc` has the type of the result.
+    Source: docs/numerics.md, "Products".
+  }];
+  let arguments = (ins AnyTypeOf<[QuantizedTensorType, Matrix]>:$lhs, AnyTypeOf<[QuantizedTensorType, Matrix]>:$rhs,
+                   Optional<Vector>:$bias, Optional<Matrix>:$acc,
+                   DefaultValuedAttr<BoolAttr, "true">:$exact,
+                   DefaultValuedAttr<AccumAttr, "::quadrille::quad::Accum::Default">:$accum);
+  let results = (outs Matrix:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`bias` `(` $bias^ `:` type($bias) `)`)? (`acc` `(` $acc^ `:` type($acc) `)`)?
+    attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Scale rules
+//===----------------------------------------------------------------------===//
+
+class QuadFunctionOp<string mnemonic, list<Trait> traits = []> : QuadOp<mnemonic, !listconcat([
+    FunctionOpInterface, IsolatedFromAbove, SingleBlock], traits)> {
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                   OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  // Required by FunctionOpInterface.
+  code functionInterface = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+  let extraClassDeclaration = functionInterface;
+}
+
+def ScaleRuleOp : QuadFunctionOp<"scale_rule"> {
+  let summary = "A user's rule for the scale of a block";
+  let description = [{
+    A function of the elements of one block (row-major, f32, after the rotation and
+    the scales outside) to its scale, which a level names as its rule. The scale is
+    then rounded to nearest in the level's type. The body computes on `tensor<nxf32>`
+    and `tensor<f32>` with elementwise operations of `arith` and `math`, constants,
+    and `block_reduce`, `splat`, `round_to_grid`, `round_to_scale` of this dialect:
+    each is one f32 operation an element, so the rule has the same bits everywhere.
+
+    A second result `tensor<i1>` chooses between two grids.
+
+    ```mlir
+    quad.scale_rule @clipped(%block: tensor<16xf32>) -> tensor<f32> {
+      %0 = math.absf %block : tensor<16xf32>
+      %1 = quad.block_reduce max %0 : tensor<16xf32> -> tensor<f32>
+      %c = arith.constant dense<0.15> : tensor<f32>
+      %2 = arith.mulf %1, %c : tensor<f32>
+      quad.yield %2 : tensor<f32>
+    }
+    ```
+    Source: docs/numerics.md, "Scale rules".
+  }];
+}
+
+def BlockReduceOp : QuadOp<"block_reduce", [Pure, HasParent<"ScaleRuleOp">]> {
+  let summary = "Maximum or sum over a block";
+  let description = [{
+    `max` is the IEEE 754-2019 maximum (NaN if any element is); `sum` is pairwise by
+    index bit: for h = 1, 2, 4, ..: `v[i] := fl(v[i] + v[i xor h])`.
+
+    ```mlir
+    %m = quad.block_reduce max %v : tensor<16xf32> -> tensor<f32>
+    ```
+  }];
+  let arguments = (ins ReduceKindAttr:$kind, 1DTensorOf<[F32]>:$input);
+  let results = (outs 0DTensorOf<[F32]>:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SplatOp : QuadOp<"splat", [
+    Pure, HasParent<"ScaleRuleOp">, SameOperandsAndResultElementType]> {
+  let summary = "A value for every element of a block";
+  let description = [{
+    ```mlir
+    %v = quad.splat %s : tensor<f32> -> tensor<16xf32>
+    ```
+  }];
+  let arguments = (ins 0DTensorOf<[F32, I1]>:$input);
+  let results = (outs 1DTensorOf<[F32, I1]>:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def RoundToGridOp : QuadOp<"round_to_grid", [
+    Pure, HasParent<"ScaleRuleOp">, SameOperandsAndResultType]> {
+  let summary = "The grid value that each element would become";
+  let description = [{
+    Clamps and rounds as `quad.quantize` does, and returns the code's value in f32.
+    Only the deterministic roundings are possible.
+
+    ```mlir
+    %v = quad.round_to_grid %t {grid = #quad.grid<e2m1>} : tensor<16xf32>
+    ```
+  }];
+  let arguments = (ins BlockTensor:$input, GridAttr:$grid,
+                   DefaultValuedAttr<RoundingAttr, "NearestEvenAttr">:$rounding);
+  let results = (outs BlockTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def RoundToScaleOp : QuadOp<"round_to_scale", [
+    Pure, HasParent<"ScaleRuleOp">, SameOperandsAndResultType]> {
+  let summary = "The value a scale has after encoding";
+  let description = [{
+    `dec(enc(s))` in f32, with the saturation and the floor of the scale's type.
+
+    ```mlir
+    %e = quad.round_to_scale %s {scale = #quad.scale<e4m3, nearest>} : tensor<f32>
+    ```
+  }];
+  let arguments = (ins BlockTensor:$input, ScaleAttr:$scale);
+  let results = (outs BlockTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def KernelOp : QuadFunctionOp<"kernel"> {
+  let summary = "The operations of one launch";
+  let description = [{
+    A function formed by `quad-form-kernels`: everything in its body becomes one
+    kernel. Its arguments are what the kernel reads, its results what it writes.
+
+    ```mlir
+    quad.kernel @quantize_x(%x: tensor<?x8192xbf16>, %s: tensor<16xf32>) -> !q {
+      %q = quad.quantize %x signs(%s : tensor<16xf32>) {..} : tensor<?x8192xbf16> -> !q
+      quad.yield %q : !q
+    }
+    ```
+  }];
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::FunctionType":$type)>];
+  let skipDefaultBuilders = 1;
+}
+
+def LaunchOp : QuadOp<"launch", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Run a kernel";
+  let description = [{
+    ```mlir
+    %q = quad.launch @quantize_x(%x, %s) : (tensor<?x8192xbf16>, tensor<16xf32>) -> !q
+    ```
+    Kernels have no effects besides their results, so an unused launch is dead.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyType>:$results);
+  let assemblyFormat = [{
+    $callee `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)
+  }];
+}
+
+def YieldOp : QuadOp<"yield", [
+    Pure, Terminator, ReturnLike, ParentOneOf<["ScaleRuleOp", "KernelOp"]>]> {
+  let summary = "Results of a scale rule or a kernel";
+  let arguments = (ins Variadic<AnyType>:$operands);
+  let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
+  let builders = [OpBuilder<(ins), [{}]>];
+}
+
+#endif // QUADRILLE_DIALECT_QUAD_IR_QUADOPS_TD

@@ -1,0 +1,61 @@
+//===- Passes.td - Passes of the quad dialect --------------*- tablegen -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_DIALECT_QUAD_TRANSFORMS_PASSES_TD
+#define QUADRILLE_DIALECT_QUAD_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+// Every pass states its purpose, IR before and after, preconditions and its
+// numeric effect.
+
+def QuadFuse : Pass<"quad-fuse"> {
+  let summary = "Let quantize and amax rotate their input themselves";
+  let description = [{
+    Purpose: a `quad.hadamard` writes f32 to memory that a `quad.quantize` or
+    `quad.amax` reads again. Both can rotate what they read, so each such use becomes
+    one, even if the hadamard has other uses: its input has no more bytes than its
+    result, and a rotation is cheaper than a pass over memory.
+
+    ```mlir
+    // before
+    %h = quad.hadamard %x, %s {axis = 1 : i64} : tensor<?x64xbf16>, tensor<16xf32> -> tensor<?x64xf32>
+    %q = quad.quantize %h {axis = 1 : i64, rht = #rht16} : tensor<?x64xf32> -> !q
+    // after
+    %q = quad.quantize %x signs(%s : tensor<16xf32>) {axis = 1 : i64, rht = #rht16} : tensor<?x64xbf16> -> !q
+    ```
+    Preconditions: the quantize has the hadamard's axis, no signs of its own, and says
+    by `rht` that its input is rotated with a transform of that size; it does not
+    zero-extend (rotating zeros may give -0, another code); an amax has no signs.
+    Two quantizations of one input stay two operations: `quad-form-kernels`
+    groups them.
+
+    Numeric effect: none.
+  }];
+}
+
+def QuadInsertAmax : Pass<"quad-insert-amax"> {
+  let summary = "Compute the tensor amax where the program gives none";
+  let description = [{
+    Purpose: a format with a tensor level maps the largest magnitude of the whole
+    tensor; where `quad.quantize` has no operand for it, a `quad.amax` of what it
+    quantizes is inserted, one for all quantizations of the same values.
+
+    ```mlir
+    // before
+    %q = quad.quantize %x {axis = 1 : i64} : tensor<?x64xbf16> -> !nvfp4
+    // after
+    %a = quad.amax %x {axis = 1 : i64} : tensor<?x64xbf16>
+    %q = quad.quantize %x amax(%a) {axis = 1 : i64} : tensor<?x64xbf16> -> !nvfp4
+    ```
+    Preconditions: none. After it every quantize to such a format has its amax.
+
+    Numeric effect: none; it makes explicit what the format defines.
+  }];
+}
+
+#endif // QUADRILLE_DIALECT_QUAD_TRANSFORMS_PASSES_TD

@@ -1,0 +1,350 @@
+//===- QuadOps.cpp - What makes an operation well-formed ------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "quadrille/Dialect/Quad/IR/QuadOps.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quadrille;
+using namespace quadrille::quad;
+
+//===----------------------------------------------------------------------===//
+// Checks that several operations share
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyAxis(Operation *op, int64_t axis) {
+  if (axis == 0 || axis == 1)
+    return success();
+  return op->emitOpError() << "axis must be 0 or 1, not " << axis;
+}
+
+/// Sizes agree if they are equal or one of them is not known.
+static bool mayBeEqual(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+static LogicalResult verifySameShape(Operation *op, ArrayRef<int64_t> input,
+                                     ArrayRef<int64_t> result) {
+  if (input == result)
+    return success();
+  InFlightDiagnostic diag = op->emitOpError("result must have the shape of the input, ");
+  llvm::interleave(input, diag, [&](int64_t size) {
+    if (ShapedType::isDynamic(size))
+      diag << '?';
+    else
+      diag << size;
+  }, "x");
+  return diag;
+}
+
+/// The number of signs is a size of the RHT.
+static LogicalResult verifySigns(Operation *op, ShapedType signs) {
+  int64_t size = signs.getDimSize(0);
+  if (!ShapedType::isDynamic(size) && isRHTSize(size))
+    return success();
+  return op->emitOpError() << "signs must be a tensor of 16, 32, 64, 128 or 256 f32, not "
+                           << signs;
+}
+
+/// The transform of `signs` divides a static axis, unless that is padded.
+static LogicalResult verifyRotation(Operation *op, ShapedType signs, int64_t length, bool pad) {
+  if (failed(verifySigns(op, signs)))
+    return failure();
+  int64_t size = signs.getDimSize(0);
+  if (pad || ShapedType::isDynamic(length) || length % size == 0)
+    return success();
+  return op->emitOpError() << "the RHT of " << size << " does not divide the axis of " << length
+                           << "; quantize with pad = true";
+}
+
+//===----------------------------------------------------------------------===//
+// HadamardOp and AmaxOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult HadamardOp::verify() {
+  if (failed(verifyAxis(*this, getAxis())) ||
+      failed(verifySameShape(*this, getInput().getType().getShape(), getType().getShape())))
+    return failure();
+  return verifyRotation(*this, getSigns().getType(), getType().getDimSize(getAxis()),
+                        /*pad=*/false);
+}
+
+LogicalResult AmaxOp::verify() {
+  if (failed(verifyAxis(*this, getAxis())))
+    return failure();
+  if (!getSigns())
+    return success();
+  return verifyRotation(*this, getSigns().getType(), getInput().getType().getDimSize(getAxis()),
+                        getPad());
+}
+
+//===----------------------------------------------------------------------===//
+// QuantizeOp
+//===----------------------------------------------------------------------===//
+
+/// The rotation that the result carries is the attribute's, and its size that
+/// of the signs.
+static LogicalResult verifyRHT(QuantizeOp op) {
+  RHTAttr rht = op.getRhtAttr();
+  if (rht != op.getType().getRht()) {
+    InFlightDiagnostic diag = op.emitOpError("result has ");
+    auto describe = [&](RHTAttr attr) {
+      if (attr)
+        diag << attr;
+      else
+        diag << "no RHT";
+    };
+    describe(op.getType().getRht());
+    diag << ", but the attribute rht says ";
+    describe(rht);
+    return diag;
+  }
+  if (!op.getSigns())
+    return success();
+  if (!rht)
+    return op.emitOpError("with signs needs the identity of the rotation: rht = #quad.rht<..>");
+  int64_t size = op.getSigns().getType().getDimSize(0);
+  if (size != rht.getSize())
+    return op.emitOpError() << "has " << size << " signs for an RHT of " << rht.getSize();
+  return verifySigns(op, op.getSigns().getType());
+}
+
+/// With `pad`, the stored length is the axis rounded up; without, there is no
+/// padding (the type itself checks that the axis needs none).
+static LogicalResult verifyPad(QuantizeOp op) {
+  QuantizedTensorType type = op.getType();
+  if (!op.getPad()) {
+    if (type.getPadded())
+      return op.emitOpError("result is padded, which needs pad = true");
+    return success();
+  }
+  int64_t length = type.getAxisLength(), stored = type.getStoredLength();
+  if (ShapedType::isDynamic(length))
+    return type.getPadded()
+               ? success()
+               : LogicalResult(op.emitOpError("pads an axis of dynamic length, so the result "
+                                              "must say padded = ?"));
+  int64_t expected = llvm::alignTo(length, type.getGranularity());
+  if (stored == expected)
+    return success();
+  return op.emitOpError() << "pads the axis of " << length << " to " << expected
+                          << ", but the result stores " << stored;
+}
+
+static LogicalResult verifyRandomness(QuantizeOp op) {
+  if (bool(op.getKey()) != bool(op.getIndexBase()))
+    return op.emitOpError("takes a key and an index base together");
+  bool stochastic = op.getRounding().isStochastic();
+  if (stochastic && !op.getKey())
+    return op.emitOpError("stochastic rounding needs key(%key, %index_base)");
+  if (!stochastic && op.getKey())
+    return op.emitOpError() << "a key has no use with " << op.getRounding()
+                            << "; only #quad.stochastic<..> draws random bits";
+  return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (failed(verifyAxis(*this, getAxis())) ||
+      failed(verifySameShape(*this, getInput().getType().getShape(), getType().getShape())))
+    return failure();
+  if (int64_t(getAxis()) != getType().getAxis())
+    return emitOpError() << "quantizes along axis " << getAxis() << ", but the result has axis "
+                         << getType().getAxis();
+  if (failed(verifyRHT(*this)) || failed(verifyPad(*this)) || failed(verifyRandomness(*this)))
+    return failure();
+  if (getAmax() && !getFormat().hasTensorLevel())
+    return emitOpError() << "format '" << getFormat().getName()
+                         << "' has no tensor level that could use an amax";
+  return success();
+}
+
+/// The rule of a level takes its block and returns one scale.
+static LogicalResult verifyScaleRule(QuantizeOp op, LevelAttr level,
+                                     SymbolTableCollection &symbols) {
+  auto rule = symbols.lookupNearestSymbolFrom<ScaleRuleOp>(op, level.getProgram());
+  if (!rule)
+    return op.emitOpError() << "no quad.scale_rule is named " << level.getProgram();
+  auto fail = [&]() {
+    InFlightDiagnostic diag = op.emitOpError() << "the scale rule " << level.getProgram() << " ";
+    diag.attachNote(rule.getLoc()) << "the rule is here";
+    return diag;
+  };
+  int64_t size = level.getBlock().rows * level.getBlock().cols;
+  auto block = cast<RankedTensorType>(rule.getArgumentTypes().front());
+  if (block.getNumElements() != size)
+    return fail() << "takes a block of " << block.getNumElements() << " elements, but level "
+                  << level << " has " << size;
+  if (rule.getResultTypes().size() != 1)
+    return fail() << "chooses between two grids, but format '" << op.getFormat().getName()
+                  << "' has one";
+  return success();
+}
+
+LogicalResult QuantizeOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (LevelAttr level : getFormat().getLevels())
+    if (level.getProgram() && failed(verifyScaleRule(*this, level, symbols)))
+      return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// DequantizeOp and TransposeOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult DequantizeOp::verify() {
+  QuantizedTensorType type = getInput().getType();
+  if (failed(verifySameShape(*this, type.getShape(), getType().getShape())))
+    return failure();
+  if (!getSigns())
+    return success();
+  if (!type.getRht())
+    return emitOpError("has signs to undo a rotation, but the input has no RHT");
+  int64_t size = getSigns().getType().getDimSize(0);
+  if (size != type.getRht().getSize())
+    return emitOpError() << "has " << size << " signs for an RHT of " << type.getRht().getSize();
+  return success();
+}
+
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  types.push_back(cast<QuantizedTensorType>(adaptor.getInput().getType()).getTransposed());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// MatmulOp
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// One side of a product.
+struct Side {
+  Value value;
+  StringRef name;
+  int64_t contractionAxis;
+
+  QuantizedTensorType quantized() const { return dyn_cast<QuantizedTensorType>(value.getType()); }
+  ArrayRef<int64_t> shape() const {
+    if (QuantizedTensorType type = quantized())
+      return type.getShape();
+    return cast<ShapedType>(value.getType()).getShape();
+  }
+  int64_t contractionLength() const { return shape()[contractionAxis]; }
+  int64_t outerLength() const { return shape()[1 - contractionAxis]; }
+
+  /// The axis to pass to quantize, seen through the transposes after it.
+  int64_t axisToQuantize() const {
+    int64_t axis = contractionAxis;
+    Value source = value;
+    while (auto transpose = source.getDefiningOp<TransposeOp>()) {
+      axis = 1 - axis;
+      source = transpose.getInput();
+    }
+    return axis;
+  }
+};
+} // namespace
+
+/// A quantized side is so along the contraction axis. Square blocks serve both
+/// axes, but a rotation happened along one.
+static LogicalResult verifyContraction(MatmulOp op, const Side &side) {
+  QuantizedTensorType type = side.quantized();
+  if (!type || type.getAxis() == side.contractionAxis)
+    return success();
+  if (type.getFormat().isOrientationFree() && !type.getRht() && !type.getPadded())
+    return success();
+  InFlightDiagnostic diag = op.emitOpError();
+  if (type.getFormat().isOrientationFree() && type.getRht())
+    diag << side.name << " has square blocks, which serve both axes, but it is rotated along axis "
+         << type.getAxis() << " and the product contracts axis " << side.contractionAxis;
+  else
+    diag << side.name << " is quantized along axis " << type.getAxis()
+         << ", but the product contracts axis " << side.contractionAxis;
+  return diag << "; use quantize(" << side.name << ", .., axis=" << side.axisToQuantize() << ")";
+}
+
+/// Blocks along the quantized axis, inner to outer.
+static SmallVector<int64_t> blocksOf(QuantizedTensorType type) {
+  SmallVector<int64_t> blocks;
+  for (LevelAttr level : type.getFormat().getLevels())
+    if (!level.isTensor())
+      blocks.push_back(level.getBlock().cols);
+  return blocks;
+}
+
+static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs, QuantizedTensorType rhs) {
+  SmallVector<int64_t> lhsBlocks = blocksOf(lhs), rhsBlocks = blocksOf(rhs);
+  if (lhsBlocks == rhsBlocks)
+    return success();
+  InFlightDiagnostic diag = op.emitOpError("both sides must have the same blocks along the "
+                                           "contraction axis; lhs ('");
+  diag << lhs.getFormat().getName() << "') has ";
+  llvm::interleave(lhsBlocks, diag, [&](int64_t size) { diag << size; }, ", ");
+  diag << " and rhs ('" << rhs.getFormat().getName() << "') has ";
+  llvm::interleave(rhsBlocks, diag, [&](int64_t size) { diag << size; }, ", ");
+  return diag;
+}
+
+static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs, QuantizedTensorType rhs) {
+  RHTAttr left = lhs ? lhs.getRht() : RHTAttr(), right = rhs ? rhs.getRht() : RHTAttr();
+  if (left == right)
+    return success();
+  if (!left || !right)
+    return op.emitOpError() << "both sides must have the same RHT, but only "
+                            << (left ? "lhs" : "rhs")
+                            << (lhs && rhs ? " is rotated"
+                                           : " is rotated and the other is not quantized");
+  return op.emitOpError() << "both sides must have the same RHT; lhs has " << left
+                          << " and rhs has " << right
+                          << (left.getSize() == right.getSize() ? " (other signs)" : "");
+}
+
+static LogicalResult verifyInnerSizes(MatmulOp op, const Side &lhs, const Side &rhs) {
+  if (!mayBeEqual(lhs.contractionLength(), rhs.contractionLength()))
+    return op.emitOpError() << "contracts " << lhs.contractionLength() << " columns of lhs with "
+                            << rhs.contractionLength() << " rows of rhs";
+  QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
+  if (left && right && !mayBeEqual(left.getStoredLength(), right.getStoredLength()))
+    return op.emitOpError() << "lhs stores " << left.getStoredLength()
+                            << " elements along the contraction axis and rhs "
+                            << right.getStoredLength() << "; pad both or none";
+  return success();
+}
+
+static LogicalResult verifyResult(MatmulOp op, const Side &lhs, const Side &rhs) {
+  auto type = cast<RankedTensorType>(op.getType());
+  if (!mayBeEqual(type.getDimSize(0), lhs.outerLength()) ||
+      !mayBeEqual(type.getDimSize(1), rhs.outerLength()))
+    return op.emitOpError() << "result " << type << " does not fit operands "
+                            << lhs.value.getType() << " and " << rhs.value.getType();
+  if (op.getBias() && !mayBeEqual(op.getBias().getType().getDimSize(0), type.getDimSize(1)))
+    return op.emitOpError() << "bias has " << op.getBias().getType().getDimSize(0)
+                            << " elements for " << type.getDimSize(1) << " columns";
+  if (op.getAcc() && op.getAcc().getType() != type)
+    return op.emitOpError() << "acc must have the type of the result, " << type << ", not "
+                            << op.getAcc().getType();
+  return success();
+}
+
+LogicalResult MatmulOp::verify() {
+  Side lhs{getLhs(), "lhs", 1}, rhs{getRhs(), "rhs", 0};
+  QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
+  if (!left && !right)
+    return emitOpError("needs a quantized operand; linalg.matmul is for plain ones");
+  if (failed(verifyContraction(*this, lhs)) || failed(verifyContraction(*this, rhs)) ||
+      failed(verifySameRotation(*this, left, right)) ||
+      failed(verifyInnerSizes(*this, lhs, rhs)))
+    return failure();
+  if (left && right && failed(verifySameBlocks(*this, left, right)))
+    return failure();
+  return verifyResult(*this, lhs, rhs);
+}
+
+#define GET_OP_CLASSES
+#include "quadrille/Dialect/Quad/IR/QuadOps.cpp.inc"
