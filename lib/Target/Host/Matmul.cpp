@@ -1,0 +1,339 @@
+//===- Matmul.cpp - Panels to a product -----------------------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The blocking of Goto and van de Geijn (ACM TOMS 34(3), 2008) within a tile of
+// C per program: for each stretch of K, for each panel of B (in L1), for each
+// panel of A (in L2), one register tile. Register tiles rest in a scratch tile
+// on the stack between stretches, from which the epilogue takes them.
+//
+//===----------------------------------------------------------------------===//
+#include "MatmulInternal.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace quadrille;
+using namespace quadrille::host;
+
+//===----------------------------------------------------------------------===//
+// Integer dot products
+//===----------------------------------------------------------------------===//
+
+DotProduct::DotProduct(VectorBuilder &builder, const MatmulPlan &plan, int64_t maxU8,
+                       int64_t maxS8)
+    : b(builder) {
+  // A 16-bit lane collects half of the block's products.
+  bool fits = plan.kBlock / 2 * maxU8 * maxS8 < (1 << 15);
+  kind = plan.isa.vnni ? Kind::VNNI : fits ? Kind::Narrow : Kind::Wide;
+}
+
+Value DotProduct::begin(Value start) { return kind == Kind::Narrow ? b.zero(b.vec(b.getI16Type(), 2)) : start; }
+
+Value DotProduct::addPairs(Value pairs) {
+  Value ones = b.splat(b.vec(b.getI16Type(), 2), b.getI16IntegerAttr(1));
+  StringRef name = b.lanes == 16 ? "llvm.x86.avx512.pmaddw.d.512" : "llvm.x86.avx2.pmadd.wd";
+  return b.call(name, b.i32s(), {pairs, ones});
+}
+
+Value DotProduct::step(Value partial, Value u8, Value s8) {
+  u8 = b.bitcast(b.bytes(), u8);
+  s8 = b.bitcast(b.bytes(), s8);
+  if (kind == Kind::VNNI) {
+    StringRef name = b.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+    return b.call(name, b.i32s(), {partial, u8, s8});
+  }
+  StringRef name = b.lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
+  Value pairs = b.call(name, b.vec(b.getI16Type(), 2), {u8, s8});
+  return b.add(partial, kind == Kind::Wide ? addPairs(pairs) : pairs);
+}
+
+Value DotProduct::finish(Value partial, Value start) {
+  return kind == Kind::Narrow ? b.add(start, addPairs(partial)) : partial;
+}
+
+float host::getMagic(const MatmulPlan &plan) {
+  return std::ldexp(1.5f, 23 - plan.lhsUnit - plan.rhsUnit);
+}
+
+//===----------------------------------------------------------------------===//
+// Register tiles
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Emits the updates of one mr x nr register tile by `blocks` blocks of its two
+/// panels. `tile` points to it in the scratch, row by row.
+class RegisterTile {
+public:
+  RegisterTile(VectorBuilder &b, const MatmulPlan &plan)
+      : b(b), plan(plan), vectors(plan.nr / b.lanes) {}
+
+  void update(Value lhs, Value rhs, Value tile, Value blocks) {
+    plan.carrier == MatmulCarrier::F32 ? updateF32(lhs, rhs, tile, blocks)
+                                       : updateS8(lhs, rhs, tile, blocks);
+  }
+
+private:
+  void updateF32(Value lhs, Value rhs, Value tile, Value blocks);
+  void updateS8(Value lhs, Value rhs, Value tile, Value blocks);
+  SmallVector<Value> sumBlock(Value lhs, Value rhs, ArrayRef<Value> start);
+
+  int64_t size() const { return plan.mr * vectors; }
+  Value loadVector(Type type, Value base, int64_t index) {
+    return b.load(type, b.at(base, 4 * b.lanes * index));
+  }
+  Value loadBroadcast(Type type, Value base, int64_t index) {
+    return b.broadcast(b.load(type, b.at(base, 4 * index)));
+  }
+
+  VectorBuilder &b;
+  const MatmulPlan &plan;
+  int64_t vectors; ///< of a row of the tile
+};
+
+void RegisterTile::updateF32(Value lhs, Value rhs, Value tile, Value blocks) {
+  constexpr int64_t unroll = 4;
+  SmallVector<Value> carried = {lhs, rhs};
+  for (int64_t i = 0; i < size(); ++i)
+    carried.push_back(loadVector(b.f32s(), tile, i));
+  Value steps = b.mul(blocks, b.i64(plan.kBlock / unroll));
+  carried = b.loop(b.i64(0), steps, 1, carried, [&](Value, ValueRange values) {
+    SmallVector<Value> next(values);
+    for (int64_t k = 0; k < unroll; ++k) {
+      SmallVector<Value> row;
+      for (int64_t v = 0; v < vectors; ++v)
+        row.push_back(loadVector(b.f32s(), next[1], k * vectors + v));
+      for (int64_t i = 0; i < size(); ++i) {
+        if (i % vectors == 0)
+          lhs = loadBroadcast(b.getF32Type(), next[0], k * plan.mr + i / vectors);
+        next[2 + i] = math::FmaOp::create(b, lhs, row[i % vectors], next[2 + i]);
+      }
+    }
+    next[0] = b.at(next[0], 4 * unroll * plan.mr);
+    next[1] = b.at(next[1], 4 * unroll * plan.nr);
+    return next;
+  });
+  for (int64_t i = 0; i < size(); ++i)
+    b.store(carried[2 + i], b.at(tile, 4 * b.lanes * i));
+}
+
+/// start + the integer products of one block.
+SmallVector<Value> RegisterTile::sumBlock(Value lhs, Value rhs, ArrayRef<Value> start) {
+  DotProduct dot(b, plan, 2 * plan.lhsMax, plan.rhsMax);
+  SmallVector<Value> sums;
+  for (int64_t i = 0; i < size(); ++i)
+    sums.push_back(dot.begin(start[i % vectors]));
+  for (int64_t quad = 0; quad < plan.kBlock / 4; ++quad) {
+    SmallVector<Value> row;
+    for (int64_t v = 0; v < vectors; ++v)
+      row.push_back(loadVector(b.i32s(), rhs, quad * vectors + v));
+    Value codes;
+    for (int64_t i = 0; i < size(); ++i) {
+      if (i % vectors == 0)
+        codes = loadBroadcast(b.getI32Type(), lhs, quad * plan.mr + i / vectors);
+      sums[i] = dot.step(sums[i], codes, row[i % vectors]);
+    }
+  }
+  for (int64_t i = 0; i < size(); ++i)
+    sums[i] = dot.finish(sums[i], start[i % vectors]);
+  return sums;
+}
+
+void RegisterTile::updateS8(Value lhs, Value rhs, Value tile, Value blocks) {
+  int64_t quads = plan.kBlock / 4;
+  b.loop(b.i64(0), blocks, 1, {lhs, rhs}, [&](Value, ValueRange panels) {
+    Value lhs = panels[0], rhs = panels[1];
+    SmallVector<Value> start, scales;
+    for (int64_t v = 0; v < vectors; ++v) {
+      scales.push_back(loadVector(b.f32s(), rhs, quads * vectors + v));
+      start.push_back(loadVector(b.i32s(), rhs, (quads + 1) * vectors + v));
+    }
+    SmallVector<Value> sums = sumBlock(lhs, rhs, start);
+    Value magic = b.f32s(getMagic(plan)), scale;
+    for (int64_t i = 0; i < size(); ++i) {
+      if (i % vectors == 0)
+        scale = loadBroadcast(b.getF32Type(), lhs, quads * plan.mr + i / vectors);
+      Value sum = b.subF(b.bitcast(b.f32s(), sums[i]), magic);
+      Value product = b.mulF(sum, b.mulF(scale, scales[i % vectors]));
+      Value address = b.at(tile, 4 * b.lanes * i);
+      b.store(b.addF(b.load(b.f32s(), address), product), address);
+    }
+    return SmallVector<Value>{b.at(lhs, plan.blockBytes(MatmulSide::LHS)),
+                              b.at(rhs, plan.blockBytes(MatmulSide::RHS))};
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles of C
+//===----------------------------------------------------------------------===//
+
+/// Emits the product of one program id.
+class Tile {
+public:
+  Tile(VectorBuilder &b, const MatmulPlan &plan, const MatmulOperands &operands, Value scratch,
+       Value x, Value y);
+  void accumulate();
+  void finish(MatmulEpilogue epilogue);
+
+private:
+  Value getRegisterTile(Value rowPanel, Value colPanel) {
+    Value index = b.add(b.mul(colPanel, rowPanels), rowPanel);
+    return b.at(scratch, b.mul(index, b.i64(4 * plan.mr * plan.nr)));
+  }
+
+  VectorBuilder &b;
+  const MatmulPlan &plan;
+  const MatmulOperands &operands;
+  Value scratch;              ///< [colPanels][rowPanels][mr][nr]
+  Value row0, col0;           ///< first element of the tile
+  Value rowPanels, colPanels; ///< of the tile
+};
+
+Tile::Tile(VectorBuilder &b, const MatmulPlan &plan, const MatmulOperands &operands,
+           Value scratch, Value x, Value y)
+    : b(b), plan(plan), operands(operands), scratch(scratch) {
+  row0 = b.mul(y, b.i64(plan.mTile));
+  col0 = b.mul(x, b.i64(plan.nTile));
+  rowPanels = b.ceilDiv(b.minS(b.sub(operands.m, row0), b.i64(plan.mTile)), plan.mr);
+  colPanels = b.ceilDiv(b.minS(b.sub(operands.n, col0), b.i64(plan.nTile)), plan.nr);
+}
+
+void Tile::accumulate() {
+  Value zero = b.i64(0);
+  Value bytes = b.mul(b.mul(rowPanels, colPanels), b.i64(4 * plan.mr * plan.nr));
+  LLVM::MemsetOp::create(b, scratch, b.zero(b.getI8Type()), bytes, /*isVolatile=*/false);
+
+  Value blocks = b.divU(operands.k, b.i64(plan.kBlock));
+  Value lhsPanel0 = b.divU(row0, b.i64(plan.mr)), rhsPanel0 = b.divU(col0, b.i64(plan.nr));
+  auto getBlock = [&](MatmulSide side, Value panels, Value panel, Value block) {
+    Value index = b.add(b.mul(panel, blocks), block);
+    return b.at(panels, b.mul(index, b.i64(plan.blockBytes(side))));
+  };
+  b.loop(zero, blocks, plan.kCacheBlocks, [&](Value block) {
+    Value count = b.minS(b.sub(blocks, block), b.i64(plan.kCacheBlocks));
+    b.loop(zero, colPanels, 1, [&](Value colPanel) {
+      Value rhs = getBlock(MatmulSide::RHS, operands.rhsPanels, b.add(rhsPanel0, colPanel), block);
+      b.loop(zero, rowPanels, 1, [&](Value rowPanel) {
+        Value lhs = getBlock(MatmulSide::LHS, operands.lhsPanels, b.add(lhsPanel0, rowPanel), block);
+        RegisterTile(b, plan).update(lhs, rhs, getRegisterTile(rowPanel, colPanel), count);
+      });
+    });
+  });
+}
+
+void Tile::finish(MatmulEpilogue epilogue) {
+  Value zero = b.i64(0);
+  b.loop(zero, colPanels, 1, [&](Value colPanel) {
+    b.loop(zero, rowPanels, 1, [&](Value rowPanel) {
+      Value tile = getRegisterTile(rowPanel, colPanel);
+      Value firstRow = b.add(row0, b.mul(rowPanel, b.i64(plan.mr)));
+      Value firstCol = b.add(col0, b.mul(colPanel, b.i64(plan.nr)));
+      Value rows = b.minS(b.sub(operands.m, firstRow), b.i64(plan.mr));
+      b.loop(zero, rows, 1, [&](Value r) {
+        b.loop(zero, b.i64(plan.nr), b.lanes, [&](Value c) {
+          MatmulElements elements;
+          Value index = b.add(b.mul(r, b.i64(plan.nr)), c);
+          elements.acc = b.load(b.f32s(), b.at(tile, b.shl(index, b.i64(2))));
+          elements.row = b.add(firstRow, r);
+          elements.col = b.add(firstCol, c);
+          elements.mask = b.lessS(b.add(b.iota(), elements.col), operands.n);
+          elements.isFull = b.lessS(b.add(elements.col, b.i64(b.lanes - 1)), operands.n);
+          epilogue(b, b.getLoc(), elements);
+        });
+      });
+    });
+  });
+}
+
+} // namespace
+
+void host::emitMatmul(OpBuilder &builder, Location loc, const MatmulPlan &plan,
+                      const MatmulOperands &operands, ProgramRange x, ProgramRange y,
+                      MatmulEpilogue epilogue) {
+  VectorBuilder b(builder, loc, plan.isa.lanes);
+  auto pointer = LLVM::LLVMPointerType::get(b.getContext());
+  // A tile's edge may reach into a panel that it does not fill.
+  int64_t scratchSize = llvm::alignTo(plan.mTile, plan.mr) * llvm::alignTo(plan.nTile, plan.nr);
+  Value scratch = LLVM::AllocaOp::create(b, pointer, b.getF32Type(), b.i64(scratchSize),
+                                         /*alignment=*/64);
+  b.loop(y.begin, y.end, 1, [&](Value tileY) {
+    b.loop(x.begin, x.end, 1, [&](Value tileX) {
+      Tile tile(b, plan, operands, scratch, tileX, tileY);
+      tile.accumulate();
+      tile.finish(epilogue);
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The usual epilogue
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// f32 to bf16, to nearest even, as integers: the instruction flushes
+/// subnormals, and LLVM uses it where the CPU has it.
+Value narrowToBF16(VectorBuilder &b, Value value) {
+  Value bits = b.bitcast(b.i32s(), value);
+  Value odd = b.bitAnd(b.shrU(bits, b.i32s(16)), b.i32s(1));
+  Value rounded = b.add(b.add(bits, b.i32s(0x7FFF)), odd);
+  Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, value, value);
+  Value quiet = b.bitOr(bits, b.i32s(1 << 22));
+  Value high = b.shrU(b.select(isNaN, quiet, rounded), b.i32s(16));
+  Value narrow = arith::TruncIOp::create(b, b.vec(b.getI16Type()), high);
+  return b.bitcast(b.vec(b.getBF16Type()), narrow);
+}
+
+Value narrowFromF32(VectorBuilder &b, Type type, Value value) {
+  if (type.isBF16())
+    return narrowToBF16(b, value);
+  if (type.isF16())
+    return arith::TruncFOp::create(b, b.vec(type), value);
+  return value;
+}
+
+Value elementAddress(VectorBuilder &b, Value base, Value index, Type type) {
+  return b.at(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));
+}
+
+Value loadF32(VectorBuilder &b, Value base, Value index, Type type, Value mask) {
+  Type asInteger = b.getIntegerType(type.getIntOrFloatBitWidth());
+  Value bits = b.maskedLoad(b.vec(asInteger), elementAddress(b, base, index, type), mask);
+  return widenToF32(b, b.bitcast(b.vec(type), bits));
+}
+
+} // namespace
+
+void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
+                     const MatmulElements &elements) {
+  unsigned lanes = cast<VectorType>(elements.acc.getType()).getNumElements();
+  VectorBuilder b(builder, loc, lanes);
+  Value value = elements.acc;
+  if (store.scale)
+    value = b.mulF(value, store.scale);
+  if (store.bias)
+    value = b.addF(value, loadF32(b, store.bias, elements.col, store.biasType, elements.mask));
+  if (store.addend) {
+    Value index = b.add(b.mul(elements.row, store.addendLd), elements.col);
+    value = b.addF(value, loadF32(b, store.addend, index, store.addendType, elements.mask));
+  }
+  value = narrowFromF32(b, store.elementType, value);
+  Type asInteger = b.getIntegerType(store.elementType.getIntOrFloatBitWidth());
+  value = b.bitcast(b.vec(asInteger), value);
+  Value index = b.add(b.mul(elements.row, store.ldc), elements.col);
+  Value address = elementAddress(b, store.out, index, store.elementType);
+  // AVX2 has no masked store of 16-bit elements; LLVM would make it a branch
+  // per element everywhere.
+  auto ifOp = scf::IfOp::create(b, elements.isFull, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(ifOp.thenBlock());
+  b.store(value, address);
+  b.setInsertionPointToStart(ifOp.elseBlock());
+  b.maskedStore(value, address, elements.mask);
+}
