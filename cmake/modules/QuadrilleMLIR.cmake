@@ -63,7 +63,6 @@ function(quadrille_link_mlir_static target)
   find_library(QUADRILLE_ZSTD NAMES libzstd.a REQUIRED)
   target_link_libraries(${target} PRIVATE ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
   target_link_options(${target} PRIVATE
-    -static-libstdc++ -static-libgcc
     -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--icf=all -Wl,-O2 -Wl,--no-undefined)
 endfunction()
 

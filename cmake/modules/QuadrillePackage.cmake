@@ -15,5 +15,10 @@ foreach(part IN ITEMS quadrille_core quadrille quadrille-compiler)
     install(TARGETS ${part}
       LIBRARY DESTINATION quadrille COMPONENT python
       RUNTIME DESTINATION quadrille COMPONENT python)
+    if(QUADRILLE_STATIC_LLVM)
+      # No library but the C library's: not even another libstdc++ can be seen from here, or see this one.
+      target_link_options(${part} PRIVATE
+        -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections)
+    endif()
   endif()
 endforeach()
