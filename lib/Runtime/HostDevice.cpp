@@ -8,6 +8,7 @@
 #include "FloatingPoint.h"
 #include "ParallelFor.h"
 #include "quadrille/Runtime/Device.h"
+#include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h"
@@ -151,7 +152,7 @@ struct Split {
 
 class HostDevice : public Device {
 public:
-  Expected<std::unique_ptr<LoadedCode>> load(StringRef code) override;
+  Expected<std::unique_ptr<LoadedCode>> load(StringRef code, StringRef target) override;
   Expected<void *> allocate(size_t bytes, void *stream) override;
   void deallocate(void *memory, void *stream) override { std::free(memory); }
   Error launch(void *kernel, const KernelAttributes &attributes, int64_t gridX, int64_t gridY,
@@ -160,7 +161,12 @@ public:
 
 } // namespace
 
-Expected<std::unique_ptr<LoadedCode>> HostDevice::load(StringRef code) {
+Expected<std::unique_ptr<LoadedCode>> HostDevice::load(StringRef code, StringRef target) {
+  Expected<TargetSpec> spec = resolveTarget(target);
+  if (!spec)
+    return spec.takeError();
+  if (Error error = checkRunsHere(*spec))
+    return error;
   Expected<Linker *> linker = Linker::get();
   if (!linker)
     return linker.takeError();

@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "quadrille/Runtime/Program.h"
-#include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/bit.h"
 
 using namespace llvm;
@@ -24,15 +23,10 @@ Program::Program(Device &device, Schedule schedule, std::unique_ptr<LoadedCode> 
 
 Expected<std::unique_ptr<Program>> Program::create(Device &device, StringRef code,
                                                    StringRef scheduleText, StringRef target) {
-  Expected<TargetSpec> spec = resolveTarget(target);
-  if (!spec)
-    return spec.takeError();
-  if (Error error = checkRunsHere(*spec))
-    return error;
   Expected<Schedule> schedule = parseSchedule(scheduleText);
   if (!schedule)
     return schedule.takeError();
-  Expected<std::unique_ptr<LoadedCode>> loaded = device.load(code);
+  Expected<std::unique_ptr<LoadedCode>> loaded = device.load(code, target);
   if (!loaded)
     return loaded.takeError();
   std::vector<void *> kernels;

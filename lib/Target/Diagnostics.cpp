@@ -75,7 +75,10 @@ static Severity toSeverity(llvm::DiagnosticSeverity severity) {
   return Severity::Error;
 }
 
+// LLVM's remarks are about its own passes and say nothing to our users.
 static void collect(const llvm::DiagnosticInfo *info, void *list) {
+  if (info->getSeverity() == llvm::DS_Remark)
+    return;
   Diagnostic diagnostic;
   diagnostic.severity = toSeverity(info->getSeverity());
   llvm::raw_string_ostream stream(diagnostic.message);

@@ -30,7 +30,10 @@ class Device {
 public:
   virtual ~Device();
 
-  virtual llvm::Expected<std::unique_ptr<LoadedCode>> load(llvm::StringRef code) = 0;
+  /// Loads `code`, which was compiled for `target` (Target/TargetSpec.h). An
+  /// error if this device lacks what the target has.
+  virtual llvm::Expected<std::unique_ptr<LoadedCode>> load(llvm::StringRef code,
+                                                           llvm::StringRef target) = 0;
 
   /// Memory aligned to at least 64 bytes; freed in the stream's order.
   virtual llvm::Expected<void *> allocate(size_t bytes, void *stream) = 0;

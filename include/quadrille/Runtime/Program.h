@@ -44,8 +44,7 @@ struct RunStatistics {
 class Program {
 public:
   /// Loads `code` (what stage "object" gave) on `device` and binds the kernels
-  /// of `schedule` to it. `target` is the target of the compilation; code for a
-  /// CPU with more features than this one is refused.
+  /// of `schedule` to it. `target` is the target of the compilation.
   static llvm::Expected<std::unique_ptr<Program>>
   create(Device &device, llvm::StringRef code, llvm::StringRef schedule, llvm::StringRef target);
 

@@ -1,0 +1,16 @@
+//===- Support.cpp - Common parts of the C API ----------------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Support.h"
+
+using namespace quadrille::capi;
+
+QuadrilleStringRef quadrilleErrorGetMessage(const QuadrilleError *error) {
+  return wrap(error->message);
+}
+
+void quadrilleErrorDestroy(QuadrilleError *error) { delete error; }
