@@ -126,8 +126,8 @@ bool Format::is2D() const {
 }
 
 static bool usesHiF4(const Format &format) {
-  return std::ranges::any_of(
-      format.levels, [](const Level &level) { return level.rule == ScaleRule::HiF4; });
+  return std::ranges::any_of(format.levels,
+                             [](const Level &level) { return level.rule == ScaleRule::HiF4; });
 }
 
 /// HiF4's three levels are one algorithm and cannot be combined otherwise.

@@ -39,9 +39,7 @@ static uint64_t deriveKey(uint64_t from, uint64_t number, uint32_t purpose) {
 
 uint64_t numerics::keyFromSeed(uint64_t seed) { return deriveKey(seed, 0, kKeyFromSeed); }
 
-uint64_t numerics::foldIn(uint64_t key, uint64_t number) {
-  return deriveKey(key, number, kFoldIn);
-}
+uint64_t numerics::foldIn(uint64_t key, uint64_t number) { return deriveKey(key, number, kFoldIn); }
 
 Philox4 numerics::draw(uint64_t key, uint64_t index, Stream stream, unsigned rounds) {
   return philox4x32({low(index), high(index), static_cast<uint32_t>(stream), 0},

@@ -324,8 +324,8 @@ std::string numerics::quantize(const MatrixRef &input, const Format &format,
   int64_t multiple = storedMultiple(format, static_cast<int64_t>(options.signs.size()));
   int64_t stored = (input.cols + multiple - 1) / multiple * multiple;
   if (stored != input.cols && !options.pad)
-    return "the quantized axis has length " + std::to_string(input.cols) +
-           ", not a multiple of " + std::to_string(multiple) + "; pad=True extends it with zeros";
+    return "the quantized axis has length " + std::to_string(input.cols) + ", not a multiple of " +
+           std::to_string(multiple) + "; pad=True extends it with zeros";
 
   FloatEnvironment environment;
   Values y = load(input, stored);

@@ -174,6 +174,6 @@ uint32_t numerics::encodeScaleOfAmax(const Level &level, float qmax, float amax)
 bool numerics::saturatesScale(const Level &level, float qmax, float amax) {
   const ScaleTypeInfo &info = scaleTypeInfo(level.type);
   unsigned dropped = info.mantissaBits - keptMantissaBits(info, level.bits);
-  return !isNonFinite(amax) && encodeFiniteAmax(info, level, qmax, amax) >
-                                   static_cast<int32_t>(info.maxBits >> dropped);
+  return !isNonFinite(amax) &&
+         encodeFiniteAmax(info, level, qmax, amax) > static_cast<int32_t>(info.maxBits >> dropped);
 }

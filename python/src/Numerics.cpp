@@ -297,8 +297,8 @@ static py::dict scaleTypeToDict(const std::string &name) {
 }
 
 static void bindRounding(py::module_ &m) {
-  m.def("encode", &encodeArray, py::arg("t"), py::arg("grid"),
-        py::arg("rounding") = "nearest_even", py::arg("bits") = 8, py::arg("random") = py::none(),
+  m.def("encode", &encodeArray, py::arg("t"), py::arg("grid"), py::arg("rounding") = "nearest_even",
+        py::arg("bits") = 8, py::arg("random") = py::none(),
         "Codes (uint8, one per value, unpacked) of values of any shape.");
   m.def("decode", &decodeArray, py::arg("codes"), py::arg("grid"), "Values of unpacked codes.");
   m.def(
@@ -309,8 +309,8 @@ static void bindRounding(py::module_ &m) {
       },
       py::arg("t"), py::arg("grid"), py::arg("rounding") = "nearest_even", py::arg("bits") = 8,
       py::arg("random") = py::none(), "decode(encode(t)).");
-  m.def("encode_scale", &encodeScaleArray, py::arg("values"), py::arg("dtype"),
-        py::arg("bits") = 0, "Bits (uint32) of values rounded to nearest into a scale type.");
+  m.def("encode_scale", &encodeScaleArray, py::arg("values"), py::arg("dtype"), py::arg("bits") = 0,
+        "Bits (uint32) of values rounded to nearest into a scale type.");
   m.def("encode_scale_of_amax", &encodeScaleOfAmaxArray, py::arg("amax"), py::arg("level"),
         py::arg("qmax"), "Bits (uint32) of the scales of blocks with these maxima.");
   m.def("decode_scale", &decodeScaleArray, py::arg("bits"), py::arg("dtype"),
@@ -395,8 +395,11 @@ static py::tuple quantizeArray(const py::array &x, const Format &format, int64_t
                                unsigned stream, std::optional<float> amax, bool pad,
                                const std::optional<std::string> &dtype) {
   MatrixRef matrix = asMatrix(x, axis, dtype);
-  QuantizeOptions options{toVector(signs), makeRounding(rounding, bits, rounds),
-                          {key, base, streamOf(stream)}, amax, pad};
+  QuantizeOptions options{toVector(signs),
+                          makeRounding(rounding, bits, rounds),
+                          {key, base, streamOf(stream)},
+                          amax,
+                          pad};
   Quantized result;
   std::string error;
   {
@@ -407,8 +410,8 @@ static py::tuple quantizeArray(const py::array &x, const Format &format, int64_t
   py::list scales;
   for (size_t i = 0; i < result.scales.size(); ++i)
     scales.append(scalesToArray(result.scales[i], format.levels[i].block));
-  return py::make_tuple(toArray(result.codes, {result.rows, result.cols / 2}), scales,
-                        result.cols, result.flags);
+  return py::make_tuple(toArray(result.codes, {result.rows, result.cols / 2}), scales, result.cols,
+                        result.flags);
 }
 
 static FloatArray dequantizeArray(const ByteArray &codes, const std::vector<py::array> &scales,

@@ -147,8 +147,8 @@ struct QuantizeOptions {
 };
 
 struct Quantized {
-  int64_t rows = 0, cols = 0; ///< as stored
-  std::vector<uint8_t> codes; ///< packed, cols / 2 bytes a row
+  int64_t rows = 0, cols = 0;      ///< as stored
+  std::vector<uint8_t> codes;      ///< packed, cols / 2 bytes a row
   std::vector<LevelScales> scales; ///< inner to outer
   uint32_t flags = 0;
 };
