@@ -45,10 +45,11 @@ def Accum : QuadEnum<"Accum", "How a matmul accumulates", [
   }];
 }
 
-def ReduceKind : QuadEnum<"ReduceKind", "Reduction of a block", [
-  I32EnumCase<"Max", 0, "max">,
-  I32EnumCase<"Sum", 1, "sum">
+def ReduceKind : I32EnumAttr<"ReduceKind", "Reduction of a block", [
+  I32EnumAttrCase<"Max", 0, "max">,
+  I32EnumAttrCase<"Sum", 1, "sum">
 ]> {
+  let cppNamespace = "::quadrille::quad";
   let description = [{
     * `max`: IEEE 754-2019 maximum: NaN if any element is, and -0 < +0;
     * `sum`: pairwise by index bit: for h = 1, 2, 4, ..: `v[i] := fl(v[i] + v[i xor h])`.
@@ -59,6 +60,5 @@ class QuadEnumAttr<EnumInfo info, string mnemonic> : EnumAttr<QuadDialect, info,
   let assemblyFormat = "`<` $value `>`";
 }
 def AccumAttr : QuadEnumAttr<Accum, "accum">;
-def ReduceKindAttr : EnumAttr<QuadDialect, ReduceKind, "reduce">;
 
 #endif // QUADRILLE_DIALECT_QUAD_IR_QUADENUMS_TD

@@ -133,7 +133,7 @@ def QuantizeOp : QuadOp<"quantize", [
   let results = (outs QuantizedTensorType:$result);
   let assemblyFormat = [{
     $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`key` `(` $key^ `,` $index_base `)`)?
-    (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` type($result)
+    (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
     FormatAttr getFormat() { return getType().getFormat(); }
@@ -160,7 +160,8 @@ def DequantizeOp : QuadOp<"dequantize", [Pure]> {
   let arguments = (ins QuantizedTensorType:$input, Optional<SignVector>:$signs);
   let results = (outs Matrix:$result);
   let assemblyFormat = [{
-    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` type($input) `->` type($result)
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` qualified(type($input))
+    `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -177,7 +178,9 @@ def TransposeOp : QuadOp<"transpose", [Pure, InferTypeOpAdaptor]> {
   }];
   let arguments = (ins QuantizedTensorType:$input);
   let results = (outs QuantizedTensorType:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let assemblyFormat = [{
+    $input attr-dict `:` qualified(type($input)) `->` qualified(type($result))
+  }];
   let hasFolder = 1;
 }
 
@@ -277,7 +280,7 @@ def BlockReduceOp : QuadOp<"block_reduce", [Pure, HasParent<"ScaleRuleOp">]> {
     %m = quad.block_reduce max %v : tensor<16xf32> -> tensor<f32>
     ```
   }];
-  let arguments = (ins ReduceKindAttr:$kind, 1DTensorOf<[F32]>:$input);
+  let arguments = (ins ReduceKind:$kind, 1DTensorOf<[F32]>:$input);
   let results = (outs 0DTensorOf<[F32]>:$result);
   let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
@@ -370,7 +373,6 @@ def YieldOp : QuadOp<"yield", [
   let summary = "Results of a scale rule or a kernel";
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
-  let builders = [OpBuilder<(ins), [{}]>];
 }
 
 #endif // QUADRILLE_DIALECT_QUAD_IR_QUADOPS_TD

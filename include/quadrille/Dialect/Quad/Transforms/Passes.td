@@ -58,4 +58,30 @@ def QuadInsertAmax : Pass<"quad-insert-amax"> {
   }];
 }
 
+def QuadFormKernels : Pass<"quad-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "Put the operations of each launch into a kernel";
+  let description = [{
+    Purpose: what runs together is decided here and visible in the IR. Every
+    operation that computes becomes a `quad.kernel` and a `quad.launch`;
+    quantizations of one input along different axes share a kernel, so that it is
+    read once. `merge = false` gives each its own. Kernels are named after the
+    function and what they do.
+
+    ```mlir
+    // before
+    %r = quad.quantize %x {axis = 1 : i64} : tensor<?x64xbf16> -> !row
+    %c = quad.quantize %x {axis = 0 : i64} : tensor<?x64xbf16> -> !column
+    // after
+    %r, %c = quad.launch @f_quantize_pair(%x) : (tensor<?x64xbf16>) -> (!row, !column)
+    ```
+    Preconditions: `quad-fuse` and `quad-insert-amax` have run. A merged
+    quantization's operands are available where the first one stands.
+
+    Numeric effect: none.
+  }];
+  let options = [Option<"merge", "merge", "bool", "true",
+                        "Let quantizations of one input share a kernel">];
+  let dependentDialects = ["::quadrille::quad::QuadDialect"];
+}
+
 #endif // QUADRILLE_DIALECT_QUAD_TRANSFORMS_PASSES_TD
