@@ -157,7 +157,8 @@ Error Parser::parseKernel(Tokens tokens) {
 }
 
 Error Parser::parseValue(StringRef token, int64_t &number) {
-  if (!token.consume_front("%") || !to_integer(token, number, 10) || number < 0 ||
+  StringRef digits = token;
+  if (!digits.consume_front("%") || !to_integer(digits, number, 10) || number < 0 ||
       number >= schedule.numValues)
     return error("'" + token + "' is not a value that is defined");
   return Error::success();
