@@ -26,23 +26,27 @@ class Key:
             is read at every use, so that you can advance it in place.
     """
 
-    __slots__ = ("_base", "_step", "_folds", "seed")
+    __slots__ = ("_base", "_step", "folds", "parent", "seed")
 
     def __init__(self, seed: int, *, step=None):
         self.seed = _native.seed(seed)
         self._base = _native.derive_key(self.seed)
         self._step = _counter(step)
-        self._folds: tuple[int, ...] = ()
+        self.folds: tuple[int, ...] = ()
+        self.parent: Key | None = None  # the key that fold_in made this one of
 
     def fold_in(self, *ints: int) -> Key:
         """A key of its own for each tuple of integers (layer, microbatch, ..).
 
         It follows this key's counter.
         """
-        child = Key.__new__(Key)
-        child.seed, child._base, child._step = self.seed, self._base, self._step
-        child._folds = self._folds + tuple(_native.seed(i) for i in ints)
-        return child
+        key = self
+        for i in ints:
+            child = Key.__new__(Key)
+            child.seed, child._base, child._step = key.seed, key._base, key._step
+            child.folds, child.parent = key.folds + (_native.seed(i),), key
+            key = child
+        return key
 
     def advance_(self) -> Key:
         """Advances the counter by one, for this key and all made from it; returns self."""
@@ -55,12 +59,12 @@ class Key:
         value, step = self._base, int(self._step.flat[0])
         if step:
             value = _native.fold_in(value, step)
-        for i in self._folds:
+        for i in self.folds:
             value = _native.fold_in(value, i)
         return value
 
     def __repr__(self) -> str:
-        folds = "".join(f".fold_in({i})" for i in self._folds)
+        folds = "".join(f".fold_in({i})" for i in self.folds)
         return f"qd.Key({self.seed}, step={int(self._step.flat[0])}){folds}"
 
 

@@ -1,0 +1,139 @@
+"""Quantized tensors as other libraries hold them, and back.
+
+Each `to_*` returns an :class:`Exported`: named arrays in q's framework, with a
+set that says which of them are copies; the others share q's memory. All take
+two formats: NVFP4 (1x16 E4M3 and a tensor
+scale) and MXFP4 (1x32 E8M0). q's RHT, if any, stays applied to the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import arrays, storage
+from .errors import ArgumentError, UnsupportedError
+from .formats import NAMED, Format
+from .tensor import QTensor
+
+#: E2M1's and E4M3's maxima: what NVFP4 maps a tensor's amax to.
+_NVFP4_RANGE = np.float32(6.0 * 448.0)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Arrays by name (also attributes), and the names of those that are copies."""
+
+    fields: dict[str, object] = field(default_factory=dict)
+    copied: frozenset[str] = frozenset()
+
+    def __getattr__(self, name: str):
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __repr__(self) -> str:
+        parts = [f"{name}{' (copy)' if name in self.copied else ''}" for name in self.fields]
+        return f"<exported {', '.join(parts)}>"
+
+
+def _parts(q: QTensor, what: str):
+    """(codes, block scales, tensor scale or None) of a format that others know."""
+    nvfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x16", "e4m3"), ("tensor", "f32")]
+    mxfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x32", "e8m0")]
+    if q.format.grid.name != "e2m1" or not (nvfp4 or mxfp4):
+        raise UnsupportedError(f"{what} has no representation of {q.format.name}", instead="NVFP4 or MXFP4")
+    return q.codes, q.scales[0], q.scales[1] if nvfp4 else None
+
+
+def to_scaled_mm(q: QTensor) -> Exported:
+    """Operand of torch._scaled_mm: data, scale (blocked 128x4, a copy), global_scale.
+
+    data: uint8 [other, stored/2]; view it as torch.float4_e2m1fn_x2. The product must be
+    multiplied by both operands' global_scale (f32 of shape (1,); None for MXFP4).
+    """
+    codes, scale, tensor_scale = _parts(q, "torch._scaled_mm")
+    blocked = _to_blocked(arrays.view(scale))
+    scale = arrays.like(blocked, arrays.is_torch(q.codes))
+    return Exported({"data": codes, "scale": scale, "global_scale": tensor_scale}, frozenset({"scale"}))
+
+
+def from_scaled_mm(exported: Exported, shape, *, axis: int = -1, rht=None) -> QTensor:
+    """The QTensor that `to_scaled_mm` exported; copies the scales back to row-major."""
+    fmt = NAMED["NVFP4" if exported.global_scale is not None else "MXFP4"]
+    rows, bytes_ = exported.data.shape
+    scale = _from_blocked(arrays.view(exported.scale), rows, bytes_ * 2 // fmt.levels[0].cols)
+    return _import(fmt, exported.data, scale, exported.global_scale, shape, axis, rht)
+
+
+def to_torchao(q: QTensor) -> Exported:
+    """Fields of torchao's NVFP4Tensor or MXTensor: qdata, scale, per_tensor_scale; no copies."""
+    codes, scale, tensor_scale = _parts(q, "torchao")
+    return Exported({"qdata": codes, "scale": scale, "per_tensor_scale": tensor_scale})
+
+
+def from_torchao(exported, shape, *, axis: int = -1, rht=None) -> QTensor:
+    """A QTensor of an object with qdata, scale (row-major) and per_tensor_scale; no copies."""
+    tensor_scale = getattr(exported, "per_tensor_scale", None)
+    fmt = NAMED["NVFP4" if tensor_scale is not None else "MXFP4"]
+    return _import(fmt, exported.qdata, exported.scale, tensor_scale, shape, axis, rht)
+
+
+def to_te(q: QTensor) -> Exported:
+    """Fields of Transformer Engine's NVFP4Tensor: rowwise_data, rowwise_scale_inv, amax_rowwise.
+
+    The scales are copied, padded with zeros to 128 rows and 4 columns. TE keeps the tensor's
+    amax where this project keeps amax / 2688: it is recomputed, and may differ in its last bit.
+    """
+    codes, scale, tensor_scale = _parts(q, "Transformer Engine")
+    if tensor_scale is None:
+        raise UnsupportedError("Transformer Engine's NVFP4Tensor has a tensor scale", instead="format NVFP4")
+    torch = arrays.is_torch(q.codes)
+    padded = arrays.like(_pad(arrays.view(scale), 128, 4), torch)
+    amax = arrays.like(arrays.view(tensor_scale) * _NVFP4_RANGE, torch)
+    fields = {"rowwise_data": codes, "rowwise_scale_inv": padded, "amax_rowwise": amax}
+    return Exported(fields, frozenset({"rowwise_scale_inv", "amax_rowwise"}))
+
+
+def from_te(exported, shape, *, axis: int = -1, rht=None) -> QTensor:
+    """A QTensor of an object with the fields of `to_te`; the scales are copied without padding."""
+    fmt = NAMED["NVFP4"]
+    rows, bytes_ = exported.rowwise_data.shape
+    scale = arrays.view(exported.rowwise_scale_inv)[:rows, : bytes_ * 2 // 16]
+    if scale.dtype == np.uint8:
+        scale = scale.view(storage.SCALE_DTYPES["e4m3"])
+    tensor_scale = (arrays.view(exported.amax_rowwise) / _NVFP4_RANGE).astype(np.float32).reshape(1)
+    return _import(fmt, exported.rowwise_data, np.ascontiguousarray(scale), tensor_scale, shape, axis, rht)
+
+
+def _import(fmt: Format, codes, scale, tensor_scale, shape, axis, rht) -> QTensor:
+    torch = arrays.is_torch(codes)
+    scales = [scale] if tensor_scale is None else [scale, tensor_scale]
+    scales = [arrays.like(s, torch) if isinstance(s, np.ndarray) else s for s in scales]
+    return QTensor(codes, scales, fmt, shape, axis=axis, rht=rht, stored=codes.shape[1] * 2)
+
+
+def _pad(scale: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """A copy with zero bits up to multiples of `rows` and `cols`."""
+    shape = (storage.round_up(scale.shape[0], rows), storage.round_up(scale.shape[1], cols))
+    padded = np.zeros(shape, storage.BITS[scale.itemsize])
+    padded[: scale.shape[0], : scale.shape[1]] = storage.bits(scale)
+    return padded.view(scale.dtype)
+
+
+def _to_blocked(scale: np.ndarray) -> np.ndarray:
+    """Row-major to the block-scaled layout: each 128x4 tile as 32 rows of 4 x 4."""
+    padded = _pad(scale, 128, 4)
+    rows, cols = padded.shape
+    tiles = padded.reshape(rows // 128, 4, 32, cols // 4, 4)
+    return np.ascontiguousarray(tiles.transpose(0, 3, 2, 1, 4)).reshape(-1)
+
+
+def _from_blocked(blocked: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    padded_rows, padded_cols = storage.round_up(rows, 128), storage.round_up(cols, 4)
+    if blocked.size != padded_rows * padded_cols:
+        raise ArgumentError(f"{blocked.size} blocked scales for {rows} x {cols} blocks")
+    tiles = blocked.reshape(padded_rows // 128, padded_cols // 4, 32, 4, 4).transpose(0, 3, 2, 1, 4)
+    return np.ascontiguousarray(tiles.reshape(padded_rows, padded_cols)[:rows, :cols])

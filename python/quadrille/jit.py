@@ -1,0 +1,361 @@
+"""@qd.jit: traced once per signature, compiled once, called in microseconds."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import arrays, compiler, mlir, specs, storage
+from .captures import Capture, captures
+from .errors import ArgumentError, DTypeError, Location, ShapeError, UnsupportedError, caller
+from .reference import InterpretedProgram
+from .report import Report
+from .tensor import QTensor
+from .trace import QuantType, current, resolve
+from .tracer import TracedFunction, trace
+
+#: The target that runs a program by the specification.
+INTERPRET = "interpret"
+#: Plans kept by a function; a plan is one combination of exact shapes.
+_MAX_PLANS = 4096
+
+
+def default_target() -> str:
+    """"host", or "interpret" if QUADRILLE_INTERPRET is set to something but 0."""
+    return INTERPRET if os.environ.get("QUADRILLE_INTERPRET", "0") not in ("", "0") else "host"
+
+
+class _Opaque:
+    """A captured object of no known kind: part of the signature by identity."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Opaque) and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
+class _Result(NamedTuple):
+    """How one result is made of its buffers."""
+
+    type: Any
+    buffers: list[storage.Buffer]
+    shape: tuple[int, ...]
+    stored: int
+    rht: Any
+
+
+class Plan:
+    """Everything about a call but its data: one combination of exact shapes."""
+
+    __slots__ = ("traced", "program", "sizes", "fetches", "results", "torch")
+
+    def __init__(self, traced: TracedFunction, program, leaves: list):
+        self.traced, self.program = traced, program
+        self.sizes = traced.sizes(leaves)
+        traced.graph.check_conditions(self.sizes)
+        self.fetches = [entry.fetch for entry in traced.graph.inputs]
+        self.torch = any(arrays.is_torch(getattr(leaf, "codes", leaf)) for leaf in leaves)
+        self.results = [self._result(type_, leaves) for type_ in traced.results]
+
+    def _result(self, type_, leaves) -> _Result:
+        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
+        if not isinstance(type_, QuantType):
+            return _Result(type_, [storage.Buffer(shape, type_.dtype.numpy)], shape, 0, None)
+        rht = self.traced.graph.rht_at_call(type_.rht, leaves)
+        return _Result(type_, type_.buffers(self.sizes), shape, type_.stored(self.sizes), rht)
+
+    def run(self, leaves: list, out=None):
+        """Runs the program on the data of `leaves`; into `out` if given."""
+        inputs = [fetch(leaves) for fetch in self.fetches]
+        made, views = self._allocate() if out is None else self._given(out, inputs)
+        self.program.run(inputs, views, self.sizes)
+        return self.traced.rebuild(self._assemble(made)) if out is None else out
+
+    def _allocate(self):
+        made, views = [], []
+        for result in self.results:
+            for shape, dtype in result.buffers:
+                array, view = arrays.empty(shape, dtype, self.torch)
+                made.append(array)
+                views.append(view)
+        return made, views
+
+    def _assemble(self, made: list) -> list:
+        """Results of their buffers, in order."""
+        values, position = [], 0
+        for type_, buffers, shape, stored, rht in self.results:
+            if isinstance(type_, QuantType):
+                end = position + len(buffers)
+                scales = tuple(made[position + 1 : end])
+                values.append(
+                    QTensor._make(made[position], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
+                )
+                position = end
+            else:
+                values.append(made[position])
+                position += 1
+        return values
+
+    def _given(self, out, inputs):
+        """The caller's buffers, checked before anything is written."""
+        given = out if isinstance(out, (tuple, list)) else (out,)
+        if len(given) != len(self.results):
+            raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
+        views = []
+        for value, result in zip(given, self.results):
+            quantized = isinstance(value, QTensor)
+            if quantized != isinstance(result.type, QuantType):
+                raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
+            parts = (value.codes, *value.scales) if quantized else (value,)
+            if quantized and (value.format, value.shape, value.axis) != (result.type.format, result.shape, result.type.axis):
+                raise ArgumentError(f"out is {value!r}", instead=f"{result.type.format.name}, shape {result.shape}")
+            views += [_check_out(part, buffer) for part, buffer in zip(parts, result.buffers)]
+        self._check_aliases(views, inputs)
+        return None, views
+
+    def _check_aliases(self, views, inputs) -> None:
+        """`out` may share memory with acc= alone, and only if it is the same array."""
+        accumulators = {node.operands.get("acc") for node in self.traced.graph.nodes}
+        for entry, value in zip(self.traced.graph.inputs, inputs):
+            for array in value if isinstance(value, list) else [value]:
+                if not isinstance(array, np.ndarray) or not any(np.may_share_memory(array, view) for view in views):
+                    continue
+                same = any(array.ctypes.data == v.ctypes.data and array.shape == v.shape for v in views)
+                if entry.value not in accumulators or not same:
+                    raise ArgumentError(f"out shares memory with {entry.value.name}", instead="a buffer of its own")
+
+
+def _check_out(value, buffer: storage.Buffer) -> np.ndarray:
+    view = arrays.view(value, "out")
+    if tuple(view.shape) != buffer.shape:
+        raise ShapeError(f"out has shape {tuple(view.shape)}", instead=f"{buffer.shape}")
+    if view.dtype != buffer.dtype:
+        raise DTypeError(f"out is {view.dtype}", instead=f"{buffer.dtype}")
+    if not view.flags.c_contiguous or not view.flags.writeable:
+        raise ArgumentError("out is not contiguous and writable", instead="a row-major array of your own")
+    return view
+
+
+class JitFunction:
+    """A function made by :func:`jit`."""
+
+    def __init__(self, function, *, strict=False, max_kernels=None, target=None, own=False):
+        self.function = function
+        self.strict, self.max_kernels, self.target = strict, max_kernels, target
+        self._own = own  # an operation of ours: no captures; located at its callers
+        self._parameters = inspect.signature(function)
+        self._names = list(self._parameters.parameters)
+        self._positional = len(self._names)
+        self._captures: list[Capture] | None = [] if own else None
+        self._plans: dict = {}
+        self._traced: dict = {}
+        self._lock = threading.RLock()
+        functools.update_wrapper(self, function)
+
+    # Calling.
+
+    def __call__(self, *args, out=None, workspace=None, **kwargs):
+        """Runs the function; compiles on the first call of a signature.
+
+        Args:
+            out: buffer (or tuple of buffers, one per result) to write into and return.
+            workspace: not available yet; the runtime allocates temporaries.
+
+        Raises what the operations raise, and CompileError, UnsupportedError.
+        """
+        if current() is not None:  # called by a traced function: inlined
+            return self.function(*args, **kwargs)
+        if workspace is not None:
+            raise UnsupportedError("workspace= is not available yet", instead="workspace=None")
+        leaves: list = []
+        key = self._exact_key(args, kwargs, leaves)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plan(key, args, kwargs)
+        return plan.run(leaves, out)
+
+    def _exact_key(self, args, kwargs, leaves):
+        """A key of the exact shapes and static values; fills `leaves`."""
+        if kwargs or len(args) != self._positional:
+            args = self._bind(args, kwargs)
+        if self._captures is None:
+            self._captures = captures(self.function)
+        exact = specs.exact
+        key = [exact(value, leaves) for value in args]
+        for capture in self._captures:
+            key.append(exact(_captured(capture), leaves))
+        key = (self.target or default_target(), *key)
+        try:
+            hash(key)
+        except TypeError:
+            self._abstract(args)  # says which argument is not hashable
+            raise
+        return key
+
+    def _bind(self, args, kwargs) -> tuple:
+        try:
+            bound = self._parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"{self.__name__}: {error}") from None
+        bound.apply_defaults()
+        kinds = self._parameters.parameters
+        if any(kinds[name].kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) for name in kinds):
+            raise UnsupportedError(f"{self.__name__} takes *args or **kwargs", instead="named parameters")
+        return tuple(bound.arguments[name] for name in self._names)
+
+    def _abstract(self, args):
+        """(specs, leaves) of arguments and captures."""
+        abstraction = specs.Abstraction()
+        found = [abstraction.spec(value, name) for name, value in zip(self._names, args)]
+        found += [abstraction.spec(_captured(c), c.name.rpartition(".")[2]) for c in self._captures or []]
+        return tuple(found), abstraction.leaves
+
+    def _plan(self, key, args, kwargs) -> Plan:
+        """The plan of a call that has none yet."""
+        with self._lock:
+            if key in self._plans:
+                return self._plans[key]
+            target = key[0]
+            signature, leaves, traced = self._trace(args, kwargs)
+            plan = Plan(traced, self._program(traced, target), leaves)
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+            return plan
+
+    def _trace(self, args, kwargs) -> tuple[Any, list, TracedFunction]:
+        """(signature, leaves, traced function) of arguments or specs; traces if it is new."""
+        with self._lock:
+            args = self._bind(args, kwargs)
+            if self._captures is None:
+                self._captures = captures(self.function)
+            signature, leaves = self._abstract(args)
+            if signature not in self._traced:
+                self._traced[signature] = self._run_on_symbols(args, signature)
+            return signature, leaves, self._traced[signature]
+
+    def _run_on_symbols(self, args, signature) -> TracedFunction:
+        arguments = list(zip(self._names, args, signature))
+        outside = [
+            (c.name.rpartition(".")[2], _captured(c), spec) for c, spec in zip(self._captures, signature[len(args) :])
+        ]
+        where = caller() if self._own else _definition(self.function)
+        return trace(self._positional_function(), arguments, outside, name=self.__name__, where=where)
+
+    def _positional_function(self):
+        """The function as one of positional arguments (keyword-only ones included)."""
+        names, kinds = self._names, self._parameters.parameters
+
+        def function(*values):
+            bound = dict(zip(names, values))
+            positional = [bound.pop(n) for n in names if kinds[n].kind is not inspect.Parameter.KEYWORD_ONLY]
+            return self.function(*positional, **bound)
+
+        return function
+
+    def _program(self, traced: TracedFunction, target: str):
+        if target == INTERPRET:
+            return InterpretedProgram(traced.graph)
+        return self._compiled(traced, target).program()
+
+    def _compiled(self, traced: TracedFunction, target: str) -> compiler.Compiled:
+        compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object")
+        compiled.enforce(self.__name__, strict=self.strict, max_kernels=self.max_kernels)
+        return compiled
+
+    # Looking.
+
+    def reference(self, *args, **kwargs):
+        """The result by the interpreter (lib/Numerics): what every target must give."""
+        leaves: list = []
+        self._exact_key(args, kwargs, leaves)
+        _, _, traced = self._trace(args, kwargs)
+        return Plan(traced, InterpretedProgram(traced.graph), leaves).run(leaves)
+
+    def lower(self, *args, target: str | None = None, stage: str = "quad", **kwargs):
+        """The program at a stage, for any target; no GPU is needed.
+
+        Args:
+            args: arguments, or specs made by :func:`spec`.
+            target: "host", "sm_90a", "gfx942", ..
+            stage: "trace" (as recorded; needs no compiler), "quad" (after fusion), "tile", "llvm",
+                "asm" (text) or "object" (bytes).
+
+        Raises ArgumentError for another stage or target, CompileError.
+        """
+        if stage not in compiler.STAGES:
+            raise ArgumentError(f"stage {stage!r}", instead=", ".join(compiler.STAGES))
+        _, _, traced = self._trace(args, kwargs)
+        text = mlir.print_graph(traced.graph)
+        if stage == "trace":
+            return text
+        target = target or self.target or "host"
+        return compiler.compile_module(text, target, stage).output
+
+    def explain(self, *args, verbose: bool = False, target: str | None = None, **kwargs) -> Report:
+        """What a call with these arguments (or specs) runs: kernels, carriers, bytes, why."""
+        _, leaves, traced = self._trace(args, kwargs)
+        target = target or self.target or default_target()
+        compiled = None if target == INTERPRET else self._compiled(traced, target)
+        with_data = not any(isinstance(leaf, specs.SPECS) for leaf in leaves)
+        sizes = traced.sizes(leaves) if with_data else None
+        return Report.of(self.__name__, target, traced, compiled, sizes, verbose)
+
+    def warmup(self, *args, **kwargs) -> None:
+        """Compiles for these arguments or specs, and runs nothing."""
+        _, _, traced = self._trace(args, kwargs)
+        self._program(traced, self.target or default_target())
+
+    def signatures(self) -> list[str]:
+        """One line for each traced signature."""
+        return [", ".join(map(str, signature)) for signature in self._traced]
+
+    def __get__(self, instance, owner=None):
+        """Methods can be jitted: `self` is a static value, compared by hash."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit {self.__name__}>"
+
+
+def _captured(capture: Capture):
+    """A captured value, wrapped if the signature can only hold its identity."""
+    value = capture.read()
+    if specs.children_of(value) is not None or isinstance(value, specs.CAPTURED):
+        return value
+    if isinstance(value, np.ndarray) or arrays.is_torch(value):
+        return value
+    return _Opaque(value)
+
+
+def _definition(function) -> Location | None:
+    code = getattr(function, "__code__", None)
+    return Location(code.co_filename, code.co_firstlineno) if code else None
+
+
+def jit(function=None, *, strict: bool = False, max_kernels: int | None = None, target: str | None = None):
+    """Makes a function of arrays that compiles itself: a decorator, with or without options.
+
+    The Python body runs once per signature: rank, dtype, strides' order and divisibility of
+    lengths of arrays; values of static arguments (ints, strings, formats) and of what the
+    function reads from outside. Floats, keys, sign vectors and lengths are run-time values.
+
+    Args:
+        strict: a slow path or fallback is a CompileError, not a warning in `explain`.
+        max_kernels: more launches than this are a CompileError.
+        target: where it runs: "host" (default), or "interpret" for the specification.
+    """
+    if function is None:
+        return functools.partial(jit, strict=strict, max_kernels=max_kernels, target=target)
+    if not callable(function):
+        raise ArgumentError(f"{function!r} is not a function", instead="@qd.jit above a def")
+    return JitFunction(function, strict=strict, max_kernels=max_kernels, target=target)

@@ -1,0 +1,93 @@
+"""How well a quantized tensor stands for the original (arXiv 2606.20381, sections 3, 4).
+
+    SQNR            10 log10(|A|^2 / |Q(A) - A|^2), dB
+    shrinkage       <Q(A), A> / |A|^2 - 1: negative if quantizing shrinks
+    bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]
+    zero fraction   elements whose code stands for zero
+    clip fraction   elements beyond the largest code's value by the scale they got
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from . import _native, arrays, reference
+from .errors import DTypeError, ShapeError
+from .tensor import QTensor, array_views
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """See :mod:`quadrille.metrics` for the definitions."""
+
+    sqnr: float
+    shrinkage: float
+    bucket_ratio: float
+    zero_fraction: float
+    clip_fraction: float
+
+    def as_dict(self) -> dict[str, float]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"SQNR {self.sqnr:.2f} dB, shrinkage {self.shrinkage:+.2%}, buckets {self.bucket_ratio:.2f}, "
+            f"zeros {self.zero_fraction:.1%}, clipped {self.clip_fraction:.2%}"
+        )
+
+
+def sqnr(reference_, value) -> float:
+    """Signal to quantization noise ratio in dB of two arrays; inf if they are equal."""
+    a, b = _f64(reference_), _f64(value)
+    noise, signal = np.sum((b - a) ** 2), np.sum(a**2)
+    if noise == 0:
+        return float("inf")
+    return float(10 * np.log10(signal / noise)) if signal else float("-inf")
+
+
+def shrinkage(reference_, value) -> float:
+    """Projection of `value` on `reference_`, minus one; 0 for a zero reference."""
+    a, b = _f64(reference_), _f64(value)
+    signal = np.sum(a * a)
+    return float(np.sum(a * b) / signal - 1) if signal else 0.0
+
+
+def _f64(value) -> np.ndarray:
+    return arrays.view(value).astype(np.float64)
+
+
+def metrics(x, q: QTensor) -> Metrics:
+    """Metrics of `q` as the quantization of the matrix `x` (before q's transform).
+
+    All are taken of what was quantized: after the RHT, where there is one.
+    Raises ShapeError, DTypeError.
+    """
+    if not isinstance(q, QTensor):
+        raise DTypeError(f"q is a {type(q).__name__}", instead="a QTensor")
+    x = arrays.view(x, "x")
+    if tuple(x.shape) != q.shape:
+        raise ShapeError(f"x has shape {tuple(x.shape)} and q {q.shape}")
+    signs = q.rht.signs if q.rht else None
+    rotated = _native.numerics.rotate(x, signs, q.axis, _native.stored_multiple(q.format, q.rht)).astype(np.float64)
+    codes, *scales = parts = array_views(q)
+    values = reference.exact_values(parts, q.format)
+    magnitudes = np.abs(_native.numerics.decode(_native.numerics.unpack_codes(codes), _native.grid(q.format.grid)))
+    limit = np.full((1, 1), max(map(abs, q.format.grid.values)), np.float64)
+    for level, scale in zip(q.format.levels, scales):
+        limit = limit * reference.scale_values(scale, level, *values.shape)
+    return Metrics(
+        sqnr=sqnr(rotated, values),
+        shrinkage=shrinkage(rotated, values),
+        bucket_ratio=_bucket_ratio(magnitudes, q.format.grid),
+        zero_fraction=float(np.mean(magnitudes == 0)),
+        clip_fraction=float(np.mean(np.abs(rotated) > limit)),
+    )
+
+
+def _bucket_ratio(magnitudes: np.ndarray, grid) -> float:
+    buckets = np.unique(np.abs(np.array(grid.values, np.float32)))
+    counts = np.array([np.count_nonzero(magnitudes == bucket) for bucket in buckets], np.float64)
+    p = counts[counts > 0] / counts.sum()
+    return float(np.exp(-np.sum(p * np.log(p))) / len(buckets))

@@ -1,0 +1,216 @@
+"""Prints a graph as a module of the quad dialect.
+
+Everything that may differ between two calls of one signature stays out of
+the text: sizes are `?`, sign vectors are told apart by small numbers in place
+of their digests, keys are arguments. So equal text means one compilation.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from .errors import Location
+from .formats import Format, Level
+from .grids import Grid
+from .rht import RHT
+from .rounding import Rounding
+from .scale_rules import ScaleRule, print_rule
+from .trace import Dim, Graph, Node, QuantType, ScalarType, TensorType, Value
+
+
+def print_graph(graph: Graph, *, locations: bool = True) -> str:
+    """The module's text; `locations=False` leaves out where the user wrote what."""
+    return _Printer(graph, locations).module()
+
+
+def print_format(fmt: Format) -> str:
+    """A format as #quad.format<..>; a scale rule's symbol is its function's name."""
+    return _format(fmt, lambda rule: rule.name)
+
+
+def location(where: Location | None) -> str:
+    """` loc("file":line:column)`, or "" if not known."""
+    return f" loc({json.dumps(where.file)}:{where.line}:{where.column})" if where else ""
+
+
+class _Printer:
+    def __init__(self, graph: Graph, locations: bool):
+        self.graph = graph
+        self.location = location if locations else lambda where: ""
+        self.names: dict[Value, str] = {}
+        self.aliases: dict[str, str] = {}  # attribute text -> #name
+        self.digests: dict[RHT, int] = {}
+        self.rules: dict[Format, str] = {}  # symbols of the formats' scale rules
+
+    def module(self) -> str:
+        function = self.function()
+        rules = [
+            print_rule(fmt.rule, symbol, fmt, f"#quad.grid<{_grid(fmt.grid)}>", self.location)
+            for fmt, symbol in self.rules.items()
+        ]
+        aliases = [f"{name} = {text}" for text, name in self.aliases.items()]
+        return "\n".join([*aliases, *rules, function]) + "\n"
+
+    def function(self) -> str:
+        arguments = []
+        for entry in self.graph.inputs:
+            self.names[entry.value] = f"%{entry.value.name}"
+            arguments.append(f"%{entry.value.name}: {self.type(entry.value.type)}{_hints(entry.value.type)}")
+        body = [f"  {self.node(node)}{self.location(node.where)}" for node in self.graph.nodes]
+        results = [self.type(value.type) for value in self.graph.outputs]
+        values = ", ".join(self.names[value] for value in self.graph.outputs)
+        where = self.location(self.graph.where)
+        lines = [
+            f"func.func @{self.graph.name}({', '.join(arguments)}) -> ({', '.join(results)}) {{",
+            *body,
+            f"  return {values} : {', '.join(results)}{where}",
+            f"}}{where}",
+        ]
+        return "\n".join(lines)
+
+    # Operations.
+
+    def node(self, node: Node) -> str:
+        self.names[node.result] = f"%{node.result.name}"
+        text = getattr(self, f"_{node.op}")(node, {k: self.names[v] for k, v in node.operands.items()})
+        return f"%{node.result.name} = quad.{text}"
+
+    def _signature(self, node: Node, *operands: str) -> str:
+        inputs = ", ".join(self.type(node.operands[name].type) for name in operands)
+        return f": {inputs} -> {self.type(node.result.type)}"
+
+    def _typed(self, node: Node, names, operand: str) -> str:
+        """` operand(%value : type)`, or "" if absent."""
+        if operand not in names:
+            return ""
+        return f" {operand}({names[operand]} : {self.type(node.operands[operand].type)})"
+
+    def _hadamard(self, node, names) -> str:
+        attributes = _dictionary(axis=f"{node.attributes['axis']} : i64")
+        return f"hadamard {names['input']}, {names['signs']}{attributes} {self._signature(node, 'input', 'signs')}"
+
+    def _amax(self, node, names) -> str:
+        pad = "true" if node.attributes.get("pad") else None
+        attributes = _dictionary(axis=f"{node.attributes['axis']} : i64", pad=pad)
+        source = self.type(node.operands["input"].type)
+        return f"amax {names['input']}{self._typed(node, names, 'signs')}{attributes} : {source}"
+
+    def _quantize(self, node, names) -> str:
+        a = node.attributes
+        key = f" key({names['key']}, {names['index_base']})" if "key" in names else ""
+        amax = f" amax({names['amax']})" if "amax" in names else ""
+        attributes = _dictionary(
+            axis=f"{a['axis']} : i64",
+            rht=self.rht(a["rht"]) if a["rht"] else None,
+            rounding=_rounding(a["rounding"]),
+            stream=f"{a['stream']} : i64" if a["stream"] else None,
+            pad="true" if a["pad"] else None,
+        )
+        signs = self._typed(node, names, "signs")
+        return f"quantize {names['input']}{signs}{key}{amax}{attributes} {self._signature(node, 'input')}"
+
+    def _dequantize(self, node, names) -> str:
+        return f"dequantize {names['input']}{self._typed(node, names, 'signs')} {self._signature(node, 'input')}"
+
+    def _transpose(self, node, names) -> str:
+        return f"transpose {names['input']} {self._signature(node, 'input')}"
+
+    def _matmul(self, node, names) -> str:
+        accum = node.attributes["accum"]
+        attributes = _dictionary(
+            exact=None if node.attributes["exact"] else "false",
+            accum=None if accum == "default" else f"#quad.accum<{accum}>",
+        )
+        extra = self._typed(node, names, "bias") + self._typed(node, names, "acc")
+        return f"matmul {names['lhs']}, {names['rhs']}{extra}{attributes} {self._signature(node, 'lhs', 'rhs')}"
+
+    # Types and attributes.
+
+    def type(self, type_) -> str:
+        if isinstance(type_, ScalarType):
+            return type_.name
+        shape = "x".join("?" if isinstance(d, Dim) else str(d) for d in type_.shape)
+        if isinstance(type_, TensorType):
+            return f"tensor<{shape}x{type_.dtype.name}>"
+        rht = f", rht = {self.rht(type_.rht)}" if type_.rht else ""
+        return f"!quad.tensor<{shape}, {self.format(type_.format)}, axis = {type_.axis}{rht}{_padded(type_)}>"
+
+    def format(self, fmt: Format) -> str:
+        return self.alias(_format(fmt, lambda _: self.rule(fmt)), fmt.name)
+
+    def rht(self, rht: RHT) -> str:
+        number = self.digests.setdefault(rht, len(self.digests) + 1)
+        return self.alias(f"#quad.rht<{rht.n}, digest = 0x{number:x}>", f"rht{rht.n}_{number}")
+
+    def rule(self, fmt: Format) -> str:
+        """The symbol of a format's rule, which depends on its grid and scale type too."""
+        return self.rules.setdefault(fmt, f"{fmt.rule.name}_{len(self.rules)}")
+
+    def alias(self, text: str, name: str) -> str:
+        if text not in self.aliases:
+            taken = self.aliases.values()
+            name = f"#{name.lower()}"
+            self.aliases[text] = name if name not in taken else f"{name}_{len(self.aliases)}"
+        return self.aliases[text]
+
+
+def _dictionary(**entries) -> str:
+    present = [f"{name} = {text}" for name, text in entries.items() if text is not None]
+    return f" {{{', '.join(present)}}}" if present else ""
+
+
+def _hints(type_) -> str:
+    """What the caller promises of an argument, for the code generator."""
+    divisors = [d.divisor if isinstance(d, Dim) else 1 for d in getattr(type_, "shape", ())]
+    hints = []
+    if any(d > 1 for d in divisors):
+        hints.append(f"quad.divisible_by = array<i64: {', '.join(map(str, divisors))}>")
+    if getattr(type_, "unit_stride", None) is not None:
+        hints.append(f"quad.unit_stride = {type_.unit_stride} : i64")
+    return f" {{{', '.join(hints)}}}" if hints else ""
+
+
+def _padded(type_: QuantType) -> str:
+    length = type_.shape[type_.axis]
+    if not type_.pad:
+        return ""
+    if isinstance(length, Dim):
+        return ", padded = ?"
+    stored = type_.stored({})
+    return f", padded = {stored}" if stored != length else ""
+
+
+def _float(value: float) -> str:
+    """An f32 with all its digits."""
+    text = repr(float(np.float32(value)))
+    return text if "e" not in text or "." in text else text.replace("e", ".0e")
+
+
+def _grid(grid: Grid) -> str:
+    if grid.builtin:
+        return grid.name
+    values = ", ".join(_float(v) for v in grid.values)
+    return f"lut<{json.dumps(grid.name)}, [{values}], qmax = {_float(grid.qmax)}>"
+
+
+def _level(level: Level, symbol_of) -> str:
+    rule = f"@{symbol_of(level.rule)}" if isinstance(level.rule, ScaleRule) else level.rule
+    bits = f", bits = {level.bits}" if level.bits else ""
+    qmax = f", qmax = {_float(level.qmax)}" if level.qmax else ""
+    return f"<{level.block}, {level.dtype}, {rule}{bits}{qmax}>"
+
+
+def _format(fmt: Format, symbol_of) -> str:
+    levels = ", ".join(_level(level, symbol_of) for level in fmt.levels)
+    return f"#quad.format<{json.dumps(fmt.name)}, grid = {_grid(fmt.grid)}, levels = [{levels}]>"
+
+
+def _rounding(rounding: Rounding) -> str | None:
+    """The attribute, or None for the default."""
+    if rounding.kind == "nearest_even":
+        return None
+    if rounding.is_stochastic:
+        return f"#quad.stochastic<bits = {rounding.bits}, rounds = {rounding.rounds}>"
+    return f"#quad.{rounding.kind}"

@@ -1,0 +1,393 @@
+"""The operations: the same functions eager and traced.
+
+On arrays each call is one compiled program (compiled at the first call of a
+signature); inside a `@qd.jit` function it is recorded. Matrices have rank 2 and
+elements f32, bf16 or f16; any strides.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from . import _native, arrays, dtypes
+from .dtypes import DType
+from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .formats import Format, lookup
+from .recipes import Spec
+from .rht import RHT
+from .rounding import Rounding
+from .tensor import QTensor, normalize_axis
+from .trace import (
+    I64,
+    Graph,
+    QuantType,
+    TensorType,
+    Traced,
+    TracedQTensor,
+    TracedScalar,
+    TracedTensor,
+    Value,
+    current,
+)
+
+ACCUMULATIONS = ("default", "f32", "promote128", "fast")
+
+
+def eager(operation):
+    """Lets an operation that records also run on arrays: as a jitted function of itself."""
+
+    @functools.wraps(operation)
+    def function(*args, **kwargs):
+        if current() is not None:
+            return operation(*args, **kwargs)
+        return function.compiled(*args, **kwargs)
+
+    from .jit import JitFunction
+
+    function.compiled = JitFunction(operation, own=True)
+    return function
+
+
+# Operands.
+
+
+def _tensor(value, what: str = "x") -> tuple[Graph, Value]:
+    """A traced plain matrix, or a captured array."""
+    graph = current()
+    if not isinstance(value, Traced):
+        value = graph.captured(value) or value
+    if isinstance(value, TracedTensor):
+        if value.ndim != 2:
+            raise ShapeError(f"{what} has rank {value.ndim}", instead="rank 2, such as x.reshape(-1, x.shape[-1])")
+        return graph, value._value
+    if isinstance(value, (TracedQTensor, QTensor)):
+        raise DTypeError(f"{what} is already quantized", instead="a plain matrix, such as qd.dequantize(q)")
+    if arrays.is_array(value):
+        raise ArgumentError(f"{what} is an array made inside of the traced function", instead="passing it as an argument")
+    raise DTypeError(f"{what} is a {type(value).__name__}", instead="a matrix of f32, bf16 or f16")
+
+
+def _quantized(value, what: str = "q") -> tuple[Graph, Value]:
+    graph = current()
+    if not isinstance(value, Traced):
+        value = graph.captured(value) or value
+    if isinstance(value, TracedQTensor):
+        return graph, value._value
+    raise DTypeError(f"{what} is a {type(value).__name__}, not a quantized tensor", instead="qd.quantize(x, format)")
+
+
+def _vector(graph: Graph, value, length, dtypes_: tuple[DType, ...], what: str, hint: str) -> Value | None:
+    """A traced vector of a given length, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, Traced):
+        value = graph.captured(value) or value
+    if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype not in dtypes_:
+        raise ShapeError(f"{what} is {value!r}", instead=hint)
+    graph.require_equal(value.shape[0], length, lambda a, b: f"{what} has {a} elements, not {b}", hint)
+    return value._value
+
+
+def _integer(graph: Graph, value, what: str) -> Value:
+    """A 64-bit run-time integer: traced, or a Python int known while tracing."""
+    if isinstance(value, TracedScalar) and value._value.type is I64:
+        return value._value
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise DTypeError(f"{what} is {value!r}", instead="an integer") from None
+    return graph.scalar((what, number), I64, what, lambda leaves: number)
+
+
+def _check_rht(rht) -> None:
+    if rht is not None and not isinstance(rht, RHT):
+        raise ArgumentError(f"rht is {rht!r}", instead="qd.RHT(16, seed=0) or None")
+
+
+def _check_groups(groups) -> None:
+    if groups is not None:
+        raise UnsupportedError("grouped operands (groups=) are not available yet", instead="one call per group")
+
+
+def _check_axis_length(graph: Graph, type_: TensorType, axis: int, multiple: int, why: str) -> None:
+    graph.require_multiple(
+        type_.shape[axis], multiple, f"axis {axis}", f"pad=True, which zero-extends it, or {why} that divides it"
+    )
+
+
+# Rotation and quantization.
+
+
+@eager
+def hadamard(x, rht: RHT, *, axis: int = -1):
+    """The randomized Hadamard transform of every `rht.n` elements along `axis`.
+
+    Args:
+        x: matrix; the axis length is a multiple of rht.n.
+        rht: size and signs.
+
+    Returns f32 of x's shape: butterflies h = 1, 2, .. of the signed elements, each
+    operation rounded, then one product with the f32 nearest to 1/sqrt(n).
+    Raises ShapeError, DTypeError, ArgumentError.
+    Source: docs/numerics.md, "Hadamard transform".
+    """
+    graph, value = _tensor(x)
+    axis = normalize_axis(axis)
+    if rht is None:
+        raise ArgumentError("rht is None", instead="qd.RHT(16, seed=0)")
+    _check_rht(rht)
+    graph.require_multiple(value.type.shape[axis], rht.n, f"axis {axis}", "an RHT of a size that divides it")
+    operands = {"input": value, "signs": graph.signs(rht)}
+    type_ = TensorType(value.type.shape, dtypes.f32)
+    return TracedTensor(graph, graph.emit("hadamard", operands, {"axis": axis}, type_))
+
+
+@eager
+def amax(x, *, rht: RHT | None = None, axis: int = -1, pad: bool = False):
+    """Largest magnitude of what `quantize` with the same rht, axis and pad quantizes.
+
+    Returns f32 of shape (1,): pass it to `quantize(amax=)`, after an all-reduce if x is a
+    shard. NaN if x holds one. Raises ShapeError, DTypeError, ArgumentError.
+    """
+    graph, value = _tensor(x)
+    axis = normalize_axis(axis)
+    _check_rht(rht)
+    if rht and not pad:
+        _check_axis_length(graph, value.type, axis, rht.n, "an RHT")
+    operands = {"input": value, "signs": graph.signs(rht) if rht else None}
+    attributes = {"axis": axis} | ({"pad": True} if pad else {})
+    return TracedTensor(graph, graph.emit("amax", operands, attributes, TensorType((1,), dtypes.f32)))
+
+
+@eager
+def quantize(
+    x,
+    fmt: Format | Spec | str,
+    *,
+    rht: RHT | None = None,
+    rounding: Rounding | None = None,
+    axis: int = -1,
+    amax=None,
+    amax_out=None,
+    pad: bool = False,
+    groups=None,
+    index_base=0,
+    flags=None,
+):
+    """Codes and scales of a matrix in a 4-bit format.
+
+    Args:
+        x: matrix of f32, bf16 or f16, any strides.
+        fmt: a format, its name, or a Spec (format, rht and rounding together).
+        rht: transform applied first; None leaves x as it is.
+        rounding: qd.nearest_even (default), nearest_away, toward_zero or stochastic(key).
+        axis: the axis along which blocks lie: -1 for rows (a matmul's x), 0 for columns.
+        amax: f32 of shape (1,), for formats with a tensor scale, instead of x's own.
+        pad: zero-extend an axis that blocks or the RHT do not divide (exact in products).
+        index_base: number of x's first element in the sequence of random draws, so that
+            a shard rounds as the whole tensor does.
+        amax_out, flags, groups: not available yet; anything but None is an UnsupportedError.
+
+    Returns a QTensor with x's logical shape. Raises ShapeError, DTypeError, ArgumentError.
+    Source: docs/numerics.md, "Quantization"; arXiv 2606.20381 (UFP4).
+    """
+    _check_groups(groups)
+    for name, value in (("amax_out", amax_out), ("flags", flags)):
+        if value is not None:
+            raise UnsupportedError(f"{name}= is not available yet", instead="qd.amax" if name == "amax_out" else "")
+    graph, value = _tensor(x)
+    spec = _spec(fmt, rht, rounding)
+    return _quantize(graph, value, spec, normalize_axis(axis), amax, pad, index_base, stream=0)
+
+
+def _spec(fmt, rht, rounding) -> Spec:
+    """Format, RHT and rounding of a call; explicit arguments replace a Spec's."""
+    spec = fmt if isinstance(fmt, Spec) else Spec(lookup(fmt))
+    _check_rht(rht)
+    if rht is not None:
+        spec = spec.replace(rht=rht)
+    if rounding is not None:
+        spec = spec.replace(rounding=rounding)
+    if spec.rounding.is_stochastic and spec.rounding.key is None:
+        raise ArgumentError(
+            "stochastic rounding without a key", instead="qd.stochastic(key) with key = qd.Key(seed), or recipe.replace(key=key)"
+        )
+    return spec
+
+
+def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, amax, pad: bool, index_base, stream: int):
+    """Records the quantization of `x`."""
+    fmt, rht, rounding = spec.format, spec.rht, spec.rounding
+    if rht and fmt.block_rows > 1:
+        raise ArgumentError(
+            f"{fmt.name} has blocks of {fmt.block_rows} rows, which serve both axes; an RHT belongs to one",
+            instead="rht=None, or a format whose blocks have one row",
+        )
+    multiple = _native.stored_multiple(fmt, rht)
+    if not pad:
+        why = f"an RHT of size at most {fmt.block}" if multiple > fmt.block else "a format with a block"
+        _check_axis_length(graph, x.type, axis, multiple, why)
+    if amax is not None and not fmt.has_tensor_level:
+        raise ArgumentError(f"{fmt.name} has no tensor scale, so amax= means nothing", instead="amax=None")
+    operands = {
+        "input": x,
+        "signs": graph.signs(rht) if rht else None,
+        "key": graph.key(rounding.key) if rounding.is_stochastic else None,
+        "index_base": _integer(graph, index_base, "index_base") if rounding.is_stochastic else None,
+        "amax": _vector(graph, amax, 1, (dtypes.f32,), "amax", "f32 of shape (1,), such as qd.amax(x, rht=rht)"),
+    }
+    attributes = {"axis": axis, "rht": rht, "rounding": rounding, "stream": stream, "pad": pad}
+    type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, pad, rounding.text)
+    return TracedQTensor(graph, graph.emit("quantize", operands, attributes, type_))
+
+
+@eager
+def quantize_pair(
+    x,
+    fmt: Format | Spec | str | None = None,
+    *,
+    row: Spec | Format | str | None = None,
+    col: Spec | Format | str | None = None,
+    rht: RHT | None = None,
+    rounding: Rounding | None = None,
+    pad: bool = False,
+    groups=None,
+    index_base=0,
+):
+    """The row and the column quantization of one matrix, in one read of it.
+
+    Equal to (quantize(x, row), quantize(x, col, axis=0)), except that stochastic rounding
+    draws the two from separate streams of one key. `fmt`, rht and rounding apply to both
+    where `row` and `col` do not say otherwise.
+
+    Returns (row QTensor, column QTensor). Raises as `quantize`.
+    """
+    _check_groups(groups)
+    graph, value = _tensor(x)
+    if fmt is None and (row is None or col is None):
+        raise ArgumentError("quantize_pair needs a format for rows and for columns", instead="fmt, or both row= and col=")
+    specs = [_spec(own if own is not None else fmt, rht, rounding) for own in (row, col)]
+    return tuple(
+        _quantize(graph, value, spec, 1 - stream, None, pad, index_base, stream) for stream, spec in enumerate(specs)
+    )
+
+
+@eager
+def dequantize(q, *, dtype="f32", undo_rht: bool = False):
+    """The values that codes and scales stand for.
+
+    Args:
+        q: QTensor.
+        dtype: f32, bf16 or f16; the f32 product is rounded once to it.
+        undo_rht: also apply the inverse of q's transform, in f32 before that rounding.
+
+    Returns a matrix of q's logical shape (padding is dropped). Raises DTypeError, or
+    ArgumentError if undo_rht is asked of a tensor without a transform.
+    """
+    graph, value = _quantized(q)
+    type_: QuantType = value.type
+    if undo_rht and type_.rht is None:
+        raise ArgumentError("undo_rht=True for a tensor that was not transformed", instead="undo_rht=False")
+    operands = {"input": value, "signs": graph.signs(type_.rht) if undo_rht else None}
+    result = TensorType(type_.shape, dtypes.of(dtype))
+    return TracedTensor(graph, graph.emit("dequantize", operands, {}, result))
+
+
+def prepare(q):
+    """`q` with its matmul carrier kept, so that repeated products skip the conversion.
+
+    Not available yet on any target: the host's matmul packs operands as it reads them.
+    Raises UnsupportedError.
+    """
+    raise UnsupportedError("no target keeps carriers yet", instead="qd.matmul(q, ..) on the tensor itself")
+
+
+# Products.
+
+
+@eager
+def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum: str | None = None, groups=None):
+    """a (M x K) times b (K x N), at least one of them quantized along K.
+
+    Args:
+        a, b: QTensors, or one QTensor without an RHT and one plain matrix.
+        dtype: bf16, f32 or f16 of the result; rounded once from the accumulator.
+        bias: vector of N elements, added to every row before that rounding.
+        acc: matrix (M x N) of the result's dtype that is added too; it may be `out`.
+        exact: True refuses a carrier that does not hold code x scale exactly.
+        accum: None, "f32", "promote128" or "fast": how the target accumulates.
+
+    The order of the accumulation is fixed per target, version and shape.
+    Raises ShapeError (axes, lengths, blocks), ArgumentError (transforms), DTypeError.
+    Source: docs/numerics.md, "Products".
+    """
+    _check_groups(groups)
+    graph = current()
+    operands = [_operand(a, "a"), _operand(b, "b")]
+    if not any(isinstance(v.type, QuantType) for v in operands):
+        raise DTypeError("neither operand of matmul is quantized", instead="qd.quantize on a or b")
+    _check_contraction(graph, *operands)
+    if accum is not None and accum not in ACCUMULATIONS:
+        raise ArgumentError(f"accum={accum!r}", instead=", ".join(map(repr, ACCUMULATIONS)))
+    shape = (operands[0].type.shape[0], operands[1].type.shape[1])
+    result = TensorType(shape, dtypes.of(dtype))
+    hint = f"a vector of {shape[1]} elements of f32, bf16 or f16"
+    values = {
+        "lhs": operands[0],
+        "rhs": operands[1],
+        "bias": _vector(graph, bias, shape[1], tuple(dtypes.BY_NAME.values()), "bias", hint),
+        "acc": _accumulator(graph, acc, result),
+    }
+    attributes = {"exact": bool(exact), "accum": accum or "default"}
+    return TracedTensor(graph, graph.emit("matmul", values, attributes, result))
+
+
+def _operand(value, what: str) -> Value:
+    graph = current()
+    if not isinstance(value, Traced):
+        value = graph.captured(value) or value
+    return value._value if isinstance(value, TracedQTensor) else _tensor(value, what)[1]
+
+
+def _check_contraction(graph: Graph, a: Value, b: Value) -> None:
+    """Axes, RHT, blocks and lengths of the two operands must agree along K."""
+    for value, name, axis in ((a, "a", 1), (b, "b", 0)):
+        if isinstance(value.type, QuantType) and value.type.axis != axis:
+            raise ShapeError(
+                f"{name} of matmul is quantized along axis {value.type.axis}, but axis {axis} is contracted",
+                instead=f"quantize(.., axis={axis}), or {name}.T if the other product was meant",
+            )
+    types = [v.type for v in (a, b)]
+    rhts = [getattr(t, "rht", None) for t in types]
+    if rhts[0] != rhts[1]:
+        raise ArgumentError(
+            f"a of matmul has {rhts[0] or 'no RHT'}, b has {rhts[1] or 'no RHT'}, so the rotations do not cancel",
+            instead="the same rht= in both quantize calls",
+        )
+    if all(isinstance(t, QuantType) for t in types):
+        blocks = [t.format.levels[0].cols for t in types]
+        if blocks[0] != blocks[1]:
+            raise ShapeError(
+                f"a of matmul has blocks of {blocks[0]} ({types[0].format.name}) and b of {blocks[1]} "
+                f"({types[1].format.name}) along the contracted axis",
+                instead="formats with the same block",
+            )
+    graph.require_equal(
+        types[0].shape[1],
+        types[1].shape[0],
+        lambda k, l: f"a of matmul has {k} columns and b has {l} rows",
+        "a of shape (M, K) and b of shape (K, N); b.T if b is (N, K)",
+    )
+
+
+def _accumulator(graph: Graph, acc, result: TensorType) -> Value | None:
+    if acc is None:
+        return None
+    _, value = _tensor(acc, "acc")
+    if value.type.dtype != result.dtype:
+        raise DTypeError(f"acc is {value.type.dtype.name}, the result {result.dtype.name}", instead="the same dtype for both")
+    for own, wanted in zip(value.type.shape, result.shape):
+        graph.require_equal(own, wanted, lambda a, b: f"acc has length {a} where the result has {b}", "acc of shape (M, N)")
+    return value
+

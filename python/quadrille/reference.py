@@ -1,0 +1,186 @@
+"""The interpreter: any traced program by the specification (lib/Numerics).
+
+Codes and scales are those of docs/numerics.md bit for bit; products are the
+oracle of every target: the f64 product of code x scale, rounded once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _native, storage
+from .formats import Format, Level
+from .trace import Graph, Node, QuantType, Value, resolve
+
+numerics = _native.numerics
+
+
+class InterpretedProgram:
+    """A graph that runs on the specification; the same interface as a compiled program."""
+
+    kernels = ()
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+
+    def run(self, inputs: list, outputs: list[np.ndarray], sizes: dict) -> None:
+        """Fills `outputs` (codes, then scales of each quantized result; one array of others).
+
+        `inputs` has one entry for each of the graph's: an array, the list of a quantized
+        tensor's arrays, or a number.
+        """
+        results = iter(outputs)
+        for value in evaluate(self.graph, inputs, sizes):
+            for part in value if isinstance(value, list) else [value]:
+                np.copyto(next(results), part)
+
+
+def evaluate(graph: Graph, inputs: list, sizes: dict) -> list:
+    """The graph's results: arrays, or lists (codes, scales inner to outer)."""
+    values: dict[Value, Any] = {entry.value: value for entry, value in zip(graph.inputs, inputs)}
+    with np.errstate(all="ignore"):
+        for node in graph.nodes:
+            operands = {name: values[value] for name, value in node.operands.items()}
+            values[node.result] = _OPS[node.op](node, operands, sizes)
+    return [values[value] for value in graph.outputs]
+
+
+def _logical(y: np.ndarray, axis: int) -> np.ndarray:
+    """Storage order (quantized axis last) to logical order."""
+    return y if axis == 1 else y.T
+
+
+def _hadamard(node: Node, operands, sizes) -> np.ndarray:
+    axis = node.attributes["axis"]
+    return _logical(numerics.rotate(operands["input"], operands["signs"], axis), axis)
+
+
+def _amax(node: Node, operands, sizes) -> np.ndarray:
+    largest = numerics.amax(operands["input"], operands.get("signs"), node.attributes["axis"])
+    return np.array([largest], np.float32)
+
+
+def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
+    type_: QuantType = node.result.type
+    rounding = node.attributes["rounding"]
+    noise = {}
+    if rounding.is_stochastic:
+        mask = (1 << 64) - 1
+        noise = {
+            "bits": rounding.bits,
+            "rounds": rounding.rounds,
+            "key": operands["key"] & mask,
+            "base": operands["index_base"] & mask,
+            "stream": node.attributes["stream"],
+        }
+    amax = float(operands["amax"][0]) if "amax" in operands else None
+    quantize = _quantize_by_rule if type_.format.rule else _quantize_by_chain
+    parts = quantize(operands["input"], type_, operands.get("signs"), rounding.kind, noise, amax)
+    return [part.view(b.dtype) for part, b in zip(parts, type_.buffers(sizes))]
+
+
+def _quantize_by_chain(x, type_: QuantType, signs, rounding: str, noise, amax) -> list[np.ndarray]:
+    codes, scales, _, _ = numerics.quantize(
+        x, _native.format(type_.format), type_.axis, signs, rounding, amax=amax, pad=type_.pad, **noise
+    )
+    return [codes, *scales]
+
+
+def _quantize_by_rule(x, type_: QuantType, signs, rounding: str, noise, amax) -> list[np.ndarray]:
+    """As the chain, but the innermost scale is computed by the user's rule."""
+    fmt, native = type_.format, _native.format(type_.format)
+    y = numerics.rotate(x, signs, type_.axis, type_.multiple)
+    scales: list[np.ndarray] = [None] * len(fmt.levels)
+    for index in reversed(range(len(fmt.levels))):
+        values = fmt.rule.program(_block_size(fmt)).run(_blocks(y, fmt.levels[0]), fmt) if index == 0 else None
+        own_amax = amax if fmt.levels[index].is_tensor else None
+        scales[index], _ = numerics.level_scales(y, native, index, own_amax, values)
+        y = numerics.divide(y, native, index, scales[index])
+    random = None
+    if noise:
+        draws = {name: noise[name] for name in ("key", "base", "stream", "bits", "rounds")}
+        random = numerics.element_bits(count=y.size, **draws).reshape(y.shape)
+    codes = numerics.encode(y, _native.grid(fmt.grid), rounding, noise.get("bits", 8), random)
+    return [numerics.pack_codes(codes), *scales]
+
+
+def _block_size(fmt: Format) -> int:
+    return fmt.levels[0].rows * fmt.levels[0].cols
+
+
+def _blocks(y: np.ndarray, level: Level) -> np.ndarray:
+    """The blocks of y as rows of one array; the last row of blocks is zero-extended."""
+    rows = storage.round_up(len(y), level.rows)
+    y = np.pad(y, ((0, rows - len(y)), (0, 0)))
+    tiles = y.reshape(rows // level.rows, level.rows, -1, level.cols).swapaxes(1, 2)
+    return np.ascontiguousarray(tiles).reshape(-1, level.rows * level.cols)
+
+
+def _dequantize(node: Node, operands, sizes) -> np.ndarray:
+    type_: QuantType = node.operands["input"].type
+    y = dequantize(operands["input"], type_.format)
+    if "signs" in operands:
+        y = numerics.rotate(y, operands["signs"], 1, 1, True)
+    y = y[:, : resolve(type_.shape[type_.axis], sizes)]
+    return _logical(y, type_.axis).astype(node.result.type.dtype.numpy)
+
+
+def dequantize(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
+    """f32 [other, stored] in storage order of codes and scales."""
+    codes, *scales = parts
+    return numerics.dequantize(codes, [storage.bits(s) for s in scales], _native.format(fmt))
+
+
+def _transpose(node: Node, operands, sizes) -> list[np.ndarray]:
+    return operands["input"]
+
+
+def _matmul(node: Node, operands, sizes) -> np.ndarray:
+    types = [node.operands[name].type for name in ("lhs", "rhs")]
+    a, b = (_exact_operand(operands[name], type_) for name, type_ in zip(("lhs", "rhs"), types))
+    depth = min(a.shape[1], b.shape[0])  # a plain operand has no padding; the other's is zero
+    y = a[:, :depth] @ b[:depth]
+    for name in ("bias", "acc"):
+        if name in operands:
+            y = y + operands[name].astype(np.float64)
+    return y.astype(node.result.type.dtype.numpy)
+
+
+def _exact_operand(value, type_) -> np.ndarray:
+    if not isinstance(type_, QuantType):
+        return value.astype(np.float64)
+    return _logical(exact_values(value, type_.format), type_.axis)
+
+
+def exact_values(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
+    """Code x scale in f64, exactly, in storage order [other, stored]."""
+    codes, *scales = parts
+    values = numerics.decode(numerics.unpack_codes(codes), _native.grid(fmt.grid)).astype(np.float64)
+    for level, scale in zip(fmt.levels, scales):
+        values *= scale_values(scale, level, *values.shape)
+    return values
+
+
+def scale_values(scale: np.ndarray, level: Level, other: int, stored: int) -> np.ndarray:
+    """One level's scales as f64, one for each element (or shape (1, 1) for a tensor's)."""
+    bits = storage.bits(scale)
+    if level.dtype == "e1":
+        bits = np.unpackbits(bits, axis=1, bitorder="little")[:, : stored // level.cols]
+    if level.dtype == "f32":
+        bits = bits.view(np.uint32)
+    values = numerics.decode_scale(bits.astype(np.uint32), level.dtype).astype(np.float64)
+    if level.is_tensor:
+        return values.reshape(1, 1)
+    return np.repeat(np.repeat(values, level.rows, axis=0)[:other], level.cols, axis=1)
+
+
+_OPS = {
+    "hadamard": _hadamard,
+    "amax": _amax,
+    "quantize": _quantize,
+    "dequantize": _dequantize,
+    "transpose": _transpose,
+    "matmul": _matmul,
+}

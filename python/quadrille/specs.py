@@ -1,0 +1,326 @@
+"""What a call's arguments look like, without their data: the signature.
+
+Each leaf (array, quantized tensor, float, key, transform) of the arguments has
+a spec. Equal specs mean the same traced program and the same compiled code. A
+length is in its spec only by what divides it, so that 1000 different lengths
+make at most a few signatures.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _native, arrays, dtypes
+from .errors import ArgumentError, DTypeError
+from .formats import NAMED, Format
+from .recipes import Recipe, Spec
+from .rht import RHT
+from .rounding import Key, Rounding
+from .scale_rules import ScaleRule
+from .storage import round_up
+from .tensor import QTensor, array_views, normalize_axis
+
+#: Classes of lengths: kernels may rely on the largest of these that divides one.
+DIVISORS = (128, 16)
+
+
+@dataclass(frozen=True)
+class Symbolic:
+    """A length that is known only at run time. The name is "" for an argument's own."""
+
+    name: str = ""
+    divisor: int = 1
+
+    def __str__(self) -> str:
+        name = self.name or "?"
+        return f"{name}%{self.divisor}" if self.divisor > 1 else name
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """A plain array: dtype, lengths, and the axis whose neighbours are adjacent."""
+
+    dtype: dtypes.DType
+    shape: tuple[int | Symbolic, ...]
+    unit_stride: int | None
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class QTensorSpec:
+    """A quantized matrix. `rht` is a number: equal transforms have equal numbers."""
+
+    format: Format
+    shape: tuple[int | Symbolic, ...]
+    axis: int
+    rht: RHTSpec | None
+    padded: bool
+    rounding: str = ""
+    rht_value: RHT | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}"
+
+
+@dataclass(frozen=True)
+class RHTSpec:
+    n: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"RHT{self.n}#{self.number}"
+
+
+@dataclass(frozen=True)
+class KeySpec:
+    number: int
+
+    def __str__(self) -> str:
+        return f"key#{self.number}"
+
+
+@dataclass(frozen=True)
+class ScalarSpec:
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Static:
+    """A value that is part of the signature. The type tells 1 from True and 1.0."""
+
+    type: type
+    value: Any
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A container or dataclass of specs."""
+
+    type: Any
+    children: tuple
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.children))})"
+
+
+def spec(text: str, *, axis: int = -1, rht: RHT | None = None):
+    """Describes an argument without data, for `lower` and `warmup`.
+
+    "bf16[M,8192]" is a row-major matrix whose row count is known only at run time;
+    "bf16[M%16,8192]" promises that 16 divides it; "UFP4_B[M,8192]" is a quantized
+    tensor (with `axis` and `rht`); "f32" is a float argument, "i64" an integer one.
+
+    Equal names in one call mean equal lengths. Raises ArgumentError.
+    """
+    if text in ("f32", "i64"):
+        return ScalarSpec(text)
+    match = re.fullmatch(r"\s*(\w+)\s*\[([^\]]*)\]\s*", text)
+    if match is None:
+        raise ArgumentError(f"{text!r} is not a spec", instead='such as "bf16[M,8192]", "UFP4_B[M,8192]" or "f32"')
+    shape = tuple(_length(part.strip(), text) for part in match[2].split(","))
+    if match[1] in NAMED:
+        identity = RHTSpec(rht.n, rht.digest) if rht else None
+        return QTensorSpec(NAMED[match[1]], shape, normalize_axis(axis), identity, False, rht_value=rht)
+    if match[1] not in dtypes.BY_NAME:
+        raise ArgumentError(f"{match[1]!r} in {text!r} is not a type", instead=", ".join([*dtypes.BY_NAME, *NAMED]))
+    return ArraySpec(dtypes.BY_NAME[match[1]], shape, len(shape) - 1)
+
+
+def _length(part: str, text: str) -> int | Symbolic:
+    if part.isdigit():
+        return int(part)
+    match = re.fullmatch(r"([A-Za-z_]\w*)(?:%(\d+))?", part)
+    if match is None:
+        raise ArgumentError(f"{part!r} in {text!r} is not a length", instead="a number, a name, or name%divisor")
+    return Symbolic(match[1], int(match[2] or 1))
+
+
+SPECS = (ArraySpec, QTensorSpec, ScalarSpec)
+#: Captured objects whose value, not only identity, is part of a signature.
+CAPTURED = (QTensor, RHT, Key, Rounding, Format, ScaleRule, int, float, str, bytes, type(None), dtypes.DType)
+
+
+# From values to specs.
+
+
+def _symbolic(length: int) -> Symbolic:
+    return Symbolic("", next((d for d in DIVISORS if length % d == 0), 1))
+
+
+def _unit_stride(array: np.ndarray) -> int | None:
+    for axis in reversed(range(array.ndim)):
+        if array.strides[axis] == array.itemsize or array.shape[axis] == 1:
+            return axis
+    return None
+
+
+def array_spec(value, what: str) -> ArraySpec:
+    array = arrays.view(value, what)
+    if array.ndim != 1:
+        arrays.check_matrix(array, what)
+    dtype = dtypes.of(array.dtype, what=f"the dtype of {what}")
+    # The single elements of amax, the only vectors whose length is fixed.
+    shape = (1,) if array.shape == (1,) else tuple(map(_symbolic, array.shape))
+    return ArraySpec(dtype, shape, _unit_stride(array))
+
+
+class Abstraction:
+    """Specs of the values of one call. Equal transforms and same keys get equal numbers."""
+
+    def __init__(self):
+        self.leaves: list = []
+        self._rhts: dict[RHT, int] = {}
+        self._keys: dict[int, int] = {}
+
+    def spec(self, value, what: str):
+        """The spec of a value; its leaves are appended in order."""
+        if isinstance(value, SPECS):
+            self.leaves.append(value)
+            return value
+        if isinstance(value, QTensor):
+            return self._quantized(value)
+        if isinstance(value, RHT):
+            self.leaves.append(value)
+            return RHTSpec(value.n, self._rhts.setdefault(value, len(self._rhts)))
+        if isinstance(value, Key):
+            self.leaves.append(value)
+            return KeySpec(self._keys.setdefault(id(value), len(self._keys)))
+        if isinstance(value, float) or isinstance(value, np.floating):
+            self.leaves.append(float(value))
+            return ScalarSpec("f32")
+        if isinstance(value, np.integer):
+            self.leaves.append(int(value))
+            return ScalarSpec("i64")
+        if arrays.is_array(value):
+            self.leaves.append(value)
+            return array_spec(value, what)
+        return self._tree(value, what)
+
+    def _tree(self, value, what: str):
+        children = children_of(value)
+        if children is not None:
+            kind = tuple(value) if isinstance(value, dict) else type(value)
+            return Tree(kind, tuple(self.spec(child, what) for child in children))
+        try:
+            hash(value)
+        except TypeError:
+            raise DTypeError(
+                f"{what} is a {type(value).__name__}",
+                instead="an array, a QTensor, a number, a key, an RHT or a hashable static value",
+            ) from None
+        return Static(type(value), value)
+
+    def _quantized(self, q: QTensor) -> QTensorSpec:
+        for view in array_views(q):
+            if not view.flags.c_contiguous:
+                raise ArgumentError("the codes or scales of a quantized argument are not contiguous", instead="a copy of them")
+        self.leaves.append(q)
+        rht = RHTSpec(q.rht.n, self._rhts.setdefault(q.rht, len(self._rhts))) if q.rht else None
+        padded = q.stored != q.shape[q.axis]
+        if padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
+            raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
+        return QTensorSpec(q.format, tuple(map(_symbolic, q.shape)), q.axis, rht, padded, q.rounding, q.rht)
+
+
+def children_of(value) -> tuple | None:
+    """The parts of a container or of one of our descriptions that may hold leaves."""
+    if isinstance(value, (tuple, list)):
+        return tuple(value)
+    if isinstance(value, dict):
+        return tuple(value.values())
+    if isinstance(value, Spec):
+        return (value.format, value.rht, value.rounding)
+    if isinstance(value, Recipe):
+        return (*value.fprop, *value.dgrad, *value.wgrad)
+    if isinstance(value, Rounding) and value.key is not None:
+        return (value.kind, value.bits, value.rounds, value.key)
+    return None
+
+
+# A fast key of a call's exact arguments, for the cache of call plans. Every
+# function appends the leaves in the order of Abstraction.
+
+
+def _exact_array(value, leaves):
+    leaves.append(value)
+    return value.dtype, value.shape, value.strides
+
+
+def _exact_quantized(q, leaves):
+    leaves.append(q)
+    parts = tuple([(a.shape, a.strides, a.dtype) for a in array_views(q)])
+    return QTensor, type(q.codes), q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, parts
+
+
+def _exact_rht(value, leaves):
+    leaves.append(value)
+    return value
+
+
+def _exact_key(value, leaves):
+    first = next((i for i, leaf in enumerate(leaves) if leaf is value), len(leaves))
+    leaves.append(value)
+    return Key, first
+
+
+def _exact_float(value, leaves):
+    leaves.append(float(value))
+    return float
+
+
+def _exact_integer(value, leaves):
+    leaves.append(int(value))
+    return np.int64
+
+
+def _exact_static(value, leaves):
+    return type(value), value
+
+
+_EXACT = {
+    np.ndarray: _exact_array,
+    QTensor: _exact_quantized,
+    RHT: _exact_rht,
+    Key: _exact_key,
+    float: _exact_float,
+    int: _exact_static,
+    bool: _exact_static,
+    str: _exact_static,
+    type(None): _exact_static,
+    Format: _exact_static,
+    ScaleRule: _exact_static,
+}
+
+
+def exact(value, leaves: list):
+    """A hashable key that fixes everything but the data of `value`; appends its leaves."""
+    function = _EXACT.get(type(value))
+    return function(value, leaves) if function else _exact_other(value, leaves)
+
+
+def _exact_other(value, leaves):
+    if isinstance(value, (float, np.floating)):
+        return _exact_float(value, leaves)
+    if isinstance(value, np.integer):
+        return _exact_integer(value, leaves)
+    if arrays.is_array(value):
+        view = arrays.view(value)
+        leaves.append(value)
+        return type(value), view.dtype, view.shape, view.strides
+    children = children_of(value)
+    if children is not None:
+        kind = tuple(value) if isinstance(value, dict) else type(value)
+        return kind, *[exact(child, leaves) for child in children]
+    return type(value), value

@@ -1,0 +1,67 @@
+"""What each target can do: the capability table of the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import _native
+from .errors import ArgumentError
+from .formats import lookup
+
+OPERATIONS = ("hadamard", "amax", "quantize", "dequantize", "matmul")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a target supports something; true in a condition if it does.
+
+    Attributes:
+        supported: the answer.
+        why: the reason, such as the carrier that a matmul takes.
+        instead: what would work, or "".
+    """
+
+    supported: bool
+    why: str
+    instead: str = ""
+
+    def __bool__(self) -> bool:
+        return self.supported
+
+    def __str__(self) -> str:
+        return ("yes: " if self.supported else "no: ") + self.why + (f" (instead: {self.instead})" if self.instead else "")
+
+
+def _table():
+    return _native.submodule("targets", "knows what each target can do")
+
+
+def targets() -> list[str]:
+    """Names of all targets that the compiler knows."""
+    return _table().names()
+
+
+def check_target(name: str) -> str:
+    """`name`, if it is a target; ArgumentError otherwise."""
+    if name not in targets():
+        raise ArgumentError(f"{name!r} is not a target", instead=", ".join(targets()))
+    return name
+
+
+def is_supported(target: str, fmt, op: str) -> Answer:
+    """Whether and how `op` works for a format on a target, by the capability table.
+
+    Args:
+        target: "host", "sm_90a", "gfx942", ..; see :func:`targets`.
+        fmt: a format or its name.
+        op: hadamard, amax, quantize, dequantize or matmul.
+
+    Raises ArgumentError for another target, format or operation, UnsupportedError if
+    this build has no table.
+    """
+    table = _table()
+    fmt = lookup(fmt)
+    if op not in OPERATIONS:
+        raise ArgumentError(f"{op!r} is not an operation", instead=", ".join(OPERATIONS))
+    answer = table.is_supported(check_target(target), _native.format(fmt), op)
+    return Answer(answer["supported"], answer["why"], "; ".join(answer["instead"]))

@@ -1,0 +1,139 @@
+"""QTensor: a matrix as 4-bit codes and scales."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _native, arrays, storage
+from .errors import ArgumentError, DTypeError, ShapeError
+from .formats import lookup
+from .rht import RHT
+
+
+class QTensor:
+    """A quantized matrix.
+
+    Attributes:
+        codes: uint8 [other, stored/2] in storage order (the quantized axis last),
+            element 2i in the low nibble.
+        scales: one array per level, inner to outer, in the framework's own type where
+            it has one (float32, bfloat16, float8_e4m3fn, float8_e8m0fnu), else uint8.
+        format: the Format.
+        shape: logical shape, (rows, columns).
+        axis: the quantized axis, 0 or 1, in logical coordinates.
+        rht: the RHT applied before quantization, or None.
+        stored: length of the quantized axis with padding; shape[axis] without.
+        rounding: how it was rounded ("nearest_even", ..), or "" if not known.
+
+    Arrays are NumPy's or torch's, shared and not copied. `.T` swaps the logical axes
+    and moves nothing. A transform (`rht`) stays applied: see dequantize's undo_rht.
+
+    The constructor checks that the arrays fit the metadata: raises ShapeError,
+    DTypeError or ArgumentError.
+    """
+
+    __slots__ = ("codes", "scales", "format", "shape", "axis", "rht", "stored", "rounding")
+
+    def __init__(self, codes, scales, format, shape, *, axis=-1, rht=None, stored=None, rounding=""):  # noqa: A002
+        shape = tuple(int(d) for d in shape)
+        if len(shape) != 2:
+            raise ShapeError(f"a quantized tensor of shape {shape}", instead="rank 2")
+        self.codes, self.scales, self.format, self.shape = codes, tuple(scales), lookup(format), shape
+        self.axis, self.rht, self.rounding = normalize_axis(axis), rht, rounding
+        self.stored = shape[self.axis] if stored is None else int(stored)
+        self._check()
+
+    @classmethod
+    def _make(cls, codes, scales, format, shape, axis, rht, stored, rounding):  # noqa: A002
+        """The constructor without checks, for results of compiled programs."""
+        self = cls.__new__(cls)
+        self.codes, self.scales, self.format, self.shape = codes, scales, format, shape
+        self.axis, self.rht, self.stored, self.rounding = axis, rht, stored, rounding
+        return self
+
+    def _check(self) -> None:
+        if self.rht is not None and not isinstance(self.rht, RHT):
+            raise ArgumentError(f"rht is {self.rht!r}", instead="a qd.RHT or None")
+        multiple = _native.stored_multiple(self.format, self.rht)
+        if self.stored < self.shape[self.axis] or self.stored % multiple:
+            raise ShapeError(
+                f"{self.stored} stored elements for an axis of {self.shape[self.axis]} in {self.format.name}",
+                instead=f"a multiple of {multiple} that is at least the axis length",
+            )
+        expected = storage.buffers(self.format, self.shape[1 - self.axis], self.stored)
+        if len(self.scales) != len(expected) - 1:
+            raise ArgumentError(f"{self.format.name} has {len(expected) - 1} scale levels, not {len(self.scales)}")
+        names = ["codes", *(f"scales[{i}]" for i in range(len(self.scales)))]
+        for name, array, buffer in zip(names, (self.codes, *self.scales), expected):
+            seen = arrays.view(array, name)
+            if tuple(seen.shape) != buffer.shape:
+                raise ShapeError(f"{name} has shape {tuple(seen.shape)}", instead=f"{buffer.shape} for {self!r}")
+            if seen.dtype != buffer.dtype:
+                raise DTypeError(f"{name} is {seen.dtype}", instead=f"{buffer.dtype}")
+
+    @property
+    def T(self) -> QTensor:
+        """The transpose: the same arrays with the logical axes swapped."""
+        return QTensor._make(
+            self.codes, self.scales, self.format, self.shape[::-1], 1 - self.axis, self.rht, self.stored, self.rounding
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of codes and scales."""
+        return sum(arrays.view(a).nbytes for a in (self.codes, *self.scales))
+
+    def dequantize(self, *, dtype="f32", undo_rht: bool = False):
+        """:func:`quadrille.dequantize` of this tensor."""
+        from .ops import dequantize
+
+        return dequantize(self, dtype=dtype, undo_rht=undo_rht)
+
+    def save(self, path) -> None:
+        """Writes a .safetensors file: see :mod:`quadrille.files`."""
+        from .files import save
+
+        save(path, self)
+
+    def to_scaled_mm(self):
+        """Operands of torch._scaled_mm: see :func:`quadrille.interop.to_scaled_mm`."""
+        from . import interop
+
+        return interop.to_scaled_mm(self)
+
+    def to_torchao(self):
+        """Fields of torchao's NVFP4Tensor / MXTensor: see :func:`quadrille.interop.to_torchao`."""
+        from . import interop
+
+        return interop.to_torchao(self)
+
+    def to_te(self):
+        """Fields of Transformer Engine's NVFP4Tensor: see :func:`quadrille.interop.to_te`."""
+        from . import interop
+
+        return interop.to_te(self)
+
+    def __repr__(self) -> str:
+        rht = f", rht={self.rht!r}" if self.rht else ""
+        padded = f", stored={self.stored}" if self.stored != self.shape[self.axis] else ""
+        return f"QTensor({self.format.name}[{self.shape[0]},{self.shape[1]}], axis={self.axis}{rht}{padded})"
+
+
+def normalize_axis(axis) -> int:
+    """0 or 1 for an axis of a matrix; ShapeError for another."""
+    if not isinstance(axis, (int, np.integer)) or isinstance(axis, bool) or not -2 <= axis < 2:
+        raise ShapeError(f"axis={axis!r} of a matrix", instead="0 (columns are quantized) or 1 / -1 (rows are)")
+    return int(axis) % 2
+
+
+def array_views(q: QTensor) -> list[np.ndarray]:
+    """NumPy views of codes and scales."""
+    return [arrays.view(q.codes), *(arrays.view(s) for s in q.scales)]
+
+
+def bit_identical(a: QTensor, b: QTensor) -> bool:
+    """True if codes and scales are equal byte for byte, and formats and shapes are equal."""
+    same = (a.format, a.shape, a.axis, a.stored, a.rht) == (b.format, b.shape, b.axis, b.stored, b.rht)
+    pairs = zip(array_views(a), array_views(b))
+    return same and all(x.tobytes() == y.tobytes() for x, y in pairs)
+

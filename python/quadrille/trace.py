@@ -1,0 +1,393 @@
+"""The program that tracing records: typed values, operations, conditions on sizes.
+
+A graph is what the interpreter runs, what the printer (mlir.py) turns into
+the quad dialect, and what reports describe. Sizes may be symbols: a graph
+serves every size, and says which conditions a size must meet.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from . import storage
+from .dtypes import DType
+from .dtypes import f32 as _F32
+from .errors import ArgumentError, Location, ShapeError, TraceError, caller
+from .formats import Format
+from .rht import RHT
+from .rounding import Key
+
+
+class Dim:
+    """A length that is known only at run time.
+
+    `divisor` divides it: part of the signature, so that kernels may rely on it.
+    """
+
+    __slots__ = ("name", "divisor")
+
+    def __init__(self, name: str, divisor: int = 1):
+        self.name, self.divisor = name, divisor
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __eq__(self, other) -> bool:
+        if other is self:
+            return True
+        self._unknown()
+
+    def _unknown(self, *_):
+        raise TraceError(
+            f"the length {self.name} is known only at run time; one compiled program serves every length",
+            instead="a static argument (a Python int), or this computation outside of the traced function",
+        )
+
+    __hash__ = object.__hash__
+    __ne__ = __bool__ = __int__ = __index__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _unknown
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __floordiv__ = __mod__ = __truediv__ = _unknown
+
+
+Length = int | Dim
+
+
+@dataclass(frozen=True, eq=False)
+class TensorType:
+    """A matrix or a vector of plain elements.
+
+    `unit_stride` is the axis of an argument whose neighbours are adjacent in memory.
+    """
+
+    shape: tuple[Length, ...]
+    dtype: DType
+    unit_stride: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class QuantType:
+    """A quantized matrix. `pad` says that the stored length may exceed the axis length."""
+
+    shape: tuple[Length, Length]
+    format: Format
+    axis: int
+    rht: RHT | None
+    multiple: int
+    pad: bool = False
+    rounding: str = ""
+
+    def stored(self, sizes) -> int:
+        """Stored length of the axis, given the sizes of symbols."""
+        return storage.round_up(resolve(self.shape[self.axis], sizes), self.multiple)
+
+    def buffers(self, sizes) -> list[storage.Buffer]:
+        return storage.buffers(self.format, resolve(self.shape[1 - self.axis], sizes), self.stored(sizes))
+
+
+@dataclass(frozen=True)
+class ScalarType:
+    """An f32 or i64 argument that is known only at run time."""
+
+    name: str
+
+
+F32, I64 = ScalarType("f32"), ScalarType("i64")
+
+
+def resolve(length: Length, sizes: dict[Dim, int]) -> int:
+    return sizes[length] if isinstance(length, Dim) else length
+
+
+@dataclass(eq=False)
+class Value:
+    """A result of an operation or an input of the graph."""
+
+    type: Any
+    name: str
+
+
+@dataclass(eq=False)
+class Node:
+    """One operation of the quad dialect (or `arith`)."""
+
+    op: str
+    operands: dict[str, Value]
+    attributes: dict[str, Any]
+    result: Value
+    where: Location | None
+
+
+@dataclass(eq=False)
+class Input:
+    """An argument of the graph.
+
+    `fetch(leaves)` gives its value at a call: a NumPy view, a QTensor, an int or a float.
+    """
+
+    value: Value
+    fetch: Callable[[list], Any]
+    arrays: int = 0  # NumPy arrays that it brings: 0 for a scalar
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What sizes must meet: `holds(sizes)`; otherwise ShapeError(message, instead) at `where`."""
+
+    holds: Callable[[dict], bool]
+    message: Callable[[dict], str]
+    instead: str
+    where: Location | None
+
+
+@dataclass(eq=False)
+class Graph:
+    """A traced function."""
+
+    name: str
+    where: Location | None = None
+    inputs: list[Input] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    _signs: dict[RHT, Value] = field(default_factory=dict)
+    _scalars: dict[Any, Value] = field(default_factory=dict)
+    # Where a call finds what was seen while tracing: transforms by value, the rest by identity.
+    _rht_sources: dict[RHT, Callable] = field(default_factory=dict)
+    _key_sources: dict[int, Callable] = field(default_factory=dict)
+    _lifted: dict[int, Traced] = field(default_factory=dict)
+
+    # Inputs.
+
+    def add_input(self, type_, name: str, fetch, arrays: int = 0) -> Value:
+        value = Value(type_, name)
+        self.inputs.append(Input(value, fetch, arrays))
+        return value
+
+    def note_rht(self, rht: RHT, fetch) -> None:
+        """At a call, `fetch(leaves)` is the RHT that `rht` was while tracing."""
+        self._rht_sources.setdefault(rht, fetch)
+
+    def note_key(self, key: Key, fetch) -> None:
+        self._key_sources.setdefault(id(key), fetch)
+
+    def note_array(self, array, traced: Traced) -> None:
+        """A captured array is the traced value."""
+        self._lifted.setdefault(id(array), traced)
+
+    def captured(self, array) -> Traced | None:
+        return self._lifted.get(id(array))
+
+    def signs(self, rht: RHT) -> Value:
+        """The sign vector as an input; a new vector of the same size needs no compilation."""
+        if rht not in self._signs:
+            source = self._rht_sources.get(rht, lambda leaves: rht)
+            type_ = TensorType((rht.n,), _F32)
+            name = f"signs{len(self._signs)}"
+            self._signs[rht] = self.add_input(type_, name, lambda leaves: source(leaves).signs, 1)
+        return self._signs[rht]
+
+    def rht_at_call(self, rht: RHT | None, leaves: list) -> RHT | None:
+        """What `rht` of this graph is in the call of `leaves`."""
+        return self._rht_sources[rht](leaves) if rht in self._rht_sources else rht
+
+    def key(self, key: Key) -> Value:
+        """The key's value as an input, read at every call."""
+        root = key
+        while id(root) not in self._key_sources and root.parent is not None:
+            root = root.parent
+        source = self._key_sources.get(id(root))
+        if source is None:  # made inside the function: the same at every call, but for its counter
+            root, source = key, lambda leaves: key
+        path = key.folds[len(root.folds) :]
+        fetch = lambda leaves: _signed(source(leaves).fold_in(*path).value)  # noqa: E731
+        return self.scalar((id(root), path), I64, "key", fetch)
+
+    def scalar(self, identity, type_: ScalarType, name: str, fetch) -> Value:
+        """A scalar input, one for each identity."""
+        if identity not in self._scalars:
+            self._scalars[identity] = self.add_input(type_, f"{name}{len(self._scalars)}", fetch)
+        return self._scalars[identity]
+
+    # Operations.
+
+    def emit(self, op: str, operands: dict[str, Value | None], attributes: dict, type_) -> Value:
+        """Appends an operation; operands that are None are absent."""
+        present = {name: value for name, value in operands.items() if value is not None}
+        result = Value(type_, f"v{len(self.nodes)}")
+        self.nodes.append(Node(op, present, attributes, result, caller()))
+        return result
+
+    # Conditions on sizes.
+
+    def require_multiple(self, length: Length, multiple: int, what: str, instead: str) -> None:
+        """`length` must be a multiple: an error now if it is static, else at each call."""
+        self._require(
+            (length,),
+            lambda sizes: resolve(length, sizes) % multiple == 0,
+            lambda sizes: f"{what} has length {resolve(length, sizes)}, not a multiple of {multiple}",
+            instead,
+        )
+
+    def require_equal(self, a: Length, b: Length, what: Callable[[int, int], str], instead: str) -> None:
+        if a is b:
+            return
+        self._require(
+            (a, b),
+            lambda sizes: resolve(a, sizes) == resolve(b, sizes),
+            lambda sizes: what(resolve(a, sizes), resolve(b, sizes)),
+            instead,
+        )
+
+    def _require(self, lengths, holds, message, instead: str) -> None:
+        condition = Condition(holds, message, instead, caller())
+        if any(isinstance(length, Dim) for length in lengths):
+            self.conditions.append(condition)
+        else:
+            check(condition, {})
+
+    def check_conditions(self, sizes: dict[Dim, int]) -> None:
+        """Raises ShapeError for the first condition that these sizes do not meet."""
+        for condition in self.conditions:
+            check(condition, sizes)
+
+
+def check(condition: Condition, sizes) -> None:
+    if not condition.holds(sizes):
+        raise ShapeError(condition.message(sizes), instead=condition.instead, where=condition.where)
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+# What the user's function sees.
+
+
+class Traced:
+    """Base of traced values: what Python may not ask of them."""
+
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+
+    def __init__(self, graph: Graph, value: Value):
+        self._graph, self._value = graph, value
+
+    def _refuse(self, what: str, instead: str):
+        raise TraceError(f"{what} a traced value, whose elements are known only at run time", instead=instead)
+
+    def __bool__(self):
+        self._refuse(
+            "a condition on", "a static argument (a Python bool or int), or the choice outside of the traced function"
+        )
+
+    def __iter__(self):
+        self._refuse("iteration over", "operations on the whole matrix")
+
+    def __len__(self):
+        self._refuse("len() of", "x.shape, whose entries may be passed on but not computed with")
+
+    def __float__(self):
+        self._refuse("a Python number of", "operations on the whole matrix")
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __getitem__(self, _):
+        self._refuse("indexing", "passing the part as an argument of its own")
+
+    def __array__(self, *_, **__):
+        self._refuse("a NumPy function on", "Quadrille's operations; NumPy's before or after the traced function")
+
+    def _compare(self, _):
+        self._refuse("comparison of", "comparison of the results outside of the traced function")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+    def _arithmetic(self, *_):
+        self._refuse("Python arithmetic on", "bias= and acc= of qd.matmul; other arithmetic outside of the traced function")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
+    __neg__ = __abs__ = __matmul__ = __rmatmul__ = __pow__ = _arithmetic
+
+
+class TracedTensor(Traced):
+    """A plain matrix (or vector) in a traced function: has .shape and .dtype."""
+
+    @property
+    def shape(self) -> tuple[Length, ...]:
+        return self._value.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self._value.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.dtype.name}[{','.join(map(str, self.shape))}]>"
+
+
+class TracedQTensor(Traced):
+    """A quantized matrix in a traced function: has .shape, .axis, .format, .rht and .T."""
+
+    shape = property(lambda self: self._value.type.shape)
+    axis = property(lambda self: self._value.type.axis)
+    format = property(lambda self: self._value.type.format)
+    rht = property(lambda self: self._value.type.rht)
+
+    @property
+    def T(self) -> TracedQTensor:
+        old = self._value.type
+        type_ = QuantType(old.shape[::-1], old.format, 1 - old.axis, old.rht, old.multiple, old.pad, old.rounding)
+        return TracedQTensor(self._graph, self._graph.emit("transpose", {"input": self._value}, {}, type_))
+
+    @property
+    def codes(self):
+        self._refuse("the codes of", "returning the quantized tensor and reading .codes of the result")
+
+    @property
+    def scales(self):
+        self._refuse("the scales of", "returning the quantized tensor and reading .scales of the result")
+
+    def dequantize(self, *, dtype="f32", undo_rht: bool = False) -> TracedTensor:
+        """:func:`quadrille.dequantize` of this tensor."""
+        from .ops import dequantize
+
+        return dequantize(self, dtype=dtype, undo_rht=undo_rht)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.format.name}[{','.join(map(str, self.shape))}], axis={self.axis}>"
+
+
+class TracedScalar(Traced):
+    """A float or integer argument: a run-time value, so that a new one does not recompile."""
+
+    def __repr__(self) -> str:
+        return f"<traced {self._value.type.name}>"
+
+
+_active = threading.local()
+
+
+def current() -> Graph | None:
+    """The graph being traced on this thread."""
+    return getattr(_active, "graph", None)
+
+
+class tracing:
+    """Context manager: `with tracing(graph):` operations record into `graph`."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+
+    def __enter__(self) -> Graph:
+        if current() is not None:
+            raise ArgumentError("a traced function traces another", instead="calling the inner one: it is inlined")
+        _active.graph = self.graph
+        return self.graph
+
+    def __exit__(self, *_):
+        _active.graph = None
+

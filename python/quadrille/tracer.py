@@ -1,0 +1,199 @@
+"""Runs a user's function on symbolic arguments: from specs to a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from . import _native, arrays, specs
+from .errors import ArgumentError, Location
+from .tensor import QTensor, array_views
+from .trace import (
+    F32,
+    I64,
+    Dim,
+    Graph,
+    QuantType,
+    TensorType,
+    Traced,
+    TracedQTensor,
+    TracedScalar,
+    TracedTensor,
+    Value,
+    tracing,
+)
+
+_SCALARS = {"f32": F32, "i64": I64}
+
+
+@dataclass(eq=False)
+class TracedFunction:
+    """A graph and how calls map to it.
+
+    Attributes:
+        lengths: where a symbol's size is found: (symbol, leaf number, axis).
+        results: for each output its type as the user sees it (a transposed output
+            shares the storage of the graph's).
+        rebuild: makes the user's return value of the list of results.
+    """
+
+    graph: Graph
+    lengths: list[tuple[Dim, int, int]] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    rebuild: Callable[[list], Any] = lambda results: results[0]
+
+    def sizes(self, leaves: list) -> dict[Dim, int]:
+        """The sizes of symbols in a call. One symbol has one size: ShapeError otherwise."""
+        sizes: dict[Dim, int] = {}
+        for dim, number, axis in self.lengths:
+            size = leaves[number].shape[axis]
+            if sizes.setdefault(dim, size) != size:
+                raise ArgumentError(f"{dim} is {sizes[dim]} in one argument and {size} in another")
+        return sizes
+
+
+def trace(function, arguments, captured, *, name: str, where: Location | None) -> TracedFunction:
+    """Runs `function` on symbols.
+
+    `arguments` and `captured` are lists of (name, value, spec) in the order of leaves;
+    captured values are recognized where the function uses them.
+    """
+    result = TracedFunction(Graph(name, where))
+    builder = _Arguments(result)
+    symbols = [builder.build(*argument) for argument in arguments]
+    for argument in captured:
+        builder.build(*argument, captured=True)
+    with tracing(result.graph):
+        returned = function(*symbols)
+    _set_outputs(result, returned)
+    return result
+
+
+class _Arguments:
+    """Makes symbolic arguments of specs."""
+
+    def __init__(self, traced: TracedFunction):
+        self.traced, self.graph = traced, traced.graph
+        self.number = 0  # of the next leaf
+        self.named: dict[str, Dim] = {}
+
+    def build(self, name: str, value, spec, captured: bool = False):
+        """The symbol for one value; a captured array is noted in place of being passed."""
+        if isinstance(spec, specs.Static):
+            return value
+        if isinstance(spec, specs.Tree):
+            return self._tree(name, value, spec, captured)
+        number, self.number = self.number, self.number + 1
+        if isinstance(spec, specs.RHTSpec):
+            self.graph.note_rht(value, lambda leaves: leaves[number])
+            return value
+        if isinstance(spec, specs.KeySpec):
+            self.graph.note_key(value, lambda leaves: leaves[number])
+            return value
+        if isinstance(spec, specs.ScalarSpec):
+            return self._scalar(name, spec, number)
+        make = self._array if isinstance(spec, specs.ArraySpec) else self._quantized
+        symbol = make(name, spec, number)
+        if captured:
+            self.graph.note_array(value, symbol)
+        return symbol
+
+    def _tree(self, name, value, spec, captured):
+        parts = specs.children_of(value)
+        children = [
+            self.build(f"{name}_{i}", child, child_spec, captured)
+            for i, (child, child_spec) in enumerate(zip(parts, spec.children))
+        ]
+        if isinstance(value, dict):
+            return dict(zip(value, children))
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            return type(value)(*children)
+        return type(value)(children) if isinstance(value, (tuple, list)) else value
+
+    def _scalar(self, name, spec, number) -> TracedScalar:
+        type_ = _SCALARS[spec.name]
+        value = self.graph.scalar(("leaf", number), type_, _identifier(name), lambda leaves: leaves[number])
+        return TracedScalar(self.graph, value)
+
+    def _array(self, name, spec, number) -> TracedTensor:
+        type_ = TensorType(self._shape(name, spec.shape, number), spec.dtype, spec.unit_stride)
+        value = self.graph.add_input(type_, self._unique(name), lambda leaves: arrays.view(leaves[number]), 1)
+        return TracedTensor(self.graph, value)
+
+    def _quantized(self, name, spec, number) -> TracedQTensor:
+        rht = spec.rht_value
+        if rht is not None:
+            self.graph.note_rht(rht, lambda leaves: leaves[number].rht)
+        shape = self._shape(name, spec.shape, number)
+        multiple = _native.stored_multiple(spec.format, rht)
+        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding)
+        count = 1 + len(spec.format.levels)
+        fetch = lambda leaves: array_views(leaves[number])  # noqa: E731
+        return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, count))
+
+    def _shape(self, name: str, lengths, number: int) -> tuple:
+        shape = []
+        for axis, length in enumerate(lengths):
+            if isinstance(length, specs.Symbolic):
+                dim = Dim(length.name or f"{name}.shape[{axis}]", length.divisor)
+                length = self.named.setdefault(length.name, dim) if length.name else dim
+                self.traced.lengths.append((length, number, axis))
+            shape.append(length)
+        return tuple(shape)
+
+    def _unique(self, name: str) -> str:
+        name = _identifier(name)
+        taken = {entry.value.name for entry in self.graph.inputs}
+        return name if name not in taken else f"{name}_{len(taken)}"
+
+
+def _identifier(name: str) -> str:
+    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+    return text if text[:1].isalpha() else f"arg_{text}"
+
+
+def _set_outputs(traced: TracedFunction, returned) -> None:
+    """Records what is returned: traced values, alone or in tuples, lists and dicts."""
+    graph = traced.graph
+    by_value: dict[tuple[Value, int], int] = {}
+
+    def describe(value):
+        if isinstance(value, TracedScalar):
+            raise ArgumentError("the function returns a scalar argument", instead="returning tensors")
+        if isinstance(value, Traced):
+            source = _untransposed(graph, value._value)
+            key = (source, getattr(value._value.type, "axis", 0))
+            if key not in by_value:
+                by_value[key] = len(traced.results)
+                traced.results.append(value._value.type)
+                graph.outputs.append(source)
+            index = by_value[key]
+            return lambda results: results[index]
+        if isinstance(value, (tuple, list)):
+            parts = [describe(v) for v in value]
+            make = type(value)
+            if hasattr(make, "_fields"):
+                return lambda results: make(*[part(results) for part in parts])
+            return lambda results: make([part(results) for part in parts])
+        if isinstance(value, dict):
+            entries = {k: describe(v) for k, v in value.items()}
+            return lambda results: {k: part(results) for k, part in entries.items()}
+        if isinstance(value, QTensor) or arrays.is_array(value):
+            raise ArgumentError("the function returns an array that it did not compute", instead="returning it outside")
+        return lambda results: value
+
+    traced.rebuild = describe(returned)
+    if not graph.outputs:
+        raise ArgumentError(
+            f"{graph.name} returns no traced value, but {type(returned).__name__}", instead="return the result of an operation"
+        )
+
+
+def _untransposed(graph: Graph, value: Value) -> Value:
+    """The value whose storage `value` shares; it must have been computed, not passed."""
+    made_by = {node.result: node for node in graph.nodes}
+    while value in made_by and made_by[value].op == "transpose":
+        value = made_by[value].operands["input"]
+    if value not in made_by:
+        raise ArgumentError(f"{graph.name} returns its argument {value.name} unchanged", instead="using it outside")
+    return value
