@@ -389,13 +389,7 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   Format format{name.str(), grid.toGrid(), {}};
   for (LevelAttr level : levels)
     format.levels.push_back(level.toLevel());
-  if (failed(report(emitError, quadrille::verify(format))))
-    return failure();
-  if (levels.front().isTensor())
-    return emitError() << "format '" << name
-                       << "': the innermost level must have a block, not the "
-                          "whole tensor";
-  return success();
+  return report(emitError, quadrille::verify(format));
 }
 
 GridAttr GridAttr::get(MLIRContext *context, const Grid &grid) {

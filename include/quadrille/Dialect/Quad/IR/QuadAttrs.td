@@ -71,7 +71,7 @@ def LevelAttr : QuadAttr<"Level", "level"> {
     * rule: how the scale is rounded into its type: `nearest`; `up` and `ocp`, for
       powers of two; `hif4` (all three levels of HiF4 together); `@symbol`, a
       `quad.scale_rule` that computes the scale of a block;
-    * bits: significant bits kept of f32 (2..24) or bf16 (2..8);
+    * bits: significant bits kept of f32 (1..24) or bf16 (1..8);
     * qmax: what a block maximum maps to, instead of the grid's times the largest
       value of the levels inside.
 
