@@ -1,0 +1,77 @@
+//===- Capability.cpp - Questions to the capability table -----------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Target/Capability.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace quadrille;
+using namespace quadrille::target;
+
+bool CarrierType::holds(double value, bool subnormals) const {
+  value = std::fabs(value);
+  if (value == 0)
+    return true;
+  if (!(value <= maxFinite))
+    return false;
+  if (isInteger)
+    return value == std::floor(value);
+  int exponent = std::ilogb(value), minNormal = 1 - bias;
+  if (exponent < minNormal && !subnormals)
+    return false;
+  double units = std::ldexp(value, int(mantissaBits) - std::max(exponent, minNormal));
+  return units == std::floor(units);
+}
+
+bool CarrierType::holdsAllOf(const CarrierType &other) const {
+  return !isInteger && !other.isInteger && mantissaBits >= other.mantissaBits &&
+         maxFinite >= other.maxFinite && minExponent() <= other.minExponent();
+}
+
+bool MmaEntry::takes(const CarrierType *type) const {
+  return std::find(operands.begin(), operands.end(), type) != operands.end();
+}
+
+std::optional<std::string_view> Capability::featureFor(std::string_view instruction) const {
+  for (const MmaEntry &entry : mma)
+    if (entry.name == instruction)
+      return entry.feature;
+  for (const ConversionEntry &entry : conversions)
+    if (entry.name == instruction)
+      return entry.feature;
+  return std::nullopt;
+}
+
+/// The level of the running CPU.
+static std::string_view runningHostLevel() {
+#if defined(__x86_64__)
+  bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (avx512)
+    return __builtin_cpu_supports("avx512vnni") ? "host:avx512vnni" : "host:avx512";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return "host:avx2";
+#endif
+  return "host:sse4"; // four f32 lanes: right for any 128-bit vector unit
+}
+
+const Capability *target::lookupCapability(std::string_view name) {
+  if (name == "host")
+    name = runningHostLevel();
+  for (const Capability &capability : capabilities())
+    if (capability.name == name)
+      return &capability;
+  return nullptr;
+}
+
+std::string target::unknownTarget(std::string_view name) {
+  std::string message = "unknown target '" + std::string(name) + "': expected host";
+  for (const Capability &capability : capabilities())
+    message += ", " + std::string(capability.name);
+  return message;
+}
