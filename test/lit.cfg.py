@@ -29,6 +29,7 @@ config.environment["FILECHECK_OPTS"] = "--dump-input-filter=all"
 
 config.substitutions.append(("%quadrille_src", config.quadrille_source_dir))
 config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%quadrille-compiler", config.quadrille_compiler))
 
 
 def cpu_flags():
