@@ -86,12 +86,16 @@ static int32_t normalizedBits(float value) {
   return static_cast<int32_t>(bitsOf(value * 0x1p24f)) - 24 * minNormal;
 }
 
-/// bits / 2^drop to nearest, ties to even; exact for negative integers too.
-static int32_t shiftRightToNearestEven(int32_t bits, unsigned drop) {
+/// Keeps the upper `kept` of f32 bits' 23 mantissa bits, rounding to nearest,
+/// ties to the even significand. With no mantissa bits kept the significand is
+/// the implicit 1, which is odd: ties go up. Exact for negative integers too.
+static int32_t roundMantissa(int32_t bits, unsigned kept) {
+  unsigned drop = 23 - kept;
   if (drop == 0)
     return bits;
   int32_t half = (1 << (drop - 1)) - 1;
-  return (bits + half + ((bits >> drop) & 1)) >> drop;
+  int32_t odd = kept == 0 ? 1 : (bits >> drop) & 1;
+  return (bits + half + odd) >> drop;
 }
 
 /// Nearest encoding of a finite value or +infinity, before clamping.
@@ -106,7 +110,7 @@ static int32_t encodeNearest(const ScaleTypeInfo &info, unsigned kept, float val
       return static_cast<int32_t>(bitsOf(value + magic)) - static_cast<int32_t>(bitsOf(magic));
   }
   int32_t bits = info.hasSubnormals ? static_cast<int32_t>(bitsOf(value)) : normalizedBits(value);
-  return shiftRightToNearestEven(bits, 23 - kept) - rebias;
+  return roundMantissa(bits, kept) - rebias;
 }
 
 /// Restores the dropped low mantissa bits (as zeros) and clamps to the range.

@@ -56,7 +56,8 @@ float decodeScale(ScaleType type, uint32_t bits);
 /// are kept (0: all).
 float maxScale(ScaleType type, unsigned significantBits = 0);
 
-/// Rounds a value to the type, to nearest with ties to the even encoding.
+/// Rounds a value to the type, to nearest, ties to the even significand (to the
+/// even encoding, or up where there are no mantissa bits).
 /// Values under the floor (negative ones too) become the floor, values above
 /// the range saturate (infinity too), NaN becomes the type's NaN.
 /// `significantBits` (1..24 for f32, 1..8 for bf16, 0: all) cuts f32 and bf16.
