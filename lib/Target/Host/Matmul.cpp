@@ -75,14 +75,13 @@ public:
   RegisterTile(VectorBuilder &b, const MatmulPlan &plan)
       : b(b), plan(plan), vectors(plan.nr / b.lanes) {}
 
-  void update(Value lhs, Value rhs, Value tile, Value blocks) {
-    plan.carrier == MatmulCarrier::F32 ? updateF32(lhs, rhs, tile, blocks)
-                                       : updateS8(lhs, rhs, tile, blocks);
-  }
+  void update(Value lhs, Value rhs, Value tile, Value blocks);
 
 private:
-  void updateF32(Value lhs, Value rhs, Value tile, Value blocks);
-  void updateS8(Value lhs, Value rhs, Value tile, Value blocks);
+  /// acc += the products of `unroll` columns of K.
+  void stepF32(Value lhs, Value rhs, MutableArrayRef<Value> acc);
+  /// acc += the scaled products of one block.
+  void stepS8(Value lhs, Value rhs, MutableArrayRef<Value> acc);
   SmallVector<Value> sumBlock(Value lhs, Value rhs, ArrayRef<Value> start);
 
   int64_t size() const { return plan.mr * vectors; }
@@ -93,35 +92,51 @@ private:
     return b.broadcast(b.load(type, b.at(base, 4 * index)));
   }
 
+  static constexpr int64_t unroll = 4; ///< divides kBlock
+
   VectorBuilder &b;
   const MatmulPlan &plan;
   int64_t vectors; ///< of a row of the tile
 };
 
-void RegisterTile::updateF32(Value lhs, Value rhs, Value tile, Value blocks) {
-  constexpr int64_t unroll = 4;
+void RegisterTile::update(Value lhs, Value rhs, Value tile, Value blocks) {
+  bool isF32 = plan.carrier == MatmulCarrier::F32;
+  int64_t stepsPerBlock = isF32 ? plan.kBlock / unroll : 1;
+  int64_t lhsStep = plan.blockBytes(MatmulSide::LHS) / stepsPerBlock;
+  int64_t rhsStep = plan.blockBytes(MatmulSide::RHS) / stepsPerBlock;
+  // The panel of A comes from L2, a little too late for the CPU's own prefetch.
+  constexpr int64_t prefetchDistance = 768;
+
   SmallVector<Value> carried = {lhs, rhs};
   for (int64_t i = 0; i < size(); ++i)
     carried.push_back(loadVector(b.f32s(), tile, i));
-  Value steps = b.mul(blocks, b.i64(plan.kBlock / unroll));
+  Value steps = b.mul(blocks, b.i64(stepsPerBlock));
   carried = b.loop(b.i64(0), steps, 1, carried, [&](Value, ValueRange values) {
     SmallVector<Value> next(values);
-    for (int64_t k = 0; k < unroll; ++k) {
-      SmallVector<Value> row;
-      for (int64_t v = 0; v < vectors; ++v)
-        row.push_back(loadVector(b.f32s(), next[1], k * vectors + v));
-      for (int64_t i = 0; i < size(); ++i) {
-        if (i % vectors == 0)
-          lhs = loadBroadcast(b.getF32Type(), next[0], k * plan.mr + i / vectors);
-        next[2 + i] = math::FmaOp::create(b, lhs, row[i % vectors], next[2 + i]);
-      }
-    }
-    next[0] = b.at(next[0], 4 * unroll * plan.mr);
-    next[1] = b.at(next[1], 4 * unroll * plan.nr);
+    MutableArrayRef<Value> acc = MutableArrayRef<Value>(next).drop_front(2);
+    for (int64_t line = 0; line < lhsStep; line += 64)
+      b.prefetch(b.at(next[0], prefetchDistance + line));
+    isF32 ? stepF32(next[0], next[1], acc) : stepS8(next[0], next[1], acc);
+    next[0] = b.at(next[0], lhsStep);
+    next[1] = b.at(next[1], rhsStep);
     return next;
   });
   for (int64_t i = 0; i < size(); ++i)
     b.store(carried[2 + i], b.at(tile, 4 * b.lanes * i));
+}
+
+void RegisterTile::stepF32(Value lhs, Value rhs, MutableArrayRef<Value> acc) {
+  for (int64_t k = 0; k < unroll; ++k) {
+    SmallVector<Value> row;
+    for (int64_t v = 0; v < vectors; ++v)
+      row.push_back(loadVector(b.f32s(), rhs, k * vectors + v));
+    Value element;
+    for (int64_t i = 0; i < size(); ++i) {
+      if (i % vectors == 0)
+        element = loadBroadcast(b.getF32Type(), lhs, k * plan.mr + i / vectors);
+      acc[i] = math::FmaOp::create(b, element, row[i % vectors], acc[i]);
+    }
+  }
 }
 
 /// start + the integer products of one block.
@@ -146,28 +161,21 @@ SmallVector<Value> RegisterTile::sumBlock(Value lhs, Value rhs, ArrayRef<Value> 
   return sums;
 }
 
-void RegisterTile::updateS8(Value lhs, Value rhs, Value tile, Value blocks) {
+void RegisterTile::stepS8(Value lhs, Value rhs, MutableArrayRef<Value> acc) {
   int64_t quads = plan.kBlock / 4;
-  b.loop(b.i64(0), blocks, 1, {lhs, rhs}, [&](Value, ValueRange panels) {
-    Value lhs = panels[0], rhs = panels[1];
-    SmallVector<Value> start, scales;
-    for (int64_t v = 0; v < vectors; ++v) {
-      scales.push_back(loadVector(b.f32s(), rhs, quads * vectors + v));
-      start.push_back(loadVector(b.i32s(), rhs, (quads + 1) * vectors + v));
-    }
-    SmallVector<Value> sums = sumBlock(lhs, rhs, start);
-    Value magic = b.f32s(getMagic(plan)), scale;
-    for (int64_t i = 0; i < size(); ++i) {
-      if (i % vectors == 0)
-        scale = loadBroadcast(b.getF32Type(), lhs, quads * plan.mr + i / vectors);
-      Value sum = b.subF(b.bitcast(b.f32s(), sums[i]), magic);
-      Value product = b.mulF(sum, b.mulF(scale, scales[i % vectors]));
-      Value address = b.at(tile, 4 * b.lanes * i);
-      b.store(b.addF(b.load(b.f32s(), address), product), address);
-    }
-    return SmallVector<Value>{b.at(lhs, plan.blockBytes(MatmulSide::LHS)),
-                              b.at(rhs, plan.blockBytes(MatmulSide::RHS))};
-  });
+  SmallVector<Value> start, scales;
+  for (int64_t v = 0; v < vectors; ++v) {
+    scales.push_back(loadVector(b.f32s(), rhs, quads * vectors + v));
+    start.push_back(loadVector(b.i32s(), rhs, (quads + 1) * vectors + v));
+  }
+  SmallVector<Value> sums = sumBlock(lhs, rhs, start);
+  Value magic = b.f32s(getMagic(plan)), scale;
+  for (int64_t i = 0; i < size(); ++i) {
+    if (i % vectors == 0)
+      scale = loadBroadcast(b.getF32Type(), lhs, quads * plan.mr + i / vectors);
+    Value sum = b.subF(b.bitcast(b.f32s(), sums[i]), magic);
+    acc[i] = b.addF(acc[i], b.mulF(sum, b.mulF(scale, scales[i % vectors])));
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -89,6 +89,15 @@ bool planIntegers(MatmulPlan &plan, const Format *lhs, const Format *rhs) {
   return a->max <= maxCode && b->max <= maxCode && plan.kBlock * a->max * b->max < (1 << 22);
 }
 
+/// Rows of a register tile of two vectors a row. Beside the accumulators there
+/// are two vectors of B and two temporaries in the 32 registers (16 with AVX2), and
+/// with s8 as many integer sums as accumulators; AVX2 spills a few of those.
+int64_t getTileRows(VectorISA isa, MatmulCarrier carrier) {
+  if (isa.lanes == 16)
+    return carrier == MatmulCarrier::F32 ? 12 : 6;
+  return carrier == MatmulCarrier::F32 ? 6 : 4;
+}
+
 } // namespace
 
 std::optional<VectorISA> VectorISA::get(const TargetSpec &spec) {
@@ -104,14 +113,13 @@ std::optional<VectorISA> VectorISA::get(const TargetSpec &spec) {
 
 std::optional<MatmulPlan> MatmulPlan::get(VectorISA isa, MatmulCarrier carrier,
                                           const Format *lhs, const Format *rhs) {
-  // The accumulators, one row of B and one broadcast of A fill the 32 (16)
-  // vector registers. A B panel's share of K stays in 32 KiB of L1; the A
-  // panels of a tile and the tile of C itself, in L2.
+  // A B panel's share of K stays in 32 KiB of L1; the A panels of a tile and the
+  // tile of C itself, in L2.
   constexpr int64_t l1Bytes = 32 << 10;
   MatmulPlan plan;
   plan.isa = isa;
   plan.carrier = carrier;
-  plan.mr = isa.lanes == 16 ? 14 : 6;
+  plan.mr = getTileRows(isa, carrier);
   plan.nr = 2 * isa.lanes;
   plan.mTile = 168;
   plan.nTile = 256;

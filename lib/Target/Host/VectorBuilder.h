@@ -112,6 +112,9 @@ public:
   void maskedStore(mlir::Value value, mlir::Value pointer, mlir::Value mask) {
     mlir::LLVM::MaskedStoreOp::create(*this, value, pointer, mask, /*alignment=*/1);
   }
+  void prefetch(mlir::Value pointer) {
+    mlir::LLVM::Prefetch::create(*this, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  }
   mlir::Value zero(mlir::Type type) {
     return mlir::arith::ConstantOp::create(*this, getZeroAttr(type));
   }
