@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 
 using namespace quadrille;
 using namespace quadrille::numerics;
@@ -128,13 +129,22 @@ GridGaps numerics::gridGaps(const Grid &grid, unsigned bits) {
 // GridRounder
 //===----------------------------------------------------------------------===//
 
+static std::vector<int32_t> orderedBitsOf(const std::vector<float> &values) {
+  std::vector<int32_t> ordered;
+  std::ranges::transform(values, std::back_inserter(ordered), orderedBits);
+  return ordered;
+}
+
 GridRounder::GridRounder(const Grid &grid, const Rounding &rounding)
     : kind(grid.kind), stochastic(rounding.kind == RoundingKind::Stochastic) {
   if (stochastic) {
     one = 1u << rounding.bits;
     gaps = gridGaps(grid, rounding.bits);
+    separators = orderedBitsOf(gaps.interior);
   } else {
-    staircase = gridThresholds(grid, rounding.kind);
+    GridThresholds staircase = gridThresholds(grid, rounding.kind);
+    separators = orderedBitsOf(staircase.thresholds);
+    codes = std::move(staircase.codes);
   }
 }
 
@@ -142,32 +152,25 @@ uint8_t GridRounder::encode(float t, uint32_t random) const {
   if (std::isnan(t))
     return 0;
   float value = kind == GridKind::LUT ? t : std::fabs(t);
-  uint8_t code = stochastic ? encodeStochastic(value, random) : encodeNearestOrDirected(value);
+  if (stochastic)
+    value = std::min(std::max(value, gaps.lowest), gaps.highest);
+  size_t reached = 0;
+  for (int32_t separator : separators)
+    reached += separator <= orderedBits(value);
+  uint8_t code = stochastic ? encodeStochastic(value, reached, random) : codes[reached];
   return withSign(code, std::signbit(t));
+}
+
+uint8_t GridRounder::encodeStochastic(float value, size_t index, uint32_t random) const {
+  const GridGaps::Gap &gap = gaps.gaps[index];
+  float distance = value - gap.near;
+  float position = distance * gap.slope;
+  auto rounded = static_cast<uint32_t>(std::nearbyint(position));
+  return rounded + random >= one ? gap.farCode : gap.nearCode;
 }
 
 uint8_t GridRounder::withSign(uint8_t code, bool negative) const {
   if (!negative || kind == GridKind::LUT)
     return code;
   return kind == GridKind::INT4 ? (16 - code) & 15 : code | 8;
-}
-
-static size_t countNotAbove(const std::vector<float> &increasing, float value) {
-  size_t count = 0;
-  for (float element : increasing)
-    count += orderedBits(element) <= orderedBits(value);
-  return count;
-}
-
-uint8_t GridRounder::encodeNearestOrDirected(float value) const {
-  return staircase.codes[countNotAbove(staircase.thresholds, value)];
-}
-
-uint8_t GridRounder::encodeStochastic(float value, uint32_t random) const {
-  value = std::min(std::max(value, gaps.lowest), gaps.highest);
-  const GridGaps::Gap &gap = gaps.gaps[countNotAbove(gaps.interior, value)];
-  float distance = value - gap.near;
-  float position = distance * gap.slope;
-  uint32_t rounded = static_cast<uint32_t>(std::nearbyint(position));
-  return rounded + random >= one ? gap.farCode : gap.nearCode;
 }

@@ -244,6 +244,7 @@ static Rounding makeRounding(const std::string &name, unsigned bits, unsigned ro
 /// integers for stochastic rounding.
 static ByteArray encodeArray(const FloatArray &t, const Grid &grid, const std::string &rounding,
                              unsigned bits, const std::optional<WordArray> &random) {
+  FloatEnvironment environment;
   GridRounder rounder(grid, makeRounding(rounding, bits, 7));
   require(rounding != "stochastic" || (random && random->size() == t.size()),
           "stochastic rounding needs a random integer for each value");
@@ -266,6 +267,7 @@ static WordArray encodeScaleArray(const FloatArray &values, const std::string &d
                                   unsigned bits) {
   const ScaleTypeInfo &info = scaleType(dtype);
   require(info.type != ScaleType::E1, "e1 scales exist in the hif4 rule only");
+  FloatEnvironment environment;
   std::vector<uint32_t> encoded;
   for (py::ssize_t i = 0; i < values.size(); ++i)
     encoded.push_back(encodeScale(info.type, values.data()[i], bits));
@@ -273,6 +275,7 @@ static WordArray encodeScaleArray(const FloatArray &values, const std::string &d
 }
 
 static WordArray encodeScaleOfAmaxArray(const FloatArray &amax, const Level &level, float qmax) {
+  FloatEnvironment environment;
   std::vector<uint32_t> encoded;
   for (py::ssize_t i = 0; i < amax.size(); ++i)
     encoded.push_back(encodeScaleOfAmax(level, qmax, amax.data()[i]));

@@ -93,15 +93,16 @@ public:
   uint8_t encode(float t, uint32_t random = 0) const;
 
 private:
-  uint8_t encodeNearestOrDirected(float value) const;
-  uint8_t encodeStochastic(float value, uint32_t random) const;
+  uint8_t encodeStochastic(float value, size_t gap, uint32_t random) const;
   uint8_t withSign(uint8_t code, bool negative) const;
 
   GridKind kind;
   bool stochastic;
   uint32_t one = 0; ///< 2^bits
-  GridThresholds staircase;
   GridGaps gaps;
+  /// Ordered bits of what separates the staircase's steps or the gaps.
+  std::vector<int32_t> separators;
+  std::vector<uint8_t> codes; ///< of the staircase's steps
 };
 
 } // namespace quadrille::numerics
