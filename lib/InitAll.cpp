@@ -8,8 +8,12 @@
 
 #include "quadrille/InitAll.h"
 
+#include "quadrille/Conversion/QuadToTile/QuadToTile.h"
+#include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
 #include "quadrille/Dialect/Quad/IR/QuadDialect.h"
 #include "quadrille/Dialect/Quad/Transforms/Passes.h"
+#include "quadrille/Dialect/Tile/IR/Tile.h"
+#include "quadrille/Target/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -25,7 +29,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 void quadrille::registerAllDialects(mlir::DialectRegistry &registry) {
-  registry.insert<quad::QuadDialect>();
+  registry.insert<quad::QuadDialect, tile::TileDialect>();
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect,
                   mlir::gpu::GPUDialect, mlir::index::IndexDialect,
                   mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
@@ -34,4 +38,9 @@ void quadrille::registerAllDialects(mlir::DialectRegistry &registry) {
                   mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
 }
 
-void quadrille::registerAllPasses() { quad::registerQuadPasses(); }
+void quadrille::registerAllPasses() {
+  quad::registerQuadPasses();
+  registerQuadToTilePasses();
+  registerTileToLLVMPasses();
+  registerPipelines();
+}

@@ -16,6 +16,9 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/ROCDL/ROCDLToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Pass/PassManager.h"
+#include "quadrille/InitAll.h"
+#include "quadrille/Target/Pipelines.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include <chrono>
@@ -41,6 +44,8 @@ private:
   /// Runs `phase` and records its time under `name`.
   bool timed(StringRef name, llvm::function_ref<bool()> phase);
   bool parse();
+  bool lower();
+  bool print();
   bool translate();
   bool emit();
   bool fail(const Twine &message);
@@ -54,12 +59,14 @@ private:
   OwningOpRef<ModuleOp> module;
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> llvmModule;
+  bool isFinished = false; ///< the stage asked for is before LLVM
 };
 
 } // namespace
 
 DialectRegistry Compilation::makeRegistry() {
   DialectRegistry registry;
+  registerAllDialects(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);
@@ -82,10 +89,37 @@ bool Compilation::timed(StringRef name, llvm::function_ref<bool()> phase) {
 
 bool Compilation::parse() {
   module = parseSourceString<ModuleOp>(request.module, ParserConfig(&context), "module");
-  if (!module)
-    return false;
+  return bool(module);
+}
+
+/// The stages before LLVM, each with the passes that lead to it.
+bool Compilation::lower() {
+  struct Stage {
+    StringRef name;
+    void (*build)(OpPassManager &, StringRef);
+  };
+  static constexpr Stage stages[] = {
+      {"quad", [](OpPassManager &pm, StringRef) { buildQuadToKernels(pm); }},
+      {"tile", buildKernelsToTile},
+      {"mlir", buildTileToLLVM},
+  };
+  for (const Stage &stage : stages) {
+    PassManager pm(&context);
+    stage.build(pm, request.target);
+    if (failed(pm.run(*module)))
+      return false;
+    if (request.stage == stage.name)
+      return print();
+  }
   if (auto schedule = (*module)->getAttrOfType<StringAttr>("quadrille.schedule"))
     result.schedule = schedule.str();
+  return true;
+}
+
+bool Compilation::print() {
+  llvm::raw_string_ostream stream(result.output);
+  module->print(stream);
+  isFinished = true;
   return true;
 }
 
@@ -114,7 +148,7 @@ bool Compilation::emit() {
   if (request.stage == "object")
     return finish(emitObject(*llvmModule, target));
   if (request.stage != "llvm")
-    return fail("unknown stage '" + request.stage + "': expected llvm, asm or object");
+    return fail("unknown stage '" + request.stage + "': expected quad, tile, mlir, llvm, asm or object");
   llvm::raw_string_ostream stream(result.output);
   llvmModule->print(stream, /*AAW=*/nullptr);
   return true;
@@ -126,8 +160,9 @@ bool Compilation::run() {
     return fail(toString(resolved.takeError()));
   target = std::move(*resolved);
   return timed("parse", [&] { return parse(); }) &&
-         timed("optimize", [&] { return translate(); }) &&
-         timed("codegen", [&] { return emit(); });
+         timed("lower", [&] { return lower(); }) &&
+         (isFinished || (timed("optimize", [&] { return translate(); }) &&
+                         timed("codegen", [&] { return emit(); })));
 }
 
 /// An error that was reported by a callback does not stop LLVM: what it then

@@ -29,7 +29,8 @@ struct CompileRequest {
   /// A name that resolveTarget (Target/TargetSpec.h) accepts: "host",
   /// "host:avx2", "sm_90a", "gfx942", ...
   std::string target;
-  /// Where to stop: "quad", "tile", "llvm" and "asm" give text, "object" gives
+  /// Where to stop: "quad", "tile", "mlir" (the LLVM dialect),
+  /// "llvm" and "asm" give text, "object" gives
   /// bytes (an ELF object of the host, a code object on AMD).
   std::string stage;
   /// Pipeline options, in the order given.

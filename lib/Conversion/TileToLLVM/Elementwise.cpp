@@ -8,6 +8,7 @@
 #include "TilePattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -122,6 +123,49 @@ public:
   }
 };
 
+/// A register's own position plus what the bits of the lane and the warp add.
+class IotaPattern : public TilePattern<tile::IotaOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::IotaOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = tileType(op.getResult());
+    LinearLayout layout = tile::getLayout(type);
+    auto [first, count] = tile::indexBitsOf(type.getShape(), op.getDim());
+    auto along = [first, count](uint64_t index) {
+      return index >> first & llvm::maskTrailingOnes<uint64_t>(count);
+    };
+    auto constant = [&](int64_t value) {
+      return target.splat(rewriter, loc, arith::ConstantOp::create(
+                                             rewriter, loc, rewriter.getI32IntegerAttr(value)));
+    };
+    Value zero = constant(0), part = zero;
+    for (auto [bit, basis] : llvm::enumerate(layout.lane))
+      if (along(basis))
+        part = arith::AddIOp::create(
+            rewriter, loc, part,
+            target.selectByLaneBit(rewriter, loc, bit, constant(along(basis)), zero));
+    Value warp = target.splat(rewriter, loc, target.warpId(rewriter, loc));
+    for (auto [bit, basis] : llvm::enumerate(layout.warp))
+      if (along(basis)) {
+        Value digit = arith::AndIOp::create(
+            rewriter, loc, arith::ShRUIOp::create(rewriter, loc, warp, constant(bit)),
+            constant(1));
+        part = arith::AddIOp::create(
+            rewriter, loc, part,
+            arith::MulIOp::create(rewriter, loc, digit, constant(along(basis))));
+      }
+    Registers registers;
+    for (unsigned r = 0, e = layout.numRegisters(); r < e; ++r)
+      registers.push_back(arith::AddIOp::create(rewriter, loc, part,
+                                                constant(along(registerIndex(layout, r)))));
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
 class LookupPattern : public TilePattern<tile::LookupOp> {
 public:
   using TilePattern::TilePattern;
@@ -141,8 +185,9 @@ public:
 void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, BroadcastPattern, LookupPattern,
-               RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
+  patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
+               LookupPattern, RenamingPattern<tile::ReshapeOp>,
+               RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }
 

@@ -56,6 +56,8 @@ Value combine(OpBuilder &b, Location loc, tile::Reduction kind, Value x, Value y
     return arith::MaxUIOp::create(b, loc, x, y);
   case tile::Reduction::addf:
     return arith::AddFOp::create(b, loc, x, y);
+  case tile::Reduction::maximumf:
+    return arith::MaximumFOp::create(b, loc, x, y);
   case tile::Reduction::ori:
     return arith::OrIOp::create(b, loc, x, y);
   case tile::Reduction::addi:

@@ -49,6 +49,8 @@ public:
   }
 
   void beginKernel(FunctionOpInterface kernel) const override {
+    if (kernel->hasAttr("tile.ranged"))
+      return;
     Type i64 = IntegerType::get(kernel.getContext(), 64);
     for (unsigned dim = 0; dim < 2; ++dim)
       (void)kernel.insertArgument(kernel.getNumArguments(), i64, {}, kernel.getLoc());
@@ -297,6 +299,15 @@ void HostTargetInfo::finishKernel(FunctionOpInterface kernel) const {
   entry->setAttr("tile.kernel", b.getUnitAttr());
   Block *body = entry.addEntryBlock();
   b.setInsertionPointToStart(body);
+  if (program->hasAttr("tile.ranged")) {
+    TypeRange types = TypeRange(program.getArgumentTypes()).drop_back(4);
+    SmallVector<Value> arguments = loadArguments(b, loc, body->getArgument(0), types);
+    llvm::append_range(arguments, body->getArguments().drop_front());
+    func::CallOp::create(b, loc, program, arguments);
+    func::ReturnOp::create(b, loc);
+    program->removeAttr("tile.kernel");
+    return;
+  }
   TypeRange types = TypeRange(program.getArgumentTypes()).drop_back(2);
   SmallVector<Value> arguments = loadArguments(b, loc, body->getArgument(0), types);
   Value one = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));

@@ -20,8 +20,7 @@ using namespace mlir;
 using namespace quadrille::quad;
 
 /// The rotation that made the input of `op`, unless `op` rotates by itself.
-template <typename Op>
-static HadamardOp rotationOf(Op op) {
+template <typename Op> static HadamardOp rotationOf(Op op) {
   if (op.getSigns())
     return {};
   return op.getInput().template getDefiningOp<HadamardOp>();

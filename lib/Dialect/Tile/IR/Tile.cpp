@@ -233,7 +233,8 @@ LogicalResult ReduceOp::verify() {
   for (int64_t dim : getDims())
     if (dim < 0 || dim >= source.getRank())
       return emitOpError("cannot reduce dimension ") << dim << " of " << source;
-  if (isa<FloatType>(source.getElementType()) != (getKind() == Reduction::addf))
+  bool isFloat = getKind() == Reduction::addf || getKind() == Reduction::maximumf;
+  if (isa<FloatType>(source.getElementType()) != isFloat)
     return emitOpError("cannot combine elements of type ")
            << source.getElementType() << " by " << stringifyReduction(getKind());
   return hasLayout(getSource()) ? verifyDerived(*this, reducedType(source, getDims()))
@@ -259,6 +260,13 @@ LogicalResult verifyPacking(Operation *op, Value codes, Value words) {
 
 LogicalResult PackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
 LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
+
+LogicalResult IotaOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (int64_t(getDim()) >= type.getRank())
+    return emitOpError("has no dimension ") << getDim() << " in " << type;
+  return verifyTiles(*this);
+}
 
 LogicalResult LookupOp::verify() {
   if (getTable().empty() || getTable().size() > 16)

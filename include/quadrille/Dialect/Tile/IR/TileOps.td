@@ -119,6 +119,14 @@ def SplatOp : TileOp<"splat", [Pure]> {
   let assemblyFormat = "$scalar attr-dict `:` type($scalar) `->` type($result)";
 }
 
+def IotaOp : TileOp<"iota", [Pure]> {
+  let summary = "Each element's position along a dimension, as i32";
+  let arguments = (ins ConfinedAttr<I32Attr, [IntNonNegative]>:$dim);
+  let results = (outs I32Tile:$result);
+  let assemblyFormat = "$dim attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 def ConvertLayoutOp : TileOp<"convert_layout", [Pure, SameOperandsAndResultShape,
                                                 SameOperandsAndResultElementType]> {
   let summary = "The same tile under another layout";
@@ -138,7 +146,7 @@ def ConvertLayoutOp : TileOp<"convert_layout", [Pure, SameOperandsAndResultShape
 
 def Reduction : I32EnumAttr<"Reduction", "associative combination of two elements", [
     I32EnumAttrCase<"maxui", 0>, I32EnumAttrCase<"addf", 1>, I32EnumAttrCase<"ori", 2>,
-    I32EnumAttrCase<"addi", 3>]> {
+    I32EnumAttrCase<"addi", 3>, I32EnumAttrCase<"maximumf", 4>]> {
   let cppNamespace = "::quadrille::tile";
   let genSpecializedAttr = 0;
 }
@@ -258,6 +266,12 @@ def AllocOp : TileOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let arguments = (ins I64:$bytes);
   let results = (outs BufferType:$buffer);
   let assemblyFormat = "$bytes attr-dict `:` type($buffer)";
+}
+
+def CheckOp : TileOp<"check"> {
+  let summary = "An error with this message unless the condition holds";
+  let arguments = (ins I1:$condition, StrAttr:$message);
+  let assemblyFormat = "$condition `,` $message attr-dict";
 }
 
 def LaunchOp : TileOp<"launch"> {

@@ -1,0 +1,27 @@
+//===- Codes.h - Rounding to a grid on tiles -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_CODES_H
+#define QUADRILLE_LIB_CONVERSION_QUADTOTILE_CODES_H
+
+#include "TileBuilder.h"
+#include "quadrille/Numerics/Rounding.h"
+
+namespace quadrille {
+
+/// numerics::GridRounder on tiles: codes (i32) of f32 `t`. `random` is i32 in
+/// [0, 2^bits), for stochastic rounding only. Codes of NaN are unspecified: the
+/// caller masks them.
+Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value,
+                Tile random = {});
+
+/// The grid's value of each code.
+Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes);
+
+} // namespace quadrille
+
+#endif // QUADRILLE_LIB_CONVERSION_QUADTOTILE_CODES_H

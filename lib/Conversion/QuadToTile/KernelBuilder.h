@@ -1,0 +1,95 @@
+//===- KernelBuilder.h - A kernel and its launch, built together -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Lowering a quad kernel makes two pieces of IR: the tile program of a block, and
+// what the host computes before it launches that. KernelBuilder holds both, so
+// that a value of the schedule becomes an argument of the kernel by one call.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELBUILDER_H
+#define QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELBUILDER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "quadrille/Dialect/Quad/IR/Quad.h"
+#include "quadrille/Dialect/Tile/IR/Tile.h"
+#include "quadrille/Target/TargetInfo.h"
+
+namespace quadrille {
+
+/// A plain matrix of the schedule: a buffer, its sizes and strides (i64).
+struct ScheduledMatrix {
+  mlir::Value buffer;
+  mlir::Value sizes[2], strides[2];
+  /// The dimension along which elements are consecutive.
+  unsigned contiguousDim = 1;
+};
+
+/// A quantized tensor of the schedule, as stored.
+struct ScheduledTensor {
+  mlir::Value codes;
+  llvm::SmallVector<mlir::Value> scales; ///< inner to outer
+  mlir::Value rows, length;              ///< i64; length of the axis as stored
+};
+
+/// Builds i64 arithmetic of the schedule.
+class ScheduleBuilder {
+public:
+  ScheduleBuilder(mlir::OpBuilder &b, mlir::Location loc) : b(b), loc(loc) {}
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+
+  mlir::Value constant(int64_t value);
+  mlir::Value add(mlir::Value x, mlir::Value y);
+  mlir::Value mul(mlir::Value x, mlir::Value y);
+  mlir::Value ceilDiv(mlir::Value x, int64_t y);
+  mlir::Value div(mlir::Value x, int64_t y);
+  mlir::Value isEqual(mlir::Value x, mlir::Value y);
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
+  /// x rounded up to a multiple of y.
+  mlir::Value roundUp(mlir::Value x, int64_t y) { return mul(ceilDiv(x, y), constant(y)); }
+  /// An error of the caller unless y divides x.
+  void checkDivides(mlir::Value x, int64_t y, const llvm::Twine &message);
+};
+
+/// One kernel under construction.
+class KernelBuilder {
+public:
+  /// The kernel is put into the module of `schedule`'s function, under `name`.
+  KernelBuilder(ScheduleBuilder &schedule, const TargetInfo &target, llvm::StringRef name,
+                mlir::ModuleOp module);
+
+  /// The kernel's argument for a value of the schedule: a pointer for a buffer.
+  mlir::Value pass(mlir::Value scheduled);
+  /// Makes the kernel one that is given ranges of program numbers instead of being
+  /// run for each: its last arguments are x0, x1, y0, y1. Nothing can be passed
+  /// after that. For CPUs.
+  void beginRanged();
+  /// Ends the kernel and launches it.
+  void launch(mlir::Value gridX, mlir::Value gridY);
+
+  mlir::Value programId(unsigned dim);
+  /// program number * step, the first position of a tile.
+  mlir::Value tileOrigin(unsigned dim, int64_t step);
+  mlir::Value constant(int64_t value);
+  mlir::Value mul(mlir::Value x, mlir::Value y);
+  mlir::Value div(mlir::Value x, int64_t y);
+
+  ScheduleBuilder &schedule;
+  const TargetInfo &target;
+  mlir::OpBuilder body;
+  mlir::Location loc;
+  mlir::func::FuncOp kernel;
+
+private:
+  llvm::SmallVector<mlir::Value> passed;
+};
+
+} // namespace quadrille
+
+#endif // QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELBUILDER_H

@@ -1,0 +1,97 @@
+//===- Kernels.h - The kernels of quantized tensors -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELS_H
+#define QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELS_H
+
+#include "KernelBuilder.h"
+#include "TileBuilder.h"
+
+namespace quadrille {
+
+/// Reads, rotates and writes tiles of a P x A orientation: A along the quantized
+/// axis, P across it.
+struct TileShape {
+  int64_t across, along;
+};
+
+/// What a kernel needs for one quad.quantize: schedule values, absent ones null.
+struct QuantizeRequest {
+  mutable quad::QuantizeOp op; // accessors of operations are not const
+  mlir::Value signs, key, indexBase, amax;
+  ScheduledTensor result;
+};
+
+/// Emits one kernel that reads `input` once for all requests and launches it.
+mlir::LogicalResult emitQuantize(KernelBuilder &kernel, const ScheduledMatrix &input,
+                                 llvm::ArrayRef<QuantizeRequest> requests);
+
+/// quad.hadamard: f32 result of the input's shape, dense row-major.
+mlir::LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
+                                 const ScheduledMatrix &input, mlir::Value signs,
+                                 const ScheduledMatrix &result);
+
+/// quad.dequantize.
+mlir::LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
+                                   const ScheduledTensor &input, mlir::Value signs,
+                                   const ScheduledMatrix &result);
+
+/// quad.amax, first half: the maximum of each warp of each program, as bits.
+/// `partials` has numPartials() elements.
+struct AmaxPlan {
+  mlir::Value gridX, gridY, numPartials; ///< i64 of the schedule
+};
+AmaxPlan planAmax(ScheduleBuilder &schedule, const TargetInfo &target, quad::AmaxOp op,
+                  const ScheduledMatrix &input);
+mlir::LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const AmaxPlan &plan,
+                                     const ScheduledMatrix &input, mlir::Value signs,
+                                     mlir::Value partials);
+/// Second half: one program combines the partial maxima.
+mlir::LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan,
+                                   mlir::Value partials, mlir::Value result);
+
+//===----------------------------------------------------------------------===//
+// Pieces
+//===----------------------------------------------------------------------===//
+
+/// The layout in which a tile of that shape is computed on. `acrossLanes`: lanes
+/// run across the quantized axis, so that all of a row is in one lane's registers.
+layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acrossLanes);
+
+/// Loads a tile of the P x A orientation at (p0, a0), widened to f32, zero beyond
+/// the sizes, in `layout`.
+Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+                TileShape shape, mlir::Value p0, mlir::Value a0,
+                const layout::LinearLayout &layout);
+
+/// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
+/// `length` columns, in the memory's layout.
+void storeDense(KernelBuilder &kernel, Tile value, mlir::Value buffer, mlir::Value row,
+                mlir::Value column, mlir::Value rows, mlir::Value length);
+
+/// The signs of a transform for tiles (.., groups, n), as (1, 1, n).
+Tile loadSigns(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType groups);
+
+/// y := H (signs * y) c_n along the last dimension.
+Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, mlir::Value signs, int64_t n);
+
+/// Turns y into t of the specification by every level's scales, which it stores.
+/// Returns t and a mask (i32, 15 or 0) for the codes of each element.
+struct Scaled {
+  Tile t, codeMask;
+};
+mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
+                                   const QuantizeRequest &request, Tile y, mlir::Value p0,
+                                   mlir::Value a0);
+
+/// The value of a user's scale rule for each block: `blocks` is (.., elements), the
+/// result (.., 1).
+mlir::FailureOr<Tile> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks);
+
+} // namespace quadrille
+
+#endif // QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELS_H

@@ -1,0 +1,217 @@
+//===- MatmulKernel.cpp - quad.matmul -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "MatmulKernel.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "quadrille/Target/Carrier.h"
+#include "quadrille/Target/Host/Matmul.h"
+#include "quadrille/Target/TargetSpec.h"
+
+using namespace mlir;
+
+namespace quadrille {
+namespace {
+
+/// Emits the two packs and the product for a CPU.
+class HostMatmulEmitter {
+public:
+  HostMatmulEmitter(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
+                    const MatmulRequest &request, const host::MatmulPlan &plan,
+                    ArrayRef<std::optional<Format>> formats,
+                    llvm::function_ref<Value(Value)> allocate)
+      : s(s), target(target), module(module), name(name), request(request), plan(plan),
+        formats(formats), allocate(allocate) {}
+
+  void emit();
+
+private:
+  Value contraction() const;
+  Value emitPack(host::MatmulSide side);
+  void emitProduct(Value lhsPanels, Value rhsPanels);
+  host::ProgramRange range(KernelBuilder &kernel, unsigned dim) {
+    auto arguments = kernel.kernel.getArguments().take_back(4);
+    return {arguments[2 * dim], arguments[2 * dim + 1]};
+  }
+  /// fl(ta * tb) of the tensor-level scales, where there are any.
+  Value tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales);
+
+  ScheduleBuilder &s;
+  const TargetInfo &target;
+  ModuleOp module;
+  StringRef name;
+  const MatmulRequest &request;
+  const host::MatmulPlan &plan;
+  ArrayRef<std::optional<Format>> formats;
+  llvm::function_ref<Value(Value)> allocate;
+};
+
+/// Length of the contraction as the panels have it.
+Value HostMatmulEmitter::contraction() const {
+  for (const MatmulOperand &operand : {request.lhs, request.rhs})
+    if (operand.quantized)
+      return operand.quantized->length;
+  return request.lhs.plain->sizes[1];
+}
+
+Value HostMatmulEmitter::emitPack(host::MatmulSide side) {
+  bool isLhs = side == host::MatmulSide::LHS;
+  const MatmulOperand &operand = isLhs ? request.lhs : request.rhs;
+  Value k = contraction(), rows = operand.outerSize(isLhs ? 0 : 1);
+  int64_t panelRows = plan.panelRows(side);
+  Value panels = s.ceilDiv(rows, panelRows), blocks = s.ceilDiv(k, plan.kBlock);
+  Value workspace =
+      allocate(s.mul(s.mul(panels, blocks), s.constant(plan.blockBytes(side))));
+
+  KernelBuilder kernel(s, target, (name + (isLhs ? "_pack_lhs" : "_pack_rhs")).str(), module);
+  Value panelsArgument = kernel.pass(workspace);
+  Value rowsArgument = kernel.pass(rows), kArgument = kernel.pass(k);
+  if (operand.quantized) {
+    host::QuantizedOperand packed{&*formats[isLhs ? 0 : 1], kernel.pass(operand.quantized->codes),
+                                  {}, rowsArgument, kArgument};
+    for (Value scale : operand.quantized->scales)
+      packed.scales.push_back(kernel.pass(scale));
+    kernel.beginRanged();
+    host::emitPack(kernel.body, kernel.loc, plan, side, packed, panelsArgument, range(kernel, 0));
+  } else {
+    const ScheduledMatrix &matrix = *operand.plain;
+    unsigned outer = isLhs ? 0 : 1;
+    Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+    host::PlainOperand packed{element, kernel.pass(matrix.buffer), rowsArgument, kArgument,
+                              kernel.pass(matrix.sizes[1 - outer]),
+                              kernel.pass(matrix.strides[outer]),
+                              kernel.pass(matrix.strides[1 - outer])};
+    kernel.beginRanged();
+    host::emitPack(kernel.body, kernel.loc, plan, side, packed, panelsArgument, range(kernel, 0));
+  }
+  kernel.launch(panels, s.constant(1));
+  return workspace;
+}
+
+Value HostMatmulEmitter::tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales) {
+  Value product;
+  for (Value pointer : scales) {
+    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
+    product = product ? Value(arith::MulFOp::create(kernel.body, kernel.loc, product, scale))
+                      : scale;
+  }
+  return product;
+}
+
+void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
+  KernelBuilder kernel(s, target, name, module);
+  Value m = request.result.sizes[0], n = request.result.sizes[1];
+  host::MatmulOperands operands{kernel.pass(lhsPanels), kernel.pass(rhsPanels), kernel.pass(m),
+                                kernel.pass(n), kernel.pass(contraction())};
+  auto elementOf = [](Value buffer) {
+    return cast<tile::BufferType>(buffer.getType()).getElementType();
+  };
+  host::MatmulStore store{};
+  store.elementType = elementOf(request.result.buffer);
+  store.out = kernel.pass(request.result.buffer);
+  store.ldc = operands.n;
+  if (request.bias) {
+    store.bias = kernel.pass(request.bias);
+    store.biasType = elementOf(request.bias);
+  }
+  if (request.acc) {
+    store.addend = kernel.pass(request.acc->buffer);
+    store.addendLd = kernel.pass(request.acc->strides[0]);
+    store.addendType = elementOf(request.acc->buffer);
+  }
+  SmallVector<Value> tensorScales;
+  for (auto [operand, format] : llvm::zip(ArrayRef{request.lhs, request.rhs}, formats))
+    if (format && format->hasTensorLevel())
+      tensorScales.push_back(kernel.pass(operand.quantized->scales.back()));
+  kernel.beginRanged();
+  store.scale = tensorScale(kernel, tensorScales);
+  host::emitMatmul(kernel.body, kernel.loc, plan, operands, range(kernel, 0), range(kernel, 1),
+                   [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
+                     host::emitStore(b, loc, store, elements);
+                   });
+  kernel.launch(s.ceilDiv(n, plan.nTile), s.ceilDiv(m, plan.mTile));
+}
+
+void HostMatmulEmitter::emit() {
+  Value lhsPanels = emitPack(host::MatmulSide::LHS);
+  emitProduct(lhsPanels, emitPack(host::MatmulSide::RHS));
+}
+
+/// The format of an operand; nothing for a plain one.
+std::optional<Format> formatOf(Value operand) {
+  if (auto type = dyn_cast<quad::QuantizedTensorType>(operand.getType()))
+    return type.getFormat().toFormat();
+  return std::nullopt;
+}
+
+target::Operand operandOf(Value value, const std::optional<Format> &format) {
+  if (format)
+    return target::Operand(*format);
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  StringRef name = element.isBF16() ? "bf16" : element.isF16() ? "f16" : "f32";
+  return target::Operand(*target::lookupCarrierType(name));
+}
+
+target::Accumulation accumulationOf(quad::Accum accum) {
+  switch (accum) {
+  case quad::Accum::Default:
+    return target::Accumulation::Default;
+  case quad::Accum::F32:
+    return target::Accumulation::F32;
+  case quad::Accum::Promote128:
+    return target::Accumulation::Promote128;
+  case quad::Accum::Fast:
+    return target::Accumulation::Fast;
+  }
+  llvm_unreachable("unknown accumulation");
+}
+
+/// Both quantized axes are the contraction's, as storage needs.
+LogicalResult verifyOrientation(quad::MatmulOp op) {
+  for (auto [side, value] : llvm::enumerate(ValueRange{op.getLhs(), op.getRhs()})) {
+    auto type = dyn_cast<quad::QuantizedTensorType>(value.getType());
+    if (type && type.getAxis() != (side == 0 ? 1 : 0))
+      return op.emitOpError("operand ")
+             << side << " is stored along its other axis; quantize it with axis="
+             << (side == 0 ? 1 : 0);
+  }
+  return success();
+}
+
+} // namespace
+
+LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const TargetSpec &spec,
+                         ModuleOp module, StringRef name, const MatmulRequest &request,
+                         llvm::function_ref<Value(Value)> allocate) {
+  quad::MatmulOp op = request.op;
+  std::optional<host::VectorISA> isa = host::VectorISA::get(spec);
+  if (!spec.isHost() || !isa)
+    return op.emitOpError("has no engine for target ") << spec.name << "; it runs on the host";
+  if (failed(verifyOrientation(op)))
+    return failure();
+  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
+  target::SelectOptions options;
+  options.exact = op.getExact();
+  options.accumulation = accumulationOf(op.getAccum());
+  target::CarrierChoice choice = target::selectCarrier(
+      *target::lookupCapability(spec.name), operandOf(op.getLhs(), formats[0]),
+      operandOf(op.getRhs(), formats[1]), options);
+  if (choice.refused())
+    return op.emitOpError() << choice.refusal;
+  bool integers = choice.a.carrier && choice.a.carrier->name == "s8";
+  auto plan = host::MatmulPlan::get(
+      *isa, integers ? host::MatmulCarrier::S8 : host::MatmulCarrier::F32,
+      formats[0] ? &*formats[0] : nullptr, formats[1] ? &*formats[1] : nullptr);
+  if (!plan)
+    return op.emitOpError("cannot be packed into the carrier ")
+           << choice.a.carrier->name << " by the host's engine";
+  op.emitRemark() << "carrier " << target::describe(choice) << ": " << choice.why;
+  HostMatmulEmitter(s, target, module, name, request, *plan, formats, allocate).emit();
+  return success();
+}
+
+} // namespace quadrille

@@ -1,0 +1,357 @@
+//===- QuadToTile.cpp - Lowering of kernels to tile programs -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Conversion/QuadToTile/QuadToTile.h"
+#include "Kernels.h"
+#include "MatmulKernel.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quadrille/Target/TargetSpec.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace quadrille {
+#define GEN_PASS_DEF_QUADTOTILE
+#include "quadrille/Conversion/QuadToTile/Passes.h.inc"
+
+using namespace mlir;
+
+namespace {
+
+/// Lowers one function and the kernels that it launches.
+class FunctionLowering {
+public:
+  FunctionLowering(ModuleOp module, func::FuncOp source, const TargetInfo &target,
+                   const TargetSpec &spec)
+      : module(module), source(source), target(target), spec(spec), b(source.getContext()),
+        s(b, source.getLoc()) {}
+
+  LogicalResult run();
+
+private:
+  void createSchedule();
+  void bindArgument(BlockArgument argument);
+  SmallVector<Value> addBuffers(Type type, bool isOut);
+  void bindResults();
+
+  LogicalResult lowerLaunch(quad::LaunchOp launch);
+  LogicalResult lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch);
+  LogicalResult lower(quad::AmaxOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::HadamardOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::DequantizeOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
+
+  KernelBuilder makeKernel(quad::LaunchOp launch, StringRef suffix = "") {
+    return KernelBuilder(s, target, (launch.getCallee() + suffix).str(), module);
+  }
+  /// The launch's operand for a value of its kernel; null stays null.
+  Value operandOf(quad::LaunchOp launch, Value inKernel) {
+    return inKernel ? launch.getInputs()[cast<BlockArgument>(inKernel).getArgNumber()] : Value();
+  }
+  /// The schedule's value for the kernel's scalar or vector operand.
+  Value scheduledOf(quad::LaunchOp launch, Value inKernel) {
+    Value operand = operandOf(launch, inKernel);
+    return operand ? scalars.lookup(operand) : Value();
+  }
+  const ScheduledMatrix &matrixOf(quad::LaunchOp launch, Value inKernel) {
+    return matrices[operandOf(launch, inKernel)];
+  }
+
+  ScheduledTensor resultTensor(Value result, Value rows, Value length);
+  ScheduledMatrix resultMatrix(Value result, Value rows, Value cols);
+  Value resultScalar(Value result);
+  Value allocate(Value elements, Type element, unsigned rank);
+
+  ModuleOp module;
+  func::FuncOp source, schedule;
+  const TargetInfo &target;
+  const TargetSpec &spec;
+  OpBuilder b;
+  ScheduleBuilder s;
+  // Schedule values of the source's values, by their kind: plain matrices,
+  // quantized tensors, and whatever is one pointer or number.
+  llvm::DenseMap<Value, ScheduledMatrix> matrices;
+  llvm::DenseMap<Value, ScheduledTensor> tensors;
+  llvm::DenseMap<Value, Value> scalars;
+  /// Buffers of the caller for values that the function returns.
+  llvm::DenseMap<Value, SmallVector<Value>> destinations;
+};
+
+//===----------------------------------------------------------------------===//
+// Arguments and results
+//===----------------------------------------------------------------------===//
+
+/// Element types of the arrays in memory of a value.
+SmallVector<std::pair<unsigned, Type>> storageOf(Type type) {
+  SmallVector<std::pair<unsigned, Type>> arrays;
+  if (auto quantized = dyn_cast<quad::QuantizedTensorType>(type)) {
+    for (Type array : quantized.getStorageTypes())
+      arrays.push_back({cast<RankedTensorType>(array).getRank(),
+                        cast<RankedTensorType>(array).getElementType()});
+  } else if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+    arrays.push_back({tensor.getRank(), tensor.getElementType()});
+  }
+  return arrays;
+}
+
+SmallVector<Value> FunctionLowering::addBuffers(Type type, bool isOut) {
+  SmallVector<Value> buffers;
+  for (auto [rank, element] : storageOf(type)) {
+    unsigned index = schedule.getNumArguments();
+    auto buffer = tile::BufferType::get(b.getContext(), rank, element);
+    DictionaryAttr attrs =
+        isOut ? b.getDictionaryAttr(b.getNamedAttr("tile.out", b.getUnitAttr())) : DictionaryAttr();
+    (void)schedule.insertArgument(index, buffer, attrs, source.getLoc());
+    buffers.push_back(schedule.getArgument(index));
+  }
+  return buffers;
+}
+
+void FunctionLowering::bindArgument(BlockArgument argument) {
+  Type type = argument.getType();
+  SmallVector<Value> buffers = addBuffers(type, /*isOut=*/false);
+  auto dim = [&](Value buffer, unsigned d) -> Value {
+    return tile::DimOp::create(b, s.loc, b.getI64Type(), buffer, d);
+  };
+  if (buffers.empty()) { // a number
+    unsigned index = schedule.getNumArguments();
+    (void)schedule.insertArgument(index, type, {}, source.getLoc());
+    scalars[argument] = schedule.getArgument(index);
+  } else if (isa<quad::QuantizedTensorType>(type)) {
+    Value length = s.mul(dim(buffers[0], 1), s.constant(2));
+    tensors[argument] = {buffers[0], llvm::to_vector(ArrayRef(buffers).drop_front()),
+                         dim(buffers[0], 0), length};
+  } else if (cast<RankedTensorType>(type).getRank() == 2) {
+    ScheduledMatrix &matrix = matrices[argument];
+    matrix.buffer = buffers[0];
+    for (unsigned d = 0; d < 2; ++d) {
+      matrix.sizes[d] = dim(buffers[0], d);
+      matrix.strides[d] = tile::StrideOp::create(b, s.loc, b.getI64Type(), buffers[0], d);
+    }
+    if (auto attr = source.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
+                                                         "quad.unit_stride"))
+      matrix.contiguousDim = attr.getInt();
+  } else {
+    scalars[argument] = buffers[0];
+  }
+}
+
+/// The value whose storage a value shares.
+Value storageRoot(Value value) {
+  while (auto transpose = value.getDefiningOp<quad::TransposeOp>())
+    value = transpose.getInput();
+  return value;
+}
+
+void FunctionLowering::bindResults() {
+  Operation *terminator = source.getBody().front().getTerminator();
+  for (Value result : terminator->getOperands())
+    destinations[storageRoot(result)] = addBuffers(result.getType(), /*isOut=*/true);
+}
+
+void FunctionLowering::createSchedule() {
+  b.setInsertionPoint(source);
+  schedule = func::FuncOp::create(b, source.getLoc(), source.getName(),
+                                  b.getFunctionType({}, {}));
+  schedule->setAttr("tile.schedule", b.getUnitAttr());
+  b.setInsertionPointToStart(schedule.addEntryBlock());
+  for (BlockArgument argument : source.getArguments())
+    bindArgument(argument);
+  bindResults();
+}
+
+Value FunctionLowering::allocate(Value elements, Type element, unsigned rank) {
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  auto type = tile::BufferType::get(b.getContext(), rank, element);
+  return tile::AllocOp::create(b, s.loc, type, s.mul(elements, s.constant(bytes)));
+}
+
+ScheduledTensor FunctionLowering::resultTensor(Value result, Value rows, Value length) {
+  auto type = cast<quad::QuantizedTensorType>(result.getType());
+  ScheduledTensor tensor{{}, {}, rows, length};
+  if (auto it = destinations.find(result); it != destinations.end()) {
+    tensor.codes = it->second.front();
+    tensor.scales.append(it->second.begin() + 1, it->second.end());
+  } else {
+    tensor.codes = allocate(s.mul(rows, s.ceilDiv(length, 2)), b.getI8Type(), 2);
+    for (quad::LevelAttr level : type.getFormat().getLevels()) {
+      auto [rank, element] = storageOf(type)[1 + tensor.scales.size()];
+      Value count = s.constant(1);
+      if (!level.isTensor()) {
+        int64_t perByte = level.getType() == ScaleType::E1 ? 8 : 1;
+        count = s.mul(s.ceilDiv(rows, level.getBlock().rows),
+                      s.ceilDiv(length, level.getBlock().cols * perByte));
+      }
+      tensor.scales.push_back(allocate(count, element, rank));
+    }
+  }
+  tensors[result] = tensor;
+  return tensor;
+}
+
+ScheduledMatrix FunctionLowering::resultMatrix(Value result, Value rows, Value cols) {
+  Type element = cast<RankedTensorType>(result.getType()).getElementType();
+  auto it = destinations.find(result);
+  Value buffer =
+      it != destinations.end() ? it->second.front() : allocate(s.mul(rows, cols), element, 2);
+  ScheduledMatrix matrix{buffer, {rows, cols}, {cols, s.constant(1)}};
+  return matrices[result] = matrix;
+}
+
+Value FunctionLowering::resultScalar(Value result) {
+  Type element = cast<RankedTensorType>(result.getType()).getElementType();
+  auto it = destinations.find(result);
+  return scalars[result] =
+             it != destinations.end() ? it->second.front() : allocate(s.constant(1), element, 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
+  SmallVector<QuantizeRequest> requests;
+  const ScheduledMatrix *input = nullptr;
+  for (auto [op, result] :
+       llvm::zip(kernel.getBody().getOps<quad::QuantizeOp>(), launch.getResults())) {
+    input = &matrixOf(launch, op.getInput());
+    unsigned axis = op.getAxis();
+    int64_t granularity = op.getType().getGranularity();
+    Value length = input->sizes[axis];
+    if (op.getPad())
+      length = s.roundUp(length, granularity);
+    else
+      s.checkDivides(length, granularity,
+                     "the length of axis " + Twine(axis) + " must be a multiple of " +
+                         Twine(granularity) + "; pad=True extends it with zeros");
+    requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
+                        scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getAmax()),
+                        resultTensor(result, input->sizes[1 - axis], length)});
+  }
+  KernelBuilder builder = makeKernel(launch);
+  ScheduledMatrix copy = *input; // emission may grow the map
+  return emitQuantize(builder, copy, requests);
+}
+
+LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {
+  ScheduledMatrix input = matrixOf(launch, op.getInput());
+  if (op.getSigns() && !op.getPad())
+    s.checkDivides(input.sizes[op.getAxis()], op.getSigns().getType().getDimSize(0),
+                   "the length of axis " + Twine(op.getAxis()) +
+                       " must be a multiple of the transform's size; pad=True extends it");
+  AmaxPlan plan = planAmax(s, target, op, input);
+  Value partials = allocate(plan.numPartials, b.getI32Type(), 1);
+  KernelBuilder first = makeKernel(launch);
+  if (failed(emitAmaxPartials(first, op, plan, input, scheduledOf(launch, op.getSigns()),
+                              partials)))
+    return failure();
+  KernelBuilder second = makeKernel(launch, "_combine");
+  return emitAmaxResult(second, plan, partials, resultScalar(launch.getResult(0)));
+}
+
+LogicalResult FunctionLowering::lower(quad::HadamardOp op, quad::LaunchOp launch) {
+  ScheduledMatrix input = matrixOf(launch, op.getInput());
+  s.checkDivides(input.sizes[op.getAxis()], op.getSigns().getType().getDimSize(0),
+                 "the length of axis " + Twine(op.getAxis()) +
+                     " must be a multiple of the transform's size");
+  ScheduledMatrix result = resultMatrix(launch.getResult(0), input.sizes[0], input.sizes[1]);
+  KernelBuilder kernel = makeKernel(launch);
+  return emitHadamard(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
+}
+
+LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp launch) {
+  Value operand = operandOf(launch, op.getInput());
+  ScheduledTensor input = tensors[operand];
+  quad::QuantizedTensorType type = op.getInput().getType();
+  // The logical length: the caller's buffer has it where padding dropped some.
+  auto destination = destinations.find(launch.getResult(0));
+  Value sizes[2];
+  sizes[1 - type.getAxis()] = input.rows;
+  sizes[type.getAxis()] = input.length;
+  if (type.getPadded() && destination != destinations.end())
+    sizes[type.getAxis()] = tile::DimOp::create(b, s.loc, b.getI64Type(),
+                                                destination->second.front(), type.getAxis());
+  ScheduledMatrix result = resultMatrix(launch.getResult(0), sizes[0], sizes[1]);
+  KernelBuilder kernel = makeKernel(launch);
+  return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
+}
+
+LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
+  MatmulOperand sides[2];
+  for (auto [side, value] : llvm::enumerate(ValueRange{op.getLhs(), op.getRhs()})) {
+    Value operand = operandOf(launch, value);
+    if (isa<quad::QuantizedTensorType>(value.getType()))
+      sides[side].quantized = tensors[operand];
+    else
+      sides[side].plain = matrices[operand];
+  }
+  Value m = sides[0].outerSize(0), n = sides[1].outerSize(1);
+  ScheduledMatrix result = resultMatrix(launch.getResult(0), m, n);
+  MatmulRequest request{op, sides[0], sides[1], scheduledOf(launch, op.getBias()), {}, result};
+  if (op.getAcc())
+    request.acc = matrixOf(launch, op.getAcc());
+  auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
+  return emitMatmul(s, target, spec, module, launch.getCallee(), request, allocateBytes);
+}
+
+LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
+  s.loc = launch.getLoc();
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&kernel.getBody().front().front())
+      .Case<quad::QuantizeOp>([&](auto) { return lowerQuantize(kernel, launch); })
+      .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::MatmulOp>(
+          [&](auto op) { return lower(op, launch); })
+      .Default([](Operation *op) { return op->emitOpError("cannot be lowered to a tile program"); });
+}
+
+LogicalResult FunctionLowering::run() {
+  createSchedule();
+  for (Operation &op : source.getBody().front().without_terminator()) {
+    if (auto transpose = dyn_cast<quad::TransposeOp>(op)) {
+      tensors[transpose.getResult()] = tensors[transpose.getInput()];
+      continue;
+    }
+    auto launch = dyn_cast<quad::LaunchOp>(op);
+    if (!launch)
+      return op.emitOpError("is not part of a kernel and cannot run on the host schedule");
+    if (failed(lowerLaunch(launch)))
+      return failure();
+  }
+  for (Value result : source.getBody().front().getTerminator()->getOperands())
+    if (isa<BlockArgument>(storageRoot(result)))
+      return source.emitError("returns an argument as it is; return what is computed from it");
+  func::ReturnOp::create(b, source.getLoc());
+  return success();
+}
+
+class QuadToTilePass : public impl::QuadToTileBase<QuadToTilePass> {
+public:
+  using QuadToTileBase::QuadToTileBase;
+
+  void runOnOperation() override {
+    llvm::Expected<TargetSpec> spec = resolveTarget(target);
+    if (!spec) {
+      getOperation().emitError() << llvm::toString(spec.takeError());
+      return signalPassFailure();
+    }
+    std::unique_ptr<TargetInfo> info = createTargetInfo(*spec);
+    for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
+      if (FunctionLowering(getOperation(), func, *info, *spec).run().failed())
+        return signalPassFailure();
+      func.erase();
+    }
+    for (Operation &op : llvm::make_early_inc_range(*getOperation().getBody()))
+      if (isa<quad::KernelOp, quad::ScaleRuleOp>(op))
+        op.erase();
+  }
+};
+
+} // namespace
+} // namespace quadrille

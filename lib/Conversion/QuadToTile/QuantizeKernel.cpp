@@ -1,0 +1,236 @@
+//===- QuantizeKernel.cpp - Tiles of quad.quantize -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Codes.h"
+#include "Kernels.h"
+#include "Scales.h"
+#include "quadrille/Numerics/Hadamard.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+
+//===----------------------------------------------------------------------===//
+// Layouts and memory
+//===----------------------------------------------------------------------===//
+
+LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acrossLanes) {
+  unsigned along = llvm::Log2_64(shape.along), across = llvm::Log2_64(shape.across);
+  unsigned registers =
+      acrossLanes ? along : std::min(along, llvm::Log2_32(target.getElementsPerLane()));
+  return LinearLayout::contiguous(along + across, registers, llvm::Log2_32(target.getLanes()),
+                                  llvm::Log2_32(target.getWarps()));
+}
+
+Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+                TileShape shape, Value p0, Value a0, const LinearLayout &layout) {
+  OpBuilder &b = kernel.body;
+  TileBuilder t(b, kernel.loc);
+  Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  // Memory is read along its contiguous dimension and transposed by name.
+  bool transposed = axis != matrix.contiguousDim;
+  SmallVector<int64_t> sizes = {shape.across, shape.along};
+  SmallVector<Value> offsets = {p0, a0};
+  SmallVector<unsigned> dims = {1 - axis, axis};
+  auto wanted = tile::withLayout(RankedTensorType::get(sizes, element), layout);
+  if (transposed) {
+    std::reverse(sizes.begin(), sizes.end());
+    std::reverse(offsets.begin(), offsets.end());
+    std::reverse(dims.begin(), dims.end());
+    wanted = tile::transposedType(wanted);
+  }
+  LinearLayout computed = tile::getLayout(wanted);
+  LinearLayout stored = kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]));
+  SmallVector<Value> bounds = {kernel.pass(matrix.sizes[dims[0]]),
+                               kernel.pass(matrix.sizes[dims[1]])};
+  SmallVector<Value> strides = {kernel.pass(matrix.strides[dims[0]]), kernel.constant(1)};
+  Tile x = tile::LoadOp::create(b, kernel.loc, tile::withLayout(wanted, stored),
+                                kernel.pass(matrix.buffer), offsets, bounds, strides,
+                                /*alignment=*/IntegerAttr());
+  x = t.convertLayout(t.widen(x), computed);
+  return transposed ? t.transpose(x) : x;
+}
+
+void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Value column,
+                Value rows, Value length) {
+  TileBuilder t(kernel.body, kernel.loc);
+  LinearLayout layout = tile::getLayout(TileBuilder::typeOf(value));
+  unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
+  value = t.convertLayout(value, kernel.target.memoryLayout(layout, contiguous));
+  tile::StoreOp::create(kernel.body, kernel.loc, value, buffer, ValueRange{row, column},
+                        ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
+                        /*alignment=*/IntegerAttr());
+}
+
+Tile loadSigns(KernelBuilder &kernel, Value signs, RankedTensorType groups) {
+  Value zero = kernel.constant(0), one = kernel.constant(1);
+  return tile::LoadOp::create(kernel.body, kernel.loc, tile::reducedType(groups, {0, 1}),
+                              kernel.pass(signs), ValueRange{zero, zero, zero},
+                              ValueRange{one, one, kernel.constant(groups.getDimSize(2))},
+                              ValueRange{zero, zero, one}, /*alignment=*/IntegerAttr());
+}
+
+Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t n) {
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
+  Tile groups = t.reshape(y, {shape[0], shape[1] / n, n});
+  RankedTensorType type = TileBuilder::typeOf(groups);
+  groups = t.hadamard(t.mulf(groups, t.broadcast(loadSigns(kernel, signs, type), type)));
+  groups = t.mulf(groups, t.f32(groups, numerics::hadamardScale(n)));
+  return t.reshape(groups, shape);
+}
+
+//===----------------------------------------------------------------------===//
+// Codes
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+Tile randomBits(KernelBuilder &kernel, const QuantizeRequest &request,
+                const numerics::Rounding &rounding, Tile like, Value p0, Value a0) {
+  OpBuilder &b = kernel.body;
+  auto type = cast<RankedTensorType>(TileBuilder::typeOf(like).clone(b.getI32Type()));
+  return tile::RandomOp::create(b, kernel.loc, type, kernel.pass(request.key),
+                                kernel.pass(request.indexBase), p0, a0,
+                                kernel.pass(request.result.length), rounding.bits,
+                                rounding.rounds, uint32_t(request.op.getStream()));
+}
+
+/// Quantizes a loaded tile at (p0, a0) of the result and stores codes and scales.
+LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request, Tile y, Value p0,
+                           Value a0) {
+  TileBuilder t(kernel.body, kernel.loc);
+  quad::QuantizedTensorType type = request.op.getType();
+  numerics::Rounding rounding = request.op.getRounding().toRounding();
+  if (request.signs)
+    y = rotate(kernel, t, y, request.signs, type.getRht().getSize());
+  FailureOr<Scaled> scaled = emitScales(kernel, t, request, y, p0, a0);
+  if (failed(scaled))
+    return failure();
+  Tile random;
+  if (rounding.kind == numerics::RoundingKind::Stochastic)
+    random = randomBits(kernel, request, rounding, scaled->t, p0, a0);
+  Tile codes = encodeGrid(t, type.getFormat().toFormat().grid, rounding, scaled->t, random);
+  Tile words = t.pack(t.bitAnd(codes, scaled->codeMask));
+  constexpr int64_t codesPerWord = 8;
+  storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
+             kernel.pass(request.result.rows),
+             kernel.div(kernel.pass(request.result.length), codesPerWord));
+  return success();
+}
+
+/// Elements along the axis that must be in one tile.
+int64_t minimalAlong(quad::QuantizedTensorType type) {
+  int64_t along = type.getFormat().getOuterBlockCols();
+  if (type.getRht())
+    along = std::max(along, type.getRht().getSize());
+  return along;
+}
+
+int64_t minimalAcross(quad::QuantizedTensorType type) {
+  int64_t across = 1;
+  for (quad::LevelAttr level : type.getFormat().getLevels())
+    if (!level.isTensor())
+      across = std::max(across, level.getBlock().rows);
+  return across;
+}
+
+bool lanesRunAcross(const QuantizeRequest &request, const ScheduledMatrix &input) {
+  return request.op.getAxis() != int64_t(input.contiguousDim);
+}
+
+/// The tile of a kernel with one result.
+TileShape chooseShape(const TargetInfo &target, const QuantizeRequest &request, bool acrossLanes) {
+  int64_t threads = target.getLanes() * target.getWarps();
+  int64_t along = minimalAlong(request.op.getType()), across = minimalAcross(request.op.getType());
+  int64_t perLane = target.getElementsPerLane();
+  if (acrossLanes)
+    return {std::max(across, threads), std::max(along, perLane)};
+  return {across, std::max(along, threads * perLane / across)};
+}
+
+/// Where rows follow each other without gaps, one row of all elements is the same
+/// tensor and fills tiles better. Only for blocks of one row.
+void flattenRows(ScheduleBuilder &s, ScheduledMatrix &input, ScheduledTensor &result,
+                 unsigned axis) {
+  Value rowStride = input.strides[1 - axis], length = input.sizes[axis];
+  Value dense = s.isEqual(rowStride, length);
+  Value stored = s.isEqual(length, result.length);
+  dense = arith::AndIOp::create(s.b, s.loc, dense, stored);
+  Value all = s.mul(input.sizes[1 - axis], length), one = s.constant(1);
+  input.sizes[axis] = s.select(dense, all, length);
+  result.length = s.select(dense, all, result.length);
+  input.sizes[1 - axis] = s.select(dense, one, input.sizes[1 - axis]);
+  result.rows = s.select(dense, one, result.rows);
+}
+
+LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
+  unsigned axis = request.op.getAxis();
+  bool acrossLanes = lanesRunAcross(request, input);
+  TileShape shape = chooseShape(kernel.target, request, acrossLanes);
+  ScheduleBuilder &s = kernel.schedule;
+  if (shape.across == 1)
+    flattenRows(s, input, request.result, axis);
+  Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
+  LinearLayout layout = computeLayout(kernel.target, shape, acrossLanes);
+  Tile y = loadMatrix(kernel, input, axis, shape, p0, a0, layout);
+  if (failed(quantizeTile(kernel, request, y, p0, a0)))
+    return failure();
+  kernel.launch(s.ceilDiv(request.result.length, shape.along),
+                s.ceilDiv(request.result.rows, shape.across));
+  return success();
+}
+
+/// Row and column results of one read: a tile that holds whole blocks of both.
+LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
+                       ArrayRef<QuantizeRequest> requests) {
+  unsigned contiguous = input.contiguousDim;
+  int64_t sizes[2] = {1, 1};
+  for (const QuantizeRequest &request : requests) {
+    unsigned axis = request.op.getAxis();
+    sizes[axis] = std::max(sizes[axis], minimalAlong(request.op.getType()));
+    sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
+  }
+  int64_t threads = kernel.target.getLanes() * kernel.target.getWarps();
+  sizes[contiguous] = std::max(sizes[contiguous], threads);
+  Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};
+  // Read once, lanes along memory; the request along memory converts.
+  unsigned outer = 1 - contiguous;
+  TileShape readShape = {sizes[contiguous], sizes[outer]};
+  LinearLayout readLayout = computeLayout(kernel.target, readShape, /*acrossLanes=*/true);
+  Tile x = loadMatrix(kernel, input, outer, readShape, origin[contiguous], origin[outer],
+                      readLayout);
+  TileBuilder t(kernel.body, kernel.loc);
+  for (const QuantizeRequest &request : requests) {
+    unsigned axis = request.op.getAxis();
+    TileShape shape = {sizes[1 - axis], sizes[axis]};
+    Tile y = axis == outer ? x : t.transpose(x);
+    y = t.convertLayout(y, computeLayout(kernel.target, shape, /*acrossLanes=*/true));
+    if (failed(quantizeTile(kernel, request, y, origin[1 - axis], origin[axis])))
+      return failure();
+  }
+  ScheduleBuilder &s = kernel.schedule;
+  // Padding makes the stored axes the longer ones.
+  Value extent[2] = {input.sizes[0], input.sizes[1]};
+  for (const QuantizeRequest &request : requests) {
+    unsigned axis = request.op.getAxis();
+    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], request.result.length);
+  }
+  kernel.launch(s.ceilDiv(extent[1], sizes[1]), s.ceilDiv(extent[0], sizes[0]));
+  return success();
+}
+
+} // namespace
+
+LogicalResult emitQuantize(KernelBuilder &kernel, const ScheduledMatrix &input,
+                           ArrayRef<QuantizeRequest> requests) {
+  return requests.size() == 1 ? emitOne(kernel, input, requests.front())
+                              : emitPair(kernel, input, requests);
+}
+
+} // namespace quadrille

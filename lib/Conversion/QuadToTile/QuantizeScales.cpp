@@ -1,0 +1,213 @@
+//===- QuantizeScales.cpp - Scales of a tile, level by level -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Codes.h"
+#include "Kernels.h"
+#include "Scales.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quadrille::numerics;
+
+namespace quadrille {
+namespace {
+
+constexpr int64_t infinityBits = 0x7f800000;
+constexpr int64_t allCodeBits = 15;
+
+/// The scales of one quantize: loads what is given, stores what is computed.
+class ScaleEmitter {
+public:
+  ScaleEmitter(KernelBuilder &kernel, TileBuilder &t, const QuantizeRequest &request, Value p0,
+               Value a0)
+      : kernel(kernel), t(t), request(request), p0(p0), a0(a0),
+        formatAttr(request.op.getType().getFormat()), format(formatAttr.toFormat()) {}
+
+  FailureOr<Scaled> emit(Tile y) {
+    if (format.levels.front().rule == ScaleRule::HiF4)
+      return emitHiF4(y);
+    for (size_t i = format.levels.size(); i-- > 0;) {
+      FailureOr<Tile> next = format.levels[i].block.isTensor() ? emitTensorLevel(i, y)
+                                                               : emitBlockLevel(i, y);
+      if (failed(next))
+        return failure();
+      y = *next;
+    }
+    return Scaled{y, codeMask};
+  }
+
+private:
+  FailureOr<Tile> emitTensorLevel(size_t i, Tile y);
+  FailureOr<Tile> emitBlockLevel(size_t i, Tile y);
+  FailureOr<Tile> encodeBlocks(size_t i, Tile blocks, Tile amaxBits);
+  Scaled emitHiF4(Tile y);
+  void storeLevel(size_t i, Tile encoding);
+  void storeBits(Tile bits, Value buffer, int64_t groupsPerElement);
+  /// Magnitude bits of the largest of each group of `cols`, from those of
+  /// elements or of smaller groups.
+  Tile groupAmax(Tile bits, int64_t groups);
+
+  KernelBuilder &kernel;
+  TileBuilder &t;
+  const QuantizeRequest &request;
+  Value p0, a0;
+  quad::FormatAttr formatAttr;
+  Format format;
+  Tile codeMask;
+};
+
+Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
+  return b.getIntegerType(std::max(8u, info.storageBits));
+}
+
+/// Every program has the same tensor scale; the first stores it.
+FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
+  const Level &level = format.levels[i];
+  auto one = cast<RankedTensorType>(
+      tile::reducedType(TileBuilder::typeOf(y), {0, 1}).clone(t.b.getF32Type()));
+  Value zero = kernel.constant(0), unit = kernel.constant(1);
+  Tile amax = tile::LoadOp::create(t.b, t.loc, one, kernel.pass(request.amax),
+                                   ValueRange{zero, zero}, ValueRange{unit, unit},
+                                   ValueRange{unit, unit}, /*alignment=*/IntegerAttr());
+  Tile encoding = encodeScaleOfAmax(t, level, format.qmax(i), t.magnitudeBits(amax));
+  Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
+  storeDense(kernel, stored, kernel.pass(request.result.scales[i]), kernel.programId(1),
+             kernel.programId(0), unit, unit);
+  Tile reciprocal = reciprocalScale(t, level.type, encoding);
+  return t.mulf(y, t.broadcast(reciprocal, TileBuilder::typeOf(y)));
+}
+
+FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits) {
+  const Level &level = format.levels[i];
+  if (level.rule != ScaleRule::Program)
+    return encodeScaleOfAmax(t, level, format.qmax(i), amaxBits);
+  auto rule = SymbolTable::lookupNearestSymbolFrom<quad::ScaleRuleOp>(
+      request.op, formatAttr.getLevels()[i].getProgram());
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(blocks));
+  if (shape[1] != 1)
+    return request.op.emitOpError("cannot apply a scale rule to blocks of several rows");
+  FailureOr<Tile> value =
+      emitScaleRule(t, rule, t.reshape(blocks, {shape[0], shape[2], shape[3]}));
+  if (failed(value))
+    return failure();
+  Tile encoding = encodeScale(t, level.type, level.bits,
+                              t.reshape(*value, TileBuilder::shapeOf(amaxBits)));
+  Tile finite = t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits);
+  return t.select(finite, encoding, t.i32(encoding, scaleTypeInfo(level.type).nanBits));
+}
+
+FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
+  const Level &level = format.levels[i];
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
+  auto [rows, cols] = level.block;
+  Tile blocks = t.reshape(y, {shape[0] / rows, rows, shape[1] / cols, cols});
+  RankedTensorType type = TileBuilder::typeOf(blocks);
+  Tile amaxBits = t.reduce(tile::Reduction::maxui, t.magnitudeBits(blocks), {1, 3});
+  FailureOr<Tile> encoding = encodeBlocks(i, blocks, amaxBits);
+  if (failed(encoding))
+    return failure();
+  storeLevel(i, t.reshape(*encoding, {shape[0] / rows, shape[1] / cols}));
+  if (i == 0) {
+    // A block whose scale is NaN has codes 0.
+    Tile isNaN = t.cmp(arith::CmpIPredicate::eq, *encoding, scaleTypeInfo(level.type).nanBits);
+    Tile mask = t.select(isNaN, t.i32(*encoding, 0), t.i32(*encoding, allCodeBits));
+    codeMask = t.reshape(t.broadcast(mask, type), shape);
+  }
+  Tile reciprocal = reciprocalScale(t, level.type, *encoding);
+  return t.reshape(t.mulf(blocks, t.broadcast(reciprocal, type)), shape);
+}
+
+void ScaleEmitter::storeBits(Tile bits, Value buffer, int64_t colsPerElement) {
+  Value rows = kernel.pass(request.result.rows);
+  storeDense(kernel, bits, kernel.pass(buffer), p0, kernel.div(a0, colsPerElement), rows,
+             kernel.div(kernel.pass(request.result.length), colsPerElement));
+}
+
+void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
+  const Level &level = format.levels[i];
+  Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
+  if (level.block.rows == 1)
+    return storeBits(stored, request.result.scales[i], level.block.cols);
+  Value rows = kernel.pass(kernel.schedule.ceilDiv(request.result.rows, level.block.rows));
+  storeDense(kernel, stored, kernel.pass(request.result.scales[i]),
+             kernel.div(p0, level.block.rows), kernel.div(a0, level.block.cols), rows,
+             kernel.div(kernel.pass(request.result.length), level.block.cols));
+}
+
+//===----------------------------------------------------------------------===//
+// HiF4 (arXiv 2602.11287): lib/Numerics/HiF4.cpp step by step
+//===----------------------------------------------------------------------===//
+
+Tile ScaleEmitter::groupAmax(Tile bits, int64_t groups) {
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(bits));
+  Tile grouped = t.reshape(bits, {shape[0], groups, shape[1] / groups});
+  return t.reshape(t.reduce(tile::Reduction::maxui, grouped, {2}), {shape[0], groups});
+}
+
+Scaled ScaleEmitter::emitHiF4(Tile y) {
+  constexpr int64_t unit = 64;
+  constexpr float oneSeventh = 0x1.24p-3f; // 1/7 in bf16
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
+  int64_t rows = shape[0], units = shape[1] / unit;
+  auto toBF16 = [&](Tile x) { return t.widen(t.narrow(x, t.b.getBF16Type())); };
+  // A tile of (rows, n) repeated to (rows, m).
+  auto repeat = [&](Tile x, int64_t m) {
+    int64_t n = TileBuilder::shapeOf(x)[1];
+    Tile groups = t.reshape(y, {rows, m, shape[1] / m});
+    RankedTensorType like = tile::reshapedType(
+        tile::reducedType(TileBuilder::typeOf(groups), {2}), {rows, n, m / n});
+    return t.reshape(t.broadcast(t.reshape(x, {rows, n, 1}), like), {rows, m});
+  };
+
+  Tile amax4 = groupAmax(t.magnitudeBits(y), units * 16);
+  Tile amax8 = groupAmax(amax4, units * 8);
+  Tile amax = groupAmax(amax8, units);
+  Tile finite = t.cmp(arith::CmpIPredicate::ult, amax, infinityBits);
+  Tile wanted = t.mulf(t.fromBits(amax), t.f32(t.fromBits(amax), oneSeventh));
+  Tile e6m2 = encodeScale(t, ScaleType::E6M2, /*bits=*/0, toBF16(wanted));
+  Tile reciprocal = toBF16(reciprocalScale(t, ScaleType::E6M2, e6m2));
+  e6m2 = t.select(finite, e6m2, t.i32(e6m2, scaleTypeInfo(ScaleType::E6M2).nanBits));
+
+  auto atLeast = [&](Tile x, float bound) {
+    Tile reached = t.cmpf(arith::CmpFPredicate::OGE, x, t.f32(x, bound));
+    return t.select(reached, t.i32(t.bits(x), 1), t.i32(t.bits(x), 0));
+  };
+  // 1 or 1/2 for a one-bit exponent.
+  auto factorOf = [&](Tile bit) {
+    return t.fromBits(t.sub(t.i32(bit, bitsOf(1.0f)), t.shl(bit, 23)));
+  };
+  Tile zeroUnlessFinite = t.select(finite, t.i32(amax, 1), t.i32(amax, 0));
+  Tile e8 = t.bitAnd(atLeast(t.mulf(t.fromBits(amax8), repeat(reciprocal, units * 8)), 4),
+                     repeat(zeroUnlessFinite, units * 8));
+  Tile outer = repeat(factorOf(e8), units * 16);
+  Tile scaled4 = t.mulf(t.mulf(t.fromBits(amax4), repeat(reciprocal, units * 16)), outer);
+  Tile e4 = t.bitAnd(atLeast(scaled4, 2), repeat(zeroUnlessFinite, units * 16));
+  Tile factor = t.mulf(outer, factorOf(e4));
+  y = t.mulf(t.mulf(y, repeat(reciprocal, shape[1])), repeat(factor, shape[1]));
+
+  // One-bit exponents, from the lowest bit of each byte.
+  auto packBits = [&](Tile bits, int64_t perUnit) {
+    Tile grouped = t.reshape(bits, {rows, units, perUnit});
+    Tile position = tile::IotaOp::create(t.b, t.loc, TileBuilder::typeOf(grouped), 2);
+    Tile shifted = arith::ShLIOp::create(t.b, t.loc, grouped, position);
+    return t.reshape(t.reduce(tile::Reduction::ori, shifted, {2}), {rows, units});
+  };
+  storeBits(t.truncate(packBits(e4, 16), t.b.getI16Type()), request.result.scales[0], unit);
+  storeBits(t.truncate(packBits(e8, 8), t.b.getI8Type()), request.result.scales[1], unit);
+  storeBits(t.truncate(e6m2, t.b.getI8Type()), request.result.scales[2], unit);
+  Tile mask = t.select(finite, t.i32(amax, allCodeBits), t.i32(amax, 0));
+  return {y, repeat(mask, shape[1])};
+}
+
+} // namespace
+
+FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t, const QuantizeRequest &request,
+                             Tile y, Value p0, Value a0) {
+  return ScaleEmitter(kernel, t, request, p0, a0).emit(y);
+}
+
+} // namespace quadrille

@@ -1,0 +1,291 @@
+//===- StreamingKernels.cpp - hadamard, dequantize and amax -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Codes.h"
+#include "Kernels.h"
+#include "Scales.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "quadrille/Numerics/Hadamard.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quadrille::numerics;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+namespace {
+
+int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
+
+/// A tile whose rows hold at least `along` elements along `axis` of a matrix, and
+/// the layout to compute in.
+struct Tiling {
+  TileShape shape;
+  LinearLayout layout;
+};
+
+Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossLanes) {
+  int64_t perLane = target.getElementsPerLane();
+  TileShape shape = acrossLanes
+                        ? TileShape{threadsOf(target), std::max(along, perLane)}
+                        : TileShape{1, std::max(along, threadsOf(target) * perLane)};
+  return {shape, computeLayout(target, shape, acrossLanes)};
+}
+
+/// Stores a P x A tile to a matrix that is dense and row-major in logical order.
+void storeMatrix(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matrix, unsigned axis,
+                 Value p0, Value a0) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  value = t.narrow(value, element);
+  if (axis == 0) {
+    value = t.transpose(value);
+    std::swap(p0, a0);
+  }
+  storeDense(kernel, value, kernel.pass(matrix.buffer), p0, a0, kernel.pass(matrix.sizes[0]),
+             kernel.pass(matrix.sizes[1]));
+}
+
+/// Launches over all tiles of a matrix.
+void launchOver(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+                TileShape shape) {
+  ScheduleBuilder &s = kernel.schedule;
+  kernel.launch(s.ceilDiv(matrix.sizes[axis], shape.along),
+                s.ceilDiv(matrix.sizes[1 - axis], shape.across));
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// quad.hadamard
+//===----------------------------------------------------------------------===//
+
+LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
+                           const ScheduledMatrix &input, Value signs,
+                           const ScheduledMatrix &result) {
+  unsigned axis = op.getAxis();
+  int64_t n = op.getSigns().getType().getDimSize(0);
+  Tiling tiling = tileAlong(kernel.target, n, axis != input.contiguousDim);
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  Tile x = loadMatrix(kernel, input, axis, tiling.shape, p0, a0, tiling.layout);
+  TileBuilder t(kernel.body, kernel.loc);
+  storeMatrix(kernel, rotate(kernel, t, x, signs, n), result, axis, p0, a0);
+  launchOver(kernel, input, axis, tiling.shape);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// quad.dequantize
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Loads a (rows, columns) tile of a dense array of `length` columns.
+Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value row, Value column,
+               Value rows, Value length) {
+  TileBuilder t(kernel.body, kernel.loc);
+  LinearLayout computed = tile::getLayout(type);
+  unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
+  auto stored = tile::withLayout(type, kernel.target.memoryLayout(computed, contiguous));
+  Tile value = tile::LoadOp::create(kernel.body, kernel.loc, stored, buffer,
+                                    ValueRange{row, column}, ValueRange{rows, length},
+                                    ValueRange{length, kernel.constant(1)},
+                                    /*alignment=*/IntegerAttr());
+  return t.convertLayout(value, computed);
+}
+
+/// The scale of each block of level `i`, as (rows / block rows, 1, cols / block
+/// cols, 1) for blocks of the tile type `blocks`.
+class ScaleLoader {
+public:
+  ScaleLoader(KernelBuilder &kernel, const ScheduledTensor &input, const Format &format, Value p0,
+              Value a0)
+      : kernel(kernel), t(kernel.body, kernel.loc), input(input), format(format), p0(p0), a0(a0) {}
+
+  Tile multiply(Tile value, size_t i) {
+    const Level &level = format.levels[i];
+    SmallVector<int64_t> shape(TileBuilder::shapeOf(value));
+    if (level.block.isTensor()) {
+      auto one = tile::reducedType(TileBuilder::typeOf(value), {0, 1});
+      Tile scale = decodeScale(t, level.type, t.extend(load(one, i, kernel.constant(0),
+                                                            kernel.constant(0),
+                                                            kernel.constant(1),
+                                                            kernel.constant(1))));
+      return t.mulf(value, t.broadcast(scale, TileBuilder::typeOf(value)));
+    }
+    auto [rows, cols] = level.block;
+    Tile blocks = t.reshape(value, {shape[0] / rows, rows, shape[1] / cols, cols});
+    RankedTensorType type = TileBuilder::typeOf(blocks);
+    auto perBlock = tile::reducedType(type, {1, 3});
+    Tile scale = level.type == ScaleType::E1 ? loadBits(perBlock, i) : loadScales(perBlock, i);
+    return t.reshape(t.mulf(blocks, t.broadcast(scale, type)), shape);
+  }
+
+private:
+  Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
+    unsigned bits = std::max(8u, scaleTypeInfo(format.levels[i].type).storageBits);
+    auto stored = cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
+    return loadDense(kernel, stored, kernel.pass(input.scales[i]), row, column, rows, length);
+  }
+
+  Tile loadScales(RankedTensorType perBlock, size_t i) {
+    const Level &level = format.levels[i];
+    auto [rows, cols] = level.block;
+    auto flat = tile::reshapedType(perBlock, {perBlock.getDimSize(0), perBlock.getDimSize(2)});
+    Value allRows = kernel.pass(kernel.schedule.ceilDiv(input.rows, rows));
+    Tile bits = load(flat, i, kernel.div(p0, rows), kernel.div(a0, cols), allRows,
+                     kernel.div(kernel.pass(input.length), cols));
+    return decodeScale(t, level.type, t.reshape(t.extend(bits), perBlock.getShape()));
+  }
+
+  /// HiF4's one-bit exponents: a byte serves 8 blocks. 1 or 2.
+  Tile loadBits(RankedTensorType perBlock, size_t i) {
+    int64_t rows = perBlock.getDimSize(0), blocks = perBlock.getDimSize(2);
+    auto grouped = tile::reshapedType(perBlock, {rows, blocks / 8, 8});
+    auto bytesType = tile::reducedType(grouped, {2});
+    auto flat = tile::reshapedType(bytesType, {rows, blocks / 8});
+    int64_t elementsPerByte = format.levels[i].block.cols * 8;
+    Tile bytes = load(flat, i, p0, kernel.div(a0, elementsPerByte), kernel.pass(input.rows),
+                      kernel.div(kernel.pass(input.length), elementsPerByte));
+    bytes = t.reshape(t.extend(bytes), {rows, blocks / 8, 1});
+    Tile all = t.broadcast(bytes, cast<RankedTensorType>(grouped.clone(t.b.getI32Type())));
+    Tile position = tile::IotaOp::create(t.b, t.loc, TileBuilder::typeOf(all), 2);
+    Tile bit = t.bitAnd(t.op<arith::ShRUIOp>(all, position), 1);
+    Tile scale = t.fromBits(t.add(t.shl(bit, 23), numerics::bitsOf(1.0f)));
+    return t.reshape(scale, perBlock.getShape());
+  }
+
+  KernelBuilder &kernel;
+  TileBuilder t;
+  const ScheduledTensor &input;
+  const Format &format;
+  Value p0, a0;
+};
+
+/// s * (H y): undoes `rotate` up to rounding.
+Tile unrotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t n) {
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
+  Tile groups = t.reshape(y, {shape[0], shape[1] / n, n});
+  RankedTensorType type = TileBuilder::typeOf(groups);
+  groups = t.hadamard(groups);
+  groups = t.mulf(groups, t.f32(groups, hadamardScale(n)));
+  groups = t.mulf(groups, t.broadcast(loadSigns(kernel, signs, type), type));
+  return t.reshape(groups, shape);
+}
+
+} // namespace
+
+LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
+                             const ScheduledTensor &input, Value signs,
+                             const ScheduledMatrix &result) {
+  quad::QuantizedTensorType type = op.getInput().getType();
+  Format format = type.getFormat().toFormat();
+  unsigned axis = type.getAxis();
+  Tiling tiling = tileAlong(kernel.target, 2 * type.getGranularity(), /*acrossLanes=*/axis == 0);
+  // Blocks of several rows need as many rows in the tile.
+  int64_t rows = 1;
+  for (const Level &level : format.levels)
+    rows = std::max(rows, level.block.rows);
+  if (tiling.shape.across < rows) {
+    tiling.shape = {rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
+    tiling.layout = computeLayout(kernel.target, tiling.shape, axis == 0);
+  }
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  auto codesType = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
+      tiling.layout);
+  Tile words = loadDense(kernel, tile::packedType(codesType), kernel.pass(input.codes), p0,
+                         kernel.div(a0, 8), kernel.pass(input.rows),
+                         kernel.div(kernel.pass(input.length), 8));
+  Tile value = decodeGrid(t, format.grid, t.unpack(words, codesType));
+  ScaleLoader scales(kernel, input, format, p0, a0);
+  for (size_t i = 0; i < format.levels.size(); ++i)
+    value = scales.multiply(value, i);
+  if (signs)
+    value = unrotate(kernel, t, value, signs, type.getRht().getSize());
+  storeMatrix(kernel, value, result, axis, p0, a0);
+  launchOver(kernel, result, axis, tiling.shape);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// quad.amax
+//===----------------------------------------------------------------------===//
+
+namespace {
+Tiling amaxTiling(const TargetInfo &target, quad::AmaxOp op, const ScheduledMatrix &input) {
+  int64_t n = op.getSigns() ? op.getSigns().getType().getDimSize(0) : 1;
+  return tileAlong(target, n, op.getAxis() != int64_t(input.contiguousDim));
+}
+} // namespace
+
+AmaxPlan planAmax(ScheduleBuilder &s, const TargetInfo &target, quad::AmaxOp op,
+                  const ScheduledMatrix &input) {
+  TileShape shape = amaxTiling(target, op, input).shape;
+  Value gridX = s.ceilDiv(input.sizes[op.getAxis()], shape.along);
+  Value gridY = s.ceilDiv(input.sizes[1 - op.getAxis()], shape.across);
+  return {gridX, gridY, s.mul(s.mul(gridX, gridY), s.constant(target.getWarps()))};
+}
+
+LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const AmaxPlan &plan,
+                               const ScheduledMatrix &input, Value signs, Value partials) {
+  Tiling tiling = amaxTiling(kernel.target, op, input);
+  int64_t warps = kernel.target.getWarps();
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile x = loadMatrix(kernel, input, op.getAxis(), tiling.shape, p0, a0, tiling.layout);
+  if (signs)
+    x = rotate(kernel, t, x, signs, op.getSigns().getType().getDimSize(0));
+  // Warps hold the highest bits of the index, so each reduces what it has.
+  int64_t elements = tiling.shape.across * tiling.shape.along;
+  Tile perWarp = t.reshape(t.magnitudeBits(x), {1, warps, elements / warps});
+  Tile largest = t.reshape(t.reduce(tile::Reduction::maxui, perWarp, {2}), {1, warps});
+  Value program = arith::AddIOp::create(
+      kernel.body, kernel.loc,
+      kernel.mul(kernel.programId(1), kernel.pass(plan.gridX)), kernel.programId(0));
+  storeDense(kernel, largest, kernel.pass(partials), kernel.constant(0),
+             kernel.mul(program, kernel.constant(warps)), kernel.constant(1),
+             kernel.pass(plan.numPartials));
+  kernel.launch(plan.gridX, plan.gridY);
+  return success();
+}
+
+LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan, Value partials,
+                             Value result) {
+  // One warp's worth of work for each step; every warp does the same.
+  int64_t step = kernel.target.getLanes() * kernel.target.getElementsPerLane();
+  auto layout = LinearLayout::contiguous(
+      llvm::Log2_64(step), llvm::Log2_32(kernel.target.getElementsPerLane()),
+      llvm::Log2_32(kernel.target.getLanes()), llvm::Log2_32(kernel.target.getWarps()));
+  OpBuilder &b = kernel.body;
+  auto type = tile::withLayout(RankedTensorType::get({1, step}, b.getI32Type()), layout);
+  Value count = kernel.pass(plan.numPartials), zero = kernel.constant(0);
+  Value source = kernel.pass(partials);
+  TileBuilder t(b, kernel.loc);
+  Value none = arith::ConstantOp::create(b, kernel.loc, DenseElementsAttr::get(type, 0));
+  auto loop = scf::ForOp::create(b, kernel.loc, zero, count, kernel.constant(step), none);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Tile part = loadDense(kernel, type, source, zero, loop.getInductionVar(), kernel.constant(1),
+                          count);
+    Tile largest = t.op<arith::MaxUIOp>(loop.getRegionIterArg(0), part);
+    scf::YieldOp::create(b, kernel.loc, largest);
+  }
+  Tile largest = t.reduce(tile::Reduction::maxui, loop.getResult(0), {1});
+  storeDense(kernel, t.fromBits(largest), kernel.pass(result), zero, zero, kernel.constant(1),
+             kernel.constant(1));
+  Value one = kernel.schedule.constant(1);
+  kernel.launch(one, one);
+  return success();
+}
+
+} // namespace quadrille

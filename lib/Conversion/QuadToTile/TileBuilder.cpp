@@ -1,0 +1,99 @@
+//===- TileBuilder.cpp - Arithmetic on tiles -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TileBuilder.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace quadrille {
+
+Tile TileBuilder::splat(Tile like, TypedAttr value) {
+  auto type = withElement(like, value.getType());
+  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<Attribute>(value)));
+}
+
+Tile TileBuilder::fma(Tile x, float y, float z) {
+  return math::FmaOp::create(b, loc, x, f32(x, y), f32(x, z));
+}
+
+Tile TileBuilder::orderedBits(Tile x) {
+  Tile value = bits(x);
+  return bitXor(value, bitAnd(shrS(value, 31), 0x7fffffff));
+}
+
+Tile TileBuilder::widen(Tile x) {
+  if (typeOf(x).getElementType().isF32())
+    return x;
+  return arith::ExtFOp::create(b, loc, withElement(x, b.getF32Type()), x);
+}
+
+Tile TileBuilder::truncate(Tile x, Type element) {
+  if (typeOf(x).getElementType() == element)
+    return x;
+  return arith::TruncIOp::create(b, loc, withElement(x, element), x);
+}
+
+Tile TileBuilder::extend(Tile x) {
+  if (typeOf(x).getElementType().isInteger(32))
+    return x;
+  return arith::ExtUIOp::create(b, loc, withElement(x, b.getI32Type()), x);
+}
+
+Tile TileBuilder::narrow(Tile x, Type element) {
+  if (element.isF32())
+    return x;
+  if (element.isF16())
+    return arith::TruncFOp::create(b, loc, withElement(x, element), x);
+  // bf16: add half of the last place kept less one, plus the bit that makes a
+  // tie even. NaN stays one: quiet, with its upper bits.
+  Tile value = bits(x);
+  Tile odd = bitAnd(shrU(value, 16), 1);
+  Tile rounded = shrU(add(add(value, 0x7fff), odd), 16);
+  Tile nan = bitOr(shrU(value, 16), i32(value, 0x40));
+  Tile isNaN = cmp(arith::CmpIPredicate::ugt, bitAnd(value, 0x7fffffff), 0x7f800000);
+  Tile half = truncate(select(isNaN, nan, rounded), b.getI16Type());
+  return arith::BitcastOp::create(b, loc, withElement(x, element), half);
+}
+
+Tile TileBuilder::reshape(Tile x, ArrayRef<int64_t> shape) {
+  if (shapeOf(x) == shape)
+    return x;
+  return tile::ReshapeOp::create(b, loc, tile::reshapedType(typeOf(x), shape), x);
+}
+
+Tile TileBuilder::reduce(tile::Reduction kind, Tile x, ArrayRef<int64_t> dims) {
+  return tile::ReduceOp::create(b, loc, tile::reducedType(typeOf(x), dims), kind, x, dims);
+}
+
+Tile TileBuilder::broadcast(Tile x, RankedTensorType like) {
+  auto type = cast<RankedTensorType>(like.clone(typeOf(x).getElementType()));
+  return type == x.getType() ? x : Tile(tile::BroadcastOp::create(b, loc, type, x));
+}
+
+Tile TileBuilder::pack(Tile codes) {
+  return tile::PackOp::create(b, loc, tile::packedType(typeOf(codes)), codes);
+}
+
+Tile TileBuilder::unpack(Tile words, RankedTensorType codesType) {
+  return tile::UnpackOp::create(b, loc, codesType, words);
+}
+
+Tile TileBuilder::lookup(Tile index, ArrayRef<float> table) {
+  return tile::LookupOp::create(b, loc, withElement(index, b.getF32Type()), index, table);
+}
+
+Tile TileBuilder::transpose(Tile x) {
+  return tile::TransposeOp::create(b, loc, tile::transposedType(typeOf(x)), x);
+}
+
+Tile TileBuilder::convertLayout(Tile x, const layout::LinearLayout &layout) {
+  RankedTensorType type = tile::withLayout(typeOf(x), layout);
+  return type == x.getType() ? x : Tile(tile::ConvertLayoutOp::create(b, loc, type, x));
+}
+
+} // namespace quadrille

@@ -1,0 +1,114 @@
+//===- TileBuilder.h - Arithmetic on tiles -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Builds elementwise and shape operations whose result types follow from their
+// operands', so that the numerics above reads like docs/numerics.md.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_TILEBUILDER_H
+#define QUADRILLE_LIB_CONVERSION_QUADTOTILE_TILEBUILDER_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+#include "quadrille/Dialect/Tile/IR/Tile.h"
+
+namespace quadrille {
+
+/// A tile: a tensor value with a layout.
+using Tile = mlir::Value;
+
+class TileBuilder {
+public:
+  TileBuilder(mlir::OpBuilder &b, mlir::Location loc) : b(b), loc(loc) {}
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+
+  static mlir::RankedTensorType typeOf(Tile t) {
+    return mlir::cast<mlir::RankedTensorType>(t.getType());
+  }
+  static llvm::ArrayRef<int64_t> shapeOf(Tile t) { return typeOf(t).getShape(); }
+
+  // Constants shaped and laid out as `like`.
+  Tile f32(Tile like, float value) { return splat(like, b.getF32FloatAttr(value)); }
+  Tile i32(Tile like, int64_t value) { return splat(like, b.getI32IntegerAttr(value)); }
+
+  template <typename OpT> Tile op(Tile x, Tile y) { return OpT::create(b, loc, x, y); }
+  Tile addf(Tile x, Tile y) { return op<mlir::arith::AddFOp>(x, y); }
+  Tile subf(Tile x, Tile y) { return op<mlir::arith::SubFOp>(x, y); }
+  Tile mulf(Tile x, Tile y) { return op<mlir::arith::MulFOp>(x, y); }
+  Tile divf(Tile x, Tile y) { return op<mlir::arith::DivFOp>(x, y); }
+  Tile add(Tile x, int64_t y) { return add(x, i32(x, y)); }
+  Tile add(Tile x, Tile y) { return op<mlir::arith::AddIOp>(x, y); }
+  Tile sub(Tile x, Tile y) { return op<mlir::arith::SubIOp>(x, y); }
+  Tile bitAnd(Tile x, int64_t y) { return op<mlir::arith::AndIOp>(x, i32(x, y)); }
+  Tile bitAnd(Tile x, Tile y) { return op<mlir::arith::AndIOp>(x, y); }
+  Tile bitOr(Tile x, Tile y) { return op<mlir::arith::OrIOp>(x, y); }
+  Tile bitXor(Tile x, Tile y) { return op<mlir::arith::XOrIOp>(x, y); }
+  Tile shl(Tile x, unsigned y) { return y ? op<mlir::arith::ShLIOp>(x, i32(x, y)) : x; }
+  Tile shrU(Tile x, unsigned y) { return y ? op<mlir::arith::ShRUIOp>(x, i32(x, y)) : x; }
+  Tile shrS(Tile x, unsigned y) { return y ? op<mlir::arith::ShRSIOp>(x, i32(x, y)) : x; }
+  Tile minU(Tile x, int64_t y) { return op<mlir::arith::MinUIOp>(x, i32(x, y)); }
+  Tile minU(Tile x, Tile y) { return op<mlir::arith::MinUIOp>(x, y); }
+  Tile minS(Tile x, int64_t y) { return op<mlir::arith::MinSIOp>(x, i32(x, y)); }
+  Tile maxS(Tile x, int64_t y) { return op<mlir::arith::MaxSIOp>(x, i32(x, y)); }
+  /// fl(x * y + z) with one rounding; used where x * y is exact.
+  Tile fma(Tile x, float y, float z);
+
+  Tile cmp(mlir::arith::CmpIPredicate predicate, Tile x, Tile y) {
+    return mlir::arith::CmpIOp::create(b, loc, predicate, x, y);
+  }
+  Tile cmp(mlir::arith::CmpIPredicate predicate, Tile x, int64_t y) {
+    return cmp(predicate, x, i32(x, y));
+  }
+  Tile cmpf(mlir::arith::CmpFPredicate predicate, Tile x, Tile y) {
+    return mlir::arith::CmpFOp::create(b, loc, predicate, x, y);
+  }
+  Tile select(Tile condition, Tile x, Tile y) {
+    return mlir::arith::SelectOp::create(b, loc, condition, x, y);
+  }
+
+  /// The bits of f32 as i32 and back.
+  Tile bits(Tile x) { return bitcast(x, b.getI32Type()); }
+  Tile fromBits(Tile x) { return bitcast(x, b.getF32Type()); }
+  /// The bits without the sign: orders like |x|, NaN above infinity.
+  Tile magnitudeBits(Tile x) { return bitAnd(bits(x), 0x7fffffff); }
+  /// f32 bits as a signed integer that orders like the number, -0 below +0.
+  Tile orderedBits(Tile x);
+  /// bf16, f16 or f32 to f32.
+  Tile widen(Tile x);
+  /// f32 rounded to nearest even to bf16, f16 or f32, in integer arithmetic.
+  Tile narrow(Tile x, mlir::Type element);
+  /// Integers to another width; values fit.
+  Tile truncate(Tile x, mlir::Type element);
+  Tile extend(Tile x);
+
+  Tile reshape(Tile x, llvm::ArrayRef<int64_t> shape);
+  Tile reduce(tile::Reduction kind, Tile x, llvm::ArrayRef<int64_t> dims);
+  Tile broadcast(Tile x, mlir::RankedTensorType like);
+  Tile hadamard(Tile x) { return tile::HadamardOp::create(b, loc, x); }
+  Tile pack(Tile codes);
+  Tile unpack(Tile words, mlir::RankedTensorType codesType);
+  Tile lookup(Tile index, llvm::ArrayRef<float> table);
+  Tile transpose(Tile x);
+  Tile convertLayout(Tile x, const layout::LinearLayout &layout);
+
+  mlir::RankedTensorType withElement(Tile like, mlir::Type element) {
+    return mlir::cast<mlir::RankedTensorType>(typeOf(like).clone(element));
+  }
+
+private:
+  Tile splat(Tile like, mlir::TypedAttr value);
+  Tile bitcast(Tile x, mlir::Type element) {
+    return mlir::arith::BitcastOp::create(b, loc, withElement(x, element), x);
+  }
+};
+
+} // namespace quadrille
+
+#endif // QUADRILLE_LIB_CONVERSION_QUADTOTILE_TILEBUILDER_H

@@ -1,0 +1,128 @@
+//===- FormKernels.cpp - What runs together -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Dialect/Quad/IR/Quad.h"
+#include "quadrille/Dialect/Quad/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace quadrille::quad {
+#define GEN_PASS_DEF_QUADFORMKERNELS
+#include "quadrille/Dialect/Quad/Transforms/Passes.h.inc"
+
+using namespace mlir;
+
+namespace {
+
+/// The name of a kernel for operations, after what they do.
+StringRef kindOf(ArrayRef<Operation *> ops) {
+  if (ops.size() > 1)
+    return "quantize_pair";
+  return llvm::TypeSwitch<Operation *, StringRef>(ops.front())
+      .Case<QuantizeOp>([](auto op) {
+        return op.getAxis() == 1 ? "quantize_row" : "quantize_column";
+      })
+      .Case<AmaxOp>([](auto) { return "amax"; })
+      .Case<HadamardOp>([](auto) { return "hadamard"; })
+      .Case<DequantizeOp>([](auto) { return "dequantize"; })
+      .Case<MatmulOp>([](auto) { return "matmul"; })
+      .Default([](auto) { return ""; });
+}
+
+class FormKernelsPass : public impl::QuadFormKernelsBase<FormKernelsPass> {
+public:
+  using QuadFormKernelsBase::QuadFormKernelsBase;
+
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
+      if (func.isExternal())
+        continue;
+      for (SmallVector<Operation *> &group : groupsOf(func))
+        outline(func, group, symbols);
+    }
+  }
+
+private:
+  std::vector<SmallVector<Operation *>> groupsOf(func::FuncOp func);
+  void outline(func::FuncOp func, ArrayRef<Operation *> ops, SymbolTable &symbols);
+};
+
+/// True if `op`'s operands are defined where `first` stands.
+bool isAvailableAt(Operation *op, Operation *first) {
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    Operation *definition = operand.getDefiningOp();
+    return !definition || definition->isBeforeInBlock(first);
+  });
+}
+
+/// The operations of each kernel, in the order in which they run.
+std::vector<SmallVector<Operation *>> FormKernelsPass::groupsOf(func::FuncOp func) {
+  std::vector<SmallVector<Operation *>> groups;
+  for (Operation &op : func.getBody().front()) {
+    if (kindOf({&op}).empty())
+      continue;
+    auto quantize = dyn_cast<QuantizeOp>(op);
+    auto *mate = llvm::find_if(groups, [&](ArrayRef<Operation *> group) {
+      auto first = dyn_cast<QuantizeOp>(group.front());
+      return merge && quantize && first && group.size() == 1 &&
+             first.getInput() == quantize.getInput() && first.getAxis() != quantize.getAxis() &&
+             isAvailableAt(quantize, first);
+    }).operator->();
+    if (mate != groups.data() + groups.size())
+      mate->push_back(&op);
+    else
+      groups.push_back({&op});
+  }
+  return groups;
+}
+
+void FormKernelsPass::outline(func::FuncOp func, ArrayRef<Operation *> ops,
+                              SymbolTable &symbols) {
+  llvm::SetVector<Value> inputs;
+  SmallVector<Value> results;
+  for (Operation *op : ops) {
+    inputs.insert(op->operand_begin(), op->operand_end());
+    results.append(op->result_begin(), op->result_end());
+  }
+  Location loc = ops.front()->getLoc();
+  auto type = FunctionType::get(&getContext(), TypeRange(inputs.getArrayRef()),
+                                TypeRange(ValueRange(results)));
+  OpBuilder b(func);
+  auto kernel =
+      KernelOp::create(b, loc, (func.getName() + "_" + kindOf(ops)).str(), type);
+  symbols.insert(kernel); // makes the name unique
+  // What the caller promises about the inputs holds in the kernel.
+  for (auto [i, input] : llvm::enumerate(inputs))
+    if (auto argument = dyn_cast<BlockArgument>(input))
+      if (DictionaryAttr attrs = func.getArgAttrDict(argument.getArgNumber()))
+        kernel.setArgAttrs(i, attrs);
+
+  IRMapping mapping;
+  mapping.map(inputs.getArrayRef(), kernel.getBody().getArguments());
+  b.setInsertionPointToStart(&kernel.getBody().front());
+  SmallVector<Value> yielded;
+  for (Operation *op : ops)
+    llvm::append_range(yielded, b.clone(*op, mapping)->getResults());
+  YieldOp::create(b, loc, yielded);
+
+  b.setInsertionPoint(ops.front());
+  auto launch = LaunchOp::create(b, loc, TypeRange(ValueRange(results)),
+                                 FlatSymbolRefAttr::get(kernel.getSymNameAttr()),
+                                 inputs.getArrayRef());
+  for (auto [old, replacement] : llvm::zip(results, launch.getResults()))
+    old.replaceAllUsesWith(replacement);
+  for (Operation *op : llvm::reverse(ops))
+    op->erase();
+}
+
+} // namespace
+} // namespace quadrille::quad
