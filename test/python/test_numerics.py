@@ -72,7 +72,7 @@ def test_bf16_is_the_cast_of_ml_dtypes():
     assert np.array_equal(numerics.encode_scale(v, "bf16"), expected)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(finite_floats, min_size=1, max_size=64))
 def test_casts_of_any_floats(values):
     v = np.array(values, F32)
@@ -82,7 +82,7 @@ def test_casts_of_any_floats(values):
     assert np.array_equal(numerics.encode_scale(scale, "e4m3"), scale.astype(E4M3).view(np.uint8))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(finite_floats, min_size=1, max_size=64), st.sampled_from(BUILTIN))
 def test_rounding_laws(values, name):
     """Nearest is no farther than the others; directed never grows; both are idempotent."""
@@ -162,7 +162,7 @@ def test_formats_against_an_independent_restatement(name, operand):
     assert np.array_equal(got.view(np.uint32), values.astype(F32).view(np.uint32))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(finite_floats, min_size=32, max_size=32), st.sampled_from(["UFP4", "E2M1_REF", "MXFP4"]))
 def test_any_block_against_the_restatement(block, name):
     x = np.array([block], F32)
