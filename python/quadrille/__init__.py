@@ -13,7 +13,7 @@
 Every named format is an attribute of the package: qd.UFP4, qd.NVFP4, ..
 """
 
-from . import recipes
+from . import _core, recipes
 from ._native import NUMERICS_VERSION
 from .dtypes import bf16, f16, f32
 from .errors import (
@@ -47,7 +47,7 @@ from .targets import Answer, is_supported, targets
 from .tensor import QTensor, bit_identical
 from .tune import tune
 
-__version__ = "0.1.0"
+__version__ = _core.VERSION
 
 globals().update(formats)
 

@@ -84,11 +84,8 @@ def _view_dlpack(value, what: str) -> np.ndarray:
     return array.view(dtype)
 
 
-def empty(shape, dtype: np.dtype, torch: bool):
-    """(array, NumPy view of it): uninitialized, row-major, a torch tensor if `torch`."""
-    if not torch:
-        array = np.empty(shape, dtype)
-        return array, array
+def empty_torch(shape, dtype: np.dtype):
+    """(torch tensor, NumPy view of it): uninitialized, row-major."""
     module = sys.modules["torch"]
     if dtype in _BITS_OF:
         name, bits = _BITS_OF[dtype]

@@ -8,12 +8,11 @@ Python programmer would expect, so `except ValueError` keeps its meaning.
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_PACKAGE = __name__.rpartition(".")[0]
 
 
 class Location(NamedTuple):
@@ -44,7 +43,7 @@ def caller() -> Location | None:
     Subpackages (demo, bench) count as users.
     """
     frame = sys._getframe(1)
-    while frame is not None and os.path.dirname(frame.f_code.co_filename) == _PACKAGE:
+    while frame is not None and frame.f_globals.get("__name__", "").rpartition(".")[0] == _PACKAGE:
         frame = frame.f_back
     if frame is None:
         return None

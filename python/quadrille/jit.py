@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import os
 import threading
 from typing import Any, NamedTuple
@@ -15,19 +16,20 @@ from .captures import Capture, captures
 from .errors import ArgumentError, DTypeError, Location, ShapeError, UnsupportedError, caller
 from .reference import InterpretedProgram
 from .report import Report
+from .rounding import Key
 from .tensor import QTensor
 from .trace import QuantType, current, resolve
 from .tracer import TracedFunction, trace
 
 #: The target that runs a program by the specification.
 INTERPRET = "interpret"
+_empty = np.empty
 #: Plans kept by a function; a plan is one combination of exact shapes.
 _MAX_PLANS = 4096
 
 
-def default_target() -> str:
-    """"host", or "interpret" if QUADRILLE_INTERPRET is set to something but 0."""
-    return INTERPRET if os.environ.get("QUADRILLE_INTERPRET", "0") not in ("", "0") else "host"
+#: Where functions without a target run; read once, for a look at the environment costs a microsecond.
+DEFAULT_TARGET = INTERPRET if os.environ.get("QUADRILLE_INTERPRET", "0") not in ("", "0") else "host"
 
 
 class _Opaque:
@@ -44,10 +46,11 @@ class _Opaque:
 
 
 class _Result(NamedTuple):
-    """How one result is made of its buffers."""
+    """How one result is made of the buffers [start, end)."""
 
     type: Any
-    buffers: list[storage.Buffer]
+    start: int
+    end: int
     shape: tuple[int, ...]
     stored: int
     rht: Any
@@ -56,71 +59,90 @@ class _Result(NamedTuple):
 class Plan:
     """Everything about a call but its data: one combination of exact shapes."""
 
-    __slots__ = ("traced", "program", "sizes", "fetches", "results", "torch")
+    __slots__ = ("traced", "run_program", "sizes", "fixed", "moves", "fetches", "buffers", "results", "torch")
 
     def __init__(self, traced: TracedFunction, program, leaves: list):
-        self.traced, self.program = traced, program
+        self.traced, self.run_program = traced, program.run
         self.sizes = traced.sizes(leaves)
         traced.graph.check_conditions(self.sizes)
-        self.fetches = [entry.fetch for entry in traced.graph.inputs]
+        self._find_inputs(traced.graph.inputs, leaves)
         self.torch = any(arrays.is_torch(getattr(leaf, "codes", leaf)) for leaf in leaves)
+        self.buffers: list[storage.Buffer] = []
         self.results = [self._result(type_, leaves) for type_ in traced.results]
+
+    def _find_inputs(self, inputs, leaves) -> None:
+        """How the inputs are made of a call's leaves: fixed ones, plain moves, and the rest."""
+        self.fixed: list = [entry.fetch(leaves) if entry.fixed else None for entry in inputs]
+        self.moves: list[tuple[int, int]] = []
+        self.fetches: list[tuple[int, Any]] = []
+        for position, entry in enumerate(inputs):
+            if entry.leaf is not None and isinstance(leaves[entry.leaf], (np.ndarray, int, float)):
+                self.moves.append((position, entry.leaf))
+            elif not entry.fixed:
+                self.fetches.append((position, entry.fetch))
 
     def _result(self, type_, leaves) -> _Result:
         shape = tuple(resolve(d, self.sizes) for d in type_.shape)
+        start = len(self.buffers)
         if not isinstance(type_, QuantType):
-            return _Result(type_, [storage.Buffer(shape, type_.dtype.numpy)], shape, 0, None)
+            self.buffers.append(storage.Buffer(shape, type_.dtype.numpy))
+            return _Result(None, start, start + 1, shape, 0, None)
+        self.buffers += type_.buffers(self.sizes)
         rht = self.traced.graph.rht_at_call(type_.rht, leaves)
-        return _Result(type_, type_.buffers(self.sizes), shape, type_.stored(self.sizes), rht)
+        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht)
 
     def run(self, leaves: list, out=None):
         """Runs the program on the data of `leaves`; into `out` if given."""
-        inputs = [fetch(leaves) for fetch in self.fetches]
-        made, views = self._allocate() if out is None else self._given(out, inputs)
-        self.program.run(inputs, views, self.sizes)
-        return self.traced.rebuild(self._assemble(made)) if out is None else out
+        inputs = self.fixed.copy()
+        for position, number in self.moves:
+            inputs[position] = leaves[number]
+        for position, fetch in self.fetches:
+            inputs[position] = fetch(leaves)
+        if out is not None:
+            self.run_program(inputs, self._given(out, inputs), self.sizes)
+            return out
+        if self.torch:
+            pairs = [arrays.empty_torch(shape, dtype) for shape, dtype in self.buffers]
+            made, views = [a for a, _ in pairs], [v for _, v in pairs]
+        else:
+            made = views = [_empty(shape, dtype) for shape, dtype in self.buffers]
+        self.run_program(inputs, views, self.sizes)
+        return self.traced.rebuild([self._assemble(made, *result) for result in self.results])
 
-    def _allocate(self):
-        made, views = [], []
-        for result in self.results:
-            for shape, dtype in result.buffers:
-                array, view = arrays.empty(shape, dtype, self.torch)
-                made.append(array)
-                views.append(view)
-        return made, views
+    @staticmethod
+    def _assemble(made, type_, start, end, shape, stored, rht):
+        """One result of its buffers."""
+        if type_ is None:
+            return made[start]
+        scales = tuple(made[start + 1 : end])
+        return QTensor._make(made[start], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
 
-    def _assemble(self, made: list) -> list:
-        """Results of their buffers, in order."""
-        values, position = [], 0
-        for type_, buffers, shape, stored, rht in self.results:
-            if isinstance(type_, QuantType):
-                end = position + len(buffers)
-                scales = tuple(made[position + 1 : end])
-                values.append(
-                    QTensor._make(made[position], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
-                )
-                position = end
-            else:
-                values.append(made[position])
-                position += 1
-        return values
-
-    def _given(self, out, inputs):
-        """The caller's buffers, checked before anything is written."""
+    def _given(self, out, inputs) -> list[np.ndarray]:
+        """Views of the caller's buffers, checked before anything is written."""
         given = out if isinstance(out, (tuple, list)) else (out,)
         if len(given) != len(self.results):
             raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
-        views = []
+        views: list[np.ndarray] = []
         for value, result in zip(given, self.results):
-            quantized = isinstance(value, QTensor)
-            if quantized != isinstance(result.type, QuantType):
-                raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
-            parts = (value.codes, *value.scales) if quantized else (value,)
-            if quantized and (value.format, value.shape, value.axis) != (result.type.format, result.shape, result.type.axis):
-                raise ArgumentError(f"out is {value!r}", instead=f"{result.type.format.name}, shape {result.shape}")
-            views += [_check_out(part, buffer) for part, buffer in zip(parts, result.buffers)]
+            parts = self._parts(value, result)
+            views += [_check_out(part, buffer) for part, buffer in zip(parts, self.buffers[result.start : result.end])]
         self._check_aliases(views, inputs)
-        return None, views
+        return views
+
+    @staticmethod
+    def _parts(value, result: _Result) -> tuple:
+        """The arrays of one entry of `out`."""
+        type_ = result.type
+        if isinstance(value, QTensor) != (type_ is not None):
+            raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
+        if type_ is None:
+            return (value,)
+        if (value.format, value.shape, value.axis, value.rht) != (type_.format, result.shape, type_.axis, result.rht):
+            rht = f" and {result.rht!r}" if result.rht else ""
+            raise ArgumentError(
+                f"out is {value!r}", instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}"
+            )
+        return (value.codes, *value.scales)
 
     def _check_aliases(self, views, inputs) -> None:
         """`out` may share memory with acc= alone, and only if it is the same array."""
@@ -150,12 +172,14 @@ class JitFunction:
 
     def __init__(self, function, *, strict=False, max_kernels=None, target=None, own=False):
         self.function = function
-        self.strict, self.max_kernels, self.target = strict, max_kernels, target
+        self.strict, self.max_kernels, self.target = strict, max_kernels, target or DEFAULT_TARGET
         self._own = own  # an operation of ours: no captures; located at its callers
         self._parameters = inspect.signature(function)
         self._names = list(self._parameters.parameters)
         self._positional = len(self._names)
         self._captures: list[Capture] | None = [] if own else None
+        self._captured_keys: dict[tuple, int] = {}
+        self._last_captured: tuple = ([], [0], [])
         self._plans: dict = {}
         self._traced: dict = {}
         self._lock = threading.RLock()
@@ -178,27 +202,40 @@ class JitFunction:
             raise UnsupportedError("workspace= is not available yet", instead="workspace=None")
         leaves: list = []
         key = self._exact_key(args, kwargs, leaves)
-        plan = self._plans.get(key)
+        try:
+            plan = self._plans.get(key)
+        except TypeError:
+            self._trace(args, kwargs)  # names the argument that is not hashable
+            raise
         if plan is None:
             plan = self._plan(key, args, kwargs)
         return plan.run(leaves, out)
 
-    def _exact_key(self, args, kwargs, leaves):
+    def _exact_key(self, args, kwargs, leaves) -> tuple:
         """A key of the exact shapes and static values; fills `leaves`."""
         if kwargs or len(args) != self._positional:
             args = self._bind(args, kwargs)
+        key = [specs.exact(value, leaves) for value in args]
+        if self._captures != []:
+            key += self._exact_captures(leaves)
+        return tuple(key)
+
+    def _exact_captures(self, leaves) -> list:
+        """The captured values' part of the key: a number, the same for the same objects."""
         if self._captures is None:
             self._captures = captures(self.function)
-        exact = specs.exact
-        key = [exact(value, leaves) for value in args]
-        for capture in self._captures:
-            key.append(exact(_captured(capture), leaves))
-        key = (self.target or default_target(), *key)
-        try:
-            hash(key)
-        except TypeError:
-            self._abstract(args)  # says which argument is not hashable
-            raise
+        values = [capture.read() for capture in self._captures]
+        last, key, own_leaves = self._last_captured
+        if len(values) != len(last) or not all(map(operator.is_, values, last)):
+            own_leaves = []
+            exact = tuple([specs.exact(_captured(value), own_leaves) for value in values])
+            key = [self._captured_keys.setdefault(exact, len(self._captured_keys))]
+            if all(isinstance(value, specs.IMMUTABLE) for value in values):
+                self._last_captured = values, key, own_leaves
+        for leaf in own_leaves:
+            if type(leaf) is Key:  # which argument it also is, if any
+                key = key + [number for number, other in enumerate(leaves) if other is leaf]
+        leaves += own_leaves
         return key
 
     def _bind(self, args, kwargs) -> tuple:
@@ -216,7 +253,7 @@ class JitFunction:
         """(specs, leaves) of arguments and captures."""
         abstraction = specs.Abstraction()
         found = [abstraction.spec(value, name) for name, value in zip(self._names, args)]
-        found += [abstraction.spec(_captured(c), c.name.rpartition(".")[2]) for c in self._captures or []]
+        found += [abstraction.spec(_captured(c.read()), c.name.rpartition(".")[2]) for c in self._captures or []]
         return tuple(found), abstraction.leaves
 
     def _plan(self, key, args, kwargs) -> Plan:
@@ -224,9 +261,8 @@ class JitFunction:
         with self._lock:
             if key in self._plans:
                 return self._plans[key]
-            target = key[0]
-            signature, leaves, traced = self._trace(args, kwargs)
-            plan = Plan(traced, self._program(traced, target), leaves)
+            _, leaves, traced = self._trace(args, kwargs)
+            plan = Plan(traced, self._program(traced, self.target), leaves)
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             self._plans[key] = plan
@@ -246,7 +282,7 @@ class JitFunction:
     def _run_on_symbols(self, args, signature) -> TracedFunction:
         arguments = list(zip(self._names, args, signature))
         outside = [
-            (c.name.rpartition(".")[2], _captured(c), spec) for c, spec in zip(self._captures, signature[len(args) :])
+            (c.name.rpartition(".")[2], _captured(c.read()), spec) for c, spec in zip(self._captures, signature[len(args) :])
         ]
         where = caller() if self._own else _definition(self.function)
         return trace(self._positional_function(), arguments, outside, name=self.__name__, where=where)
@@ -276,9 +312,7 @@ class JitFunction:
 
     def reference(self, *args, **kwargs):
         """The result by the interpreter (lib/Numerics): what every target must give."""
-        leaves: list = []
-        self._exact_key(args, kwargs, leaves)
-        _, _, traced = self._trace(args, kwargs)
+        _, leaves, traced = self._trace(args, kwargs)
         return Plan(traced, InterpretedProgram(traced.graph), leaves).run(leaves)
 
     def lower(self, *args, target: str | None = None, stage: str = "quad", **kwargs):
@@ -298,13 +332,13 @@ class JitFunction:
         text = mlir.print_graph(traced.graph)
         if stage == "trace":
             return text
-        target = target or self.target or "host"
+        target = target or (self.target if self.target != INTERPRET else "host")
         return compiler.compile_module(text, target, stage).output
 
     def explain(self, *args, verbose: bool = False, target: str | None = None, **kwargs) -> Report:
         """What a call with these arguments (or specs) runs: kernels, carriers, bytes, why."""
         _, leaves, traced = self._trace(args, kwargs)
-        target = target or self.target or default_target()
+        target = target or self.target
         compiled = None if target == INTERPRET else self._compiled(traced, target)
         with_data = not any(isinstance(leaf, specs.SPECS) for leaf in leaves)
         sizes = traced.sizes(leaves) if with_data else None
@@ -313,7 +347,7 @@ class JitFunction:
     def warmup(self, *args, **kwargs) -> None:
         """Compiles for these arguments or specs, and runs nothing."""
         _, _, traced = self._trace(args, kwargs)
-        self._program(traced, self.target or default_target())
+        self._program(traced, self.target)
 
     def signatures(self) -> list[str]:
         """One line for each traced signature."""
@@ -327,9 +361,8 @@ class JitFunction:
         return f"<jit {self.__name__}>"
 
 
-def _captured(capture: Capture):
+def _captured(value):
     """A captured value, wrapped if the signature can only hold its identity."""
-    value = capture.read()
     if specs.children_of(value) is not None or isinstance(value, specs.CAPTURED):
         return value
     if isinstance(value, np.ndarray) or arrays.is_torch(value):

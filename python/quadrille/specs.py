@@ -150,6 +150,8 @@ def _length(part: str, text: str) -> int | Symbolic:
 SPECS = (ArraySpec, QTensorSpec, ScalarSpec)
 #: Captured objects whose value, not only identity, is part of a signature.
 CAPTURED = (QTensor, RHT, Key, Rounding, Format, ScaleRule, int, float, str, bytes, type(None), dtypes.DType)
+#: Types whose instances never change, or whose changes no signature depends on.
+IMMUTABLE = (RHT, Key, Rounding, Format, ScaleRule, Spec, Recipe, int, float, str, type(None), dtypes.DType)
 
 
 # From values to specs.

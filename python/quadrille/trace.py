@@ -122,12 +122,15 @@ class Node:
 class Input:
     """An argument of the graph.
 
-    `fetch(leaves)` gives its value at a call: a NumPy view, a QTensor, an int or a float.
+    `fetch(leaves)` gives its value at a call: a NumPy view, the list of a quantized tensor's
+    arrays, an int or a float. `leaf` is the number of the leaf that is the value itself, if it
+    is a NumPy array or a number; `fixed` says that calls of one plan have the same value.
     """
 
     value: Value
     fetch: Callable[[list], Any]
-    arrays: int = 0  # NumPy arrays that it brings: 0 for a scalar
+    leaf: int | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +162,9 @@ class Graph:
 
     # Inputs.
 
-    def add_input(self, type_, name: str, fetch, arrays: int = 0) -> Value:
+    def add_input(self, type_, name: str, fetch, *, leaf: int | None = None, fixed: bool = False) -> Value:
         value = Value(type_, name)
-        self.inputs.append(Input(value, fetch, arrays))
+        self.inputs.append(Input(value, fetch, leaf, fixed))
         return value
 
     def note_rht(self, rht: RHT, fetch) -> None:
@@ -184,7 +187,7 @@ class Graph:
             source = self._rht_sources.get(rht, lambda leaves: rht)
             type_ = TensorType((rht.n,), _F32)
             name = f"signs{len(self._signs)}"
-            self._signs[rht] = self.add_input(type_, name, lambda leaves: source(leaves).signs, 1)
+            self._signs[rht] = self.add_input(type_, name, lambda leaves: source(leaves).signs, fixed=True)
         return self._signs[rht]
 
     def rht_at_call(self, rht: RHT | None, leaves: list) -> RHT | None:
@@ -203,10 +206,10 @@ class Graph:
         fetch = lambda leaves: _signed(source(leaves).fold_in(*path).value)  # noqa: E731
         return self.scalar((id(root), path), I64, "key", fetch)
 
-    def scalar(self, identity, type_: ScalarType, name: str, fetch) -> Value:
+    def scalar(self, identity, type_: ScalarType, name: str, fetch, *, leaf: int | None = None) -> Value:
         """A scalar input, one for each identity."""
         if identity not in self._scalars:
-            self._scalars[identity] = self.add_input(type_, f"{name}{len(self._scalars)}", fetch)
+            self._scalars[identity] = self.add_input(type_, f"{name}{len(self._scalars)}", fetch, leaf=leaf)
         return self._scalars[identity]
 
     # Operations.

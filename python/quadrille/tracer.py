@@ -112,13 +112,14 @@ class _Arguments:
 
     def _scalar(self, name, spec, number) -> TracedScalar:
         type_ = _SCALARS[spec.name]
-        value = self.graph.scalar(("leaf", number), type_, _identifier(name), lambda leaves: leaves[number])
+        identity, fetch = ("leaf", number), lambda leaves: leaves[number]
+        value = self.graph.scalar(identity, type_, _identifier(name), fetch, leaf=number)
         return TracedScalar(self.graph, value)
 
     def _array(self, name, spec, number) -> TracedTensor:
         type_ = TensorType(self._shape(name, spec.shape, number), spec.dtype, spec.unit_stride)
-        value = self.graph.add_input(type_, self._unique(name), lambda leaves: arrays.view(leaves[number]), 1)
-        return TracedTensor(self.graph, value)
+        fetch = lambda leaves: arrays.view(leaves[number])  # noqa: E731
+        return TracedTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, leaf=number))
 
     def _quantized(self, name, spec, number) -> TracedQTensor:
         rht = spec.rht_value
@@ -127,9 +128,8 @@ class _Arguments:
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
         type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding)
-        count = 1 + len(spec.format.levels)
         fetch = lambda leaves: array_views(leaves[number])  # noqa: E731
-        return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, count))
+        return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
 
     def _shape(self, name: str, lengths, number: int) -> tuple:
         shape = []

@@ -22,6 +22,7 @@ void bindDLPack(py::module_ &module);
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Quadrille's compiled parts; use the package quadrille instead.";
+  module.attr("VERSION") = QUADRILLE_VERSION;
   bindDLPack(module);
 #ifdef QUADRILLE_BIND_NUMERICS
   bindNumerics(module);

@@ -239,7 +239,8 @@ int64_t toInteger(PyObject *object) {
   int overflow = 0;
   int64_t value = PyLong_AsLongLongAndOverflow(object, &overflow);
   if (overflow > 0)
-    value = static_cast<int64_t>(PyLong_AsUnsignedLongLong(object));
+    value = static_cast<int64_t>(
+        PyLong_AsUnsignedLongLong(py::reinterpret_steal<py::object>(PyNumber_Index(object)).ptr()));
   if (overflow < 0)
     PyErr_SetString(PyExc_OverflowError, "integer below -2^63");
   if (PyErr_Occurred())
