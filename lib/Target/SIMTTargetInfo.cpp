@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/SIMTTargetInfo.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -109,6 +110,25 @@ void SIMTTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
   for (auto [i, reg] : llvm::enumerate(registers))
     value = LLVM::InsertElementOp::create(b, loc, value, reg, constantI32(b, loc, i));
   LLVM::StoreOp::create(b, loc, value, pointer, access.width * bytes);
+}
+
+/// Only a function of the LLVM dialect can be a kernel; the arguments are pointers
+/// and numbers, which need no conversion.
+void SIMTTargetInfo::finishKernel(FunctionOpInterface kernel) const {
+  auto program = cast<func::FuncOp>(kernel.getOperation());
+  OpBuilder b(program);
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                          program.getArgumentTypes());
+  auto function = LLVM::LLVMFuncOp::create(b, program.getLoc(), program.getName(), type);
+  function.getBody().takeBody(program.getBody());
+  for (mlir::Block &block : function.getBody())
+    if (auto end = dyn_cast<func::ReturnOp>(block.getTerminator())) {
+      b.setInsertionPoint(end);
+      LLVM::ReturnOp::create(b, end.getLoc(), ValueRange());
+      end.erase();
+    }
+  addKernelAttributes(function);
+  program.erase();
 }
 
 } // namespace quadrille

@@ -34,10 +34,13 @@ public:
                                       const Access &access) const override;
   void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
              const Access &access) const override;
+  void finishKernel(mlir::FunctionOpInterface kernel) const override;
 
 protected:
   using TargetInfo::TargetInfo;
 
+  /// The attributes by which LLVM knows a kernel and its block's size.
+  virtual void addKernelAttributes(mlir::Operation *kernel) const = 0;
   /// The thread's number in its block, an i32.
   virtual mlir::Value threadId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
   /// The i32 `word` of lane `lane xor distance`.

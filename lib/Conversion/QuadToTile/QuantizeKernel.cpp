@@ -33,6 +33,8 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
   OpBuilder &b = kernel.body;
   TileBuilder t(b, kernel.loc);
   Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  if (element.isBF16())
+    element = b.getI16Type();
   // Memory is read along its contiguous dimension and transposed by name.
   bool transposed = axis != matrix.contiguousDim;
   SmallVector<int64_t> sizes = {shape.across, shape.along};

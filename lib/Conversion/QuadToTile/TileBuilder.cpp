@@ -29,6 +29,8 @@ Tile TileBuilder::orderedBits(Tile x) {
 Tile TileBuilder::widen(Tile x) {
   if (typeOf(x).getElementType().isF32())
     return x;
+  if (typeOf(x).getElementType().isInteger(16))
+    return fromBits(shl(extend(x), 16));
   return arith::ExtFOp::create(b, loc, withElement(x, b.getF32Type()), x);
 }
 
@@ -56,8 +58,7 @@ Tile TileBuilder::narrow(Tile x, Type element) {
   Tile rounded = shrU(add(add(value, 0x7fff), odd), 16);
   Tile nan = bitOr(shrU(value, 16), i32(value, 0x40));
   Tile isNaN = cmp(arith::CmpIPredicate::ugt, bitAnd(value, 0x7fffffff), 0x7f800000);
-  Tile half = truncate(select(isNaN, nan, rounded), b.getI16Type());
-  return arith::BitcastOp::create(b, loc, withElement(x, element), half);
+  return truncate(select(isNaN, nan, rounded), b.getI16Type());
 }
 
 Tile TileBuilder::reshape(Tile x, ArrayRef<int64_t> shape) {

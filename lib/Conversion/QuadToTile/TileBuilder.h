@@ -80,9 +80,10 @@ public:
   Tile magnitudeBits(Tile x) { return bitAnd(bits(x), 0x7fffffff); }
   /// f32 bits as a signed integer that orders like the number, -0 below +0.
   Tile orderedBits(Tile x);
-  /// bf16, f16 or f32 to f32.
+  /// f16, f32 or the bits of bf16 (i16) to f32.
   Tile widen(Tile x);
-  /// f32 rounded to nearest even to bf16, f16 or f32, in integer arithmetic.
+  /// f32 rounded to nearest even to f16, f32 or the bits of bf16 (i16). bf16 goes
+  /// by integer arithmetic: few targets have it in registers.
   Tile narrow(Tile x, mlir::Type element);
   /// Integers to another width; values fit.
   Tile truncate(Tile x, mlir::Type element);

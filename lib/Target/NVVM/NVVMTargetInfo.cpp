@@ -26,14 +26,14 @@ public:
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
   }
 
-  void finishKernel(FunctionOpInterface kernel) const override {
-    Builder b(kernel.getContext());
+protected:
+  void addKernelAttributes(Operation *kernel) const override {
+    Builder b(kernel->getContext());
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                     b.getDenseI32ArrayAttr({int32_t(getLanes() * getWarps())}));
   }
 
-protected:
   Value threadId(OpBuilder &b, Location loc) const override {
     return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
   }

@@ -29,15 +29,15 @@ public:
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
   }
 
-  void finishKernel(FunctionOpInterface kernel) const override {
-    Builder b(kernel.getContext());
+protected:
+  void addKernelAttributes(Operation *kernel) const override {
+    Builder b(kernel->getContext());
     kernel->setAttr(ROCDL::ROCDLDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr("rocdl.reqd_work_group_size", b.getDenseI32ArrayAttr({threadsPerBlock, 1, 1}));
     std::string size = std::to_string(threadsPerBlock);
     kernel->setAttr("rocdl.flat_work_group_size", b.getStringAttr(size + "," + size));
   }
 
-protected:
   Value threadId(OpBuilder &b, Location loc) const override {
     return ROCDL::ThreadIdXOp::create(b, loc, b.getI32Type());
   }

@@ -31,6 +31,7 @@ def TileDialect : Dialect {
   }];
   let cppNamespace = "::quadrille::tile";
   let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let extraClassDeclaration = [{
     /// Fails with a diagnostic on `op` if `type` is a tile with a size that is no
