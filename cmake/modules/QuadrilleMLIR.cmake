@@ -12,6 +12,7 @@ list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
+set(MLIR_BINARY_DIR ${PROJECT_BINARY_DIR}) # add_mlir_doc writes to its docs/
 
 include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(definitions UNIX_COMMAND "${LLVM_DEFINITIONS}")

@@ -641,3 +641,30 @@ func.func @type(%x: tensor<8xf32>) {
   %0 = quad.launch @k(%x) : (tensor<8xf32>) -> tensor<8xf32>
   return
 }
+
+// -----
+
+// What a caller promises of an argument.
+
+// expected-error @+1 {{"quad.divisible_by" must be an i64 array with a divisor for each dimension of 'tensor<?x64xbf16>'}}
+func.func private @false_divisor(tensor<?x64xbf16> {quad.divisible_by = array<i64: 1, 48>})
+
+// -----
+
+// expected-error @+1 {{"quad.divisible_by" must be an i64 array with a divisor for each dimension of 'tensor<?x64xbf16>'}}
+func.func private @divisor_missing(tensor<?x64xbf16> {quad.divisible_by = array<i64: 64>})
+
+// -----
+
+// expected-error @+1 {{"quad.unit_stride" must be the i64 number of a dimension of 'tensor<?x64xbf16>'}}
+func.func private @no_such_dimension(tensor<?x64xbf16> {quad.unit_stride = 2 : i64})
+
+// -----
+
+// expected-error @+1 {{"quad.unit_stride" must be the i64 number of a dimension of 'i64'}}
+func.func private @no_dimensions(i64 {quad.unit_stride = 0 : i64})
+
+// -----
+
+// expected-error @+1 {{unknown argument attribute "quad.contiguous"}}
+func.func private @unknown(tensor<?x64xbf16> {quad.contiguous = 1 : i64})

@@ -46,6 +46,12 @@ func.func private @attributes() attributes {
   scale = #quad.scale<bf16, up, bits = 5>,
   stochastic = #quad.stochastic<rounds = 10, bits = 16>, zero = #quad.toward_zero}
 
+// CHECK-LABEL: func.func private @promises(
+// CHECK-SAME:    tensor<?x64xbf16> {quad.divisible_by = array<i64: 4, 64>, quad.unit_stride = 1 : i64}
+// CHECK-SAME:    !quad.tensor<?x64, {{.*}}> {quad.divisible_by = array<i64: 2, 1>}
+func.func private @promises(tensor<?x64xbf16> {quad.divisible_by = array<i64: 4, 64>, quad.unit_stride = 1 : i64},
+    !q {quad.divisible_by = array<i64: 2, 1>})
+
 // CHECK-LABEL: func.func @hadamard
 // CHECK:         quad.hadamard %{{.*}}, %{{.*}} {axis = 0 : i64} : tensor<64x?xbf16>, tensor<32xf32> -> tensor<64x?xf32>
 func.func @hadamard(%x: tensor<64x?xbf16>, %s: tensor<32xf32>) -> tensor<64x?xf32> {

@@ -42,9 +42,7 @@ static constexpr ScaleRule kScaleRules[] = {ScaleRule::Nearest, ScaleRule::Up,
 static StringRef spell(ScaleType type) {
   return numerics::scaleTypeInfo(type).name;
 }
-static StringRef spell(ScaleRule rule) {
-  return numerics::scaleRuleName(rule);
-}
+static StringRef spell(ScaleRule rule) { return numerics::scaleRuleName(rule); }
 
 /// Parses one of the spellings of `enumerants`.
 template <typename Enum, size_t N>
@@ -65,14 +63,12 @@ static FailureOr<Enum> parseEnum(AsmParser &parser, const Enum (&enumerants)[N],
 }
 
 namespace mlir {
-template <>
-struct FieldParser<ScaleType> {
+template <> struct FieldParser<ScaleType> {
   static FailureOr<ScaleType> parse(AsmParser &parser) {
     return parseEnum(parser, kScaleTypes, "scale type");
   }
 };
-template <>
-struct FieldParser<ScaleRule> {
+template <> struct FieldParser<ScaleRule> {
   static FailureOr<ScaleRule> parse(AsmParser &parser) {
     return parseEnum(parser, kScaleRules, "scale rule");
   }
@@ -248,8 +244,9 @@ LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << "': values and qmax belong to a lut and only to it";
   if (kind != GridKind::LUT)
     return success(lookupGrid(std::string_view(name)));
-  return report(emitError, quadrille::verify(Grid{kind, name.str(), values.asArrayRef().vec(),
-                                       toFloat(qmax)}));
+  return report(emitError, quadrille::verify(Grid{kind, name.str(),
+                                                  values.asArrayRef().vec(),
+                                                  toFloat(qmax)}));
 }
 
 Grid GridAttr::toGrid() const {
@@ -350,9 +347,9 @@ void LevelAttr::print(AsmPrinter &printer) const {
 /// What a level must satisfy here beyond the numerics: blocks are bits of the
 /// element's index, and rules of the user are symbols.
 LogicalResult LevelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                quadrille::Block block, ScaleType type, ScaleRule rule,
-                                FlatSymbolRefAttr program, unsigned bits,
-                                FloatAttr qmax) {
+                                quadrille::Block block, ScaleType type,
+                                ScaleRule rule, FlatSymbolRefAttr program,
+                                unsigned bits, FloatAttr qmax) {
   if ((rule == ScaleRule::Program) != (program != nullptr))
     return emitError() << "a rule of the user is given by its symbol";
   if (qmax && !qmax.getType().isF32())
@@ -406,9 +403,8 @@ FormatAttr FormatAttr::get(MLIRContext *context, const Format &format,
       assert(!programs.empty() && "a Program level needs its symbol");
       program = programs.consume_front();
     }
-    FloatAttr qmax = level.qmax
-                         ? Builder(context).getF32FloatAttr(level.qmax)
-                         : FloatAttr();
+    FloatAttr qmax =
+        level.qmax ? Builder(context).getF32FloatAttr(level.qmax) : FloatAttr();
     levels.push_back(LevelAttr::get(context, level.block, level.type,
                                     level.rule, program, level.bits, qmax));
   }
@@ -428,9 +424,8 @@ int64_t FormatAttr::getOuterBlockCols() const {
 }
 
 bool FormatAttr::is2D() const {
-  return llvm::any_of(getLevels(), [](LevelAttr level) {
-    return level.getBlock().rows > 1;
-  });
+  return llvm::any_of(
+      getLevels(), [](LevelAttr level) { return level.getBlock().rows > 1; });
 }
 
 bool FormatAttr::isOrientationFree() const {
@@ -472,7 +467,8 @@ LogicalResult ScaleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                           "round a value";
   // A format of one level is well-formed if its scale is.
   return report(emitError, quadrille::verify(Format{
-                               "scale", *lookupGrid("int4"),
+                               "scale",
+                               *lookupGrid("int4"),
                                {Level{Block{1, 16}, type, rule, bits}}}));
 }
 

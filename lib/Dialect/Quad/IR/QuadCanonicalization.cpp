@@ -24,8 +24,8 @@ static LogicalResult takeNarrowInput(Op op, PatternRewriter &rewriter) {
   Type narrow = getElementTypeOrSelf(widen.getIn().getType());
   if (!narrow.isBF16() && !narrow.isF16())
     return failure();
-  rewriter.modifyOpInPlace(
-      op, [&] { op.getInputMutable().assign(widen.getIn()); });
+  rewriter.modifyOpInPlace(op,
+                           [&] { op.getInputMutable().assign(widen.getIn()); });
   return success();
 }
 

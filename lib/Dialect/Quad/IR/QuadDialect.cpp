@@ -23,3 +23,55 @@ void QuadDialect::initialize() {
 #include "quadrille/Dialect/Quad/IR/QuadOps.cpp.inc"
       >();
 }
+
+/// Sizes of a tensor, quantized or not; nothing for other types.
+static std::optional<ArrayRef<int64_t>> shapeOf(Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    return tensor.getShape();
+  if (auto tensor = dyn_cast<QuantizedTensorType>(type))
+    return tensor.getShape();
+  return std::nullopt;
+}
+
+/// One divisor of at least 1 a dimension, true of the static sizes.
+static bool isDivisibleBy(ArrayRef<int64_t> shape, Attribute attr) {
+  auto divisors = dyn_cast<DenseI64ArrayAttr>(attr);
+  return divisors && divisors.size() == int64_t(shape.size()) &&
+         llvm::all_of(llvm::zip(shape, divisors.asArrayRef()), [](auto pair) {
+           auto [size, divisor] = pair;
+           return divisor >= 1 &&
+                  (ShapedType::isDynamic(size) || size % divisor == 0);
+         });
+}
+
+static bool isDimension(ArrayRef<int64_t> shape, Attribute attr) {
+  auto dim = dyn_cast<IntegerAttr>(attr);
+  return dim && dim.getType().isSignlessInteger(64) && dim.getInt() >= 0 &&
+         dim.getInt() < int64_t(shape.size());
+}
+
+LogicalResult QuadDialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                    unsigned argIndex,
+                                                    NamedAttribute attr) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError() << attr.getName() << " is of functions' arguments";
+  Type type = function.getArgumentTypes()[argIndex];
+  std::optional<ArrayRef<int64_t>> shape = shapeOf(type);
+  if (attr.getName() == getDivisibleByAttrHelper().getName()) {
+    if (shape && isDivisibleBy(*shape, attr.getValue()))
+      return success();
+    return op->emitOpError()
+           << attr.getName()
+           << " must be an i64 array with a divisor for each dimension of "
+           << type;
+  }
+  if (attr.getName() == getUnitStrideAttrHelper().getName()) {
+    if (shape && isDimension(*shape, attr.getValue()))
+      return success();
+    return op->emitOpError()
+           << attr.getName() << " must be the i64 number of a dimension of "
+           << type;
+  }
+  return op->emitOpError() << "unknown argument attribute " << attr.getName();
+}

@@ -41,8 +41,7 @@ static void printFunction(OpAsmPrinter &printer, FuncOp op) {
 }
 
 /// The body yields the results that the signature promises.
-template <typename FuncOp>
-static LogicalResult verifyYield(FuncOp op) {
+template <typename FuncOp> static LogicalResult verifyYield(FuncOp op) {
   auto yield = dyn_cast<YieldOp>(op.getBody().front().getTerminator());
   if (!yield)
     return op.emitOpError("must end with quad.yield");
@@ -80,8 +79,8 @@ static LogicalResult verifySignature(ScaleRuleOp op) {
   ArrayRef<Type> results = type.getResults();
   bool yieldsScale = (results.size() == 1 || results.size() == 2) &&
                      isTensorOf(results[0], {}, builder.getF32Type());
-  bool flagOrNone = results.size() < 2 ||
-                    isTensorOf(results[1], {}, builder.getI1Type());
+  bool flagOrNone =
+      results.size() < 2 || isTensorOf(results[1], {}, builder.getI1Type());
   if (takesBlock && yieldsScale && flagOrNone)
     return success();
   return op.emitOpError()
@@ -150,17 +149,17 @@ void KernelOp::print(OpAsmPrinter &printer) { printFunction(printer, *this); }
 LogicalResult KernelOp::verify() { return verifyYield(*this); }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getCalleeAttr());
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<KernelOp>(*this, getCalleeAttr());
   if (!kernel)
     return emitOpError() << "no quad.kernel is named '" << getCallee() << "'";
-  auto type = FunctionType::get(getContext(), getInputs().getTypes(),
-                                getResultTypes());
+  auto type =
+      FunctionType::get(getContext(), getInputs().getTypes(), getResultTypes());
   if (type == kernel.getFunctionType())
     return success();
-  InFlightDiagnostic diag = emitOpError()
-                            << "has the type " << type << ", but kernel '"
-                            << getCallee() << "' has "
-                            << kernel.getFunctionType();
+  InFlightDiagnostic diag =
+      emitOpError() << "has the type " << type << ", but kernel '"
+                    << getCallee() << "' has " << kernel.getFunctionType();
   diag.attachNote(kernel.getLoc()) << "the kernel is here";
   return diag;
 }

@@ -34,13 +34,17 @@ static LogicalResult verifySameShape(Operation *op, ArrayRef<int64_t> input,
                                      ArrayRef<int64_t> result) {
   if (input == result)
     return success();
-  InFlightDiagnostic diag = op->emitOpError("result must have the shape of the input, ");
-  llvm::interleave(input, diag, [&](int64_t size) {
-    if (ShapedType::isDynamic(size))
-      diag << '?';
-    else
-      diag << size;
-  }, "x");
+  InFlightDiagnostic diag =
+      op->emitOpError("result must have the shape of the input, ");
+  llvm::interleave(
+      input, diag,
+      [&](int64_t size) {
+        if (ShapedType::isDynamic(size))
+          diag << '?';
+        else
+          diag << size;
+      },
+      "x");
   return diag;
 }
 
@@ -49,18 +53,21 @@ static LogicalResult verifySigns(Operation *op, ShapedType signs) {
   int64_t size = signs.getDimSize(0);
   if (!ShapedType::isDynamic(size) && isRHTSize(size))
     return success();
-  return op->emitOpError() << "signs must be a tensor of 16, 32, 64, 128 or 256 f32, not "
-                           << signs;
+  return op->emitOpError()
+         << "signs must be a tensor of 16, 32, 64, 128 or 256 f32, not "
+         << signs;
 }
 
 /// The transform of `signs` divides a static axis, unless that is padded.
-static LogicalResult verifyRotation(Operation *op, ShapedType signs, int64_t length, bool pad) {
+static LogicalResult verifyRotation(Operation *op, ShapedType signs,
+                                    int64_t length, bool pad) {
   if (failed(verifySigns(op, signs)))
     return failure();
   int64_t size = signs.getDimSize(0);
   if (pad || ShapedType::isDynamic(length) || length % size == 0)
     return success();
-  return op->emitOpError() << "the RHT of " << size << " does not divide the axis of " << length
+  return op->emitOpError() << "the RHT of " << size
+                           << " does not divide the axis of " << length
                            << "; quantize with pad = true";
 }
 
@@ -70,9 +77,11 @@ static LogicalResult verifyRotation(Operation *op, ShapedType signs, int64_t len
 
 LogicalResult HadamardOp::verify() {
   if (failed(verifyAxis(*this, getAxis())) ||
-      failed(verifySameShape(*this, getInput().getType().getShape(), getType().getShape())))
+      failed(verifySameShape(*this, getInput().getType().getShape(),
+                             getType().getShape())))
     return failure();
-  return verifyRotation(*this, getSigns().getType(), getType().getDimSize(getAxis()),
+  return verifyRotation(*this, getSigns().getType(),
+                        getType().getDimSize(getAxis()),
                         /*pad=*/false);
 }
 
@@ -81,8 +90,8 @@ LogicalResult AmaxOp::verify() {
     return failure();
   if (!getSigns())
     return success();
-  return verifyRotation(*this, getSigns().getType(), getInput().getType().getDimSize(getAxis()),
-                        getPad());
+  return verifyRotation(*this, getSigns().getType(),
+                        getInput().getType().getDimSize(getAxis()), getPad());
 }
 
 //===----------------------------------------------------------------------===//
@@ -109,10 +118,12 @@ static LogicalResult verifyRHT(QuantizeOp op) {
   if (!op.getSigns())
     return success();
   if (!rht)
-    return op.emitOpError("with signs needs the identity of the rotation: rht = #quad.rht<..>");
+    return op.emitOpError(
+        "with signs needs the identity of the rotation: rht = #quad.rht<..>");
   int64_t size = op.getSigns().getType().getDimSize(0);
   if (size != rht.getSize())
-    return op.emitOpError() << "has " << size << " signs for an RHT of " << rht.getSize();
+    return op.emitOpError()
+           << "has " << size << " signs for an RHT of " << rht.getSize();
   return verifySigns(op, op.getSigns().getType());
 }
 
@@ -129,8 +140,9 @@ static LogicalResult verifyPad(QuantizeOp op) {
   if (ShapedType::isDynamic(length))
     return type.getPadded()
                ? success()
-               : LogicalResult(op.emitOpError("pads an axis of dynamic length, so the result "
-                                              "must say padded = ?"));
+               : LogicalResult(op.emitOpError(
+                     "pads an axis of dynamic length, so the result "
+                     "must say padded = ?"));
   int64_t expected = llvm::alignTo(length, type.getGranularity());
   if (stored == expected)
     return success();
@@ -152,12 +164,14 @@ static LogicalResult verifyRandomness(QuantizeOp op) {
 
 LogicalResult QuantizeOp::verify() {
   if (failed(verifyAxis(*this, getAxis())) ||
-      failed(verifySameShape(*this, getInput().getType().getShape(), getType().getShape())))
+      failed(verifySameShape(*this, getInput().getType().getShape(),
+                             getType().getShape())))
     return failure();
   if (int64_t(getAxis()) != getType().getAxis())
-    return emitOpError() << "quantizes along axis " << getAxis() << ", but the result has axis "
-                         << getType().getAxis();
-  if (failed(verifyRHT(*this)) || failed(verifyPad(*this)) || failed(verifyRandomness(*this)))
+    return emitOpError() << "quantizes along axis " << getAxis()
+                         << ", but the result has axis " << getType().getAxis();
+  if (failed(verifyRHT(*this)) || failed(verifyPad(*this)) ||
+      failed(verifyRandomness(*this)))
     return failure();
   if (getAmax() && !getFormat().hasTensorLevel())
     return emitOpError() << "format '" << getFormat().getName()
@@ -168,22 +182,25 @@ LogicalResult QuantizeOp::verify() {
 /// The rule of a level takes its block and returns one scale.
 static LogicalResult verifyScaleRule(QuantizeOp op, LevelAttr level,
                                      SymbolTableCollection &symbols) {
-  auto rule = symbols.lookupNearestSymbolFrom<ScaleRuleOp>(op, level.getProgram());
+  auto rule =
+      symbols.lookupNearestSymbolFrom<ScaleRuleOp>(op, level.getProgram());
   if (!rule)
-    return op.emitOpError() << "no quad.scale_rule is named " << level.getProgram();
+    return op.emitOpError()
+           << "no quad.scale_rule is named " << level.getProgram();
   auto fail = [&]() {
-    InFlightDiagnostic diag = op.emitOpError() << "the scale rule " << level.getProgram() << " ";
+    InFlightDiagnostic diag = op.emitOpError()
+                              << "the scale rule " << level.getProgram() << " ";
     diag.attachNote(rule.getLoc()) << "the rule is here";
     return diag;
   };
   int64_t size = level.getBlock().rows * level.getBlock().cols;
   auto block = cast<RankedTensorType>(rule.getArgumentTypes().front());
   if (block.getNumElements() != size)
-    return fail() << "takes a block of " << block.getNumElements() << " elements, but level "
-                  << level << " has " << size;
+    return fail() << "takes a block of " << block.getNumElements()
+                  << " elements, but level " << level << " has " << size;
   if (rule.getResultTypes().size() != 1)
-    return fail() << "chooses between two grids, but format '" << op.getFormat().getName()
-                  << "' has one";
+    return fail() << "chooses between two grids, but format '"
+                  << op.getFormat().getName() << "' has one";
   return success();
 }
 
@@ -205,16 +222,21 @@ LogicalResult DequantizeOp::verify() {
   if (!getSigns())
     return success();
   if (!type.getRht())
-    return emitOpError("has signs to undo a rotation, but the input has no RHT");
+    return emitOpError(
+        "has signs to undo a rotation, but the input has no RHT");
   int64_t size = getSigns().getType().getDimSize(0);
   if (size != type.getRht().getSize())
-    return emitOpError() << "has " << size << " signs for an RHT of " << type.getRht().getSize();
+    return emitOpError() << "has " << size << " signs for an RHT of "
+                         << type.getRht().getSize();
   return success();
 }
 
-LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  types.push_back(cast<QuantizedTensorType>(adaptor.getInput().getType()).getTransposed());
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
+                                            std::optional<Location>,
+                                            Adaptor adaptor,
+                                            SmallVectorImpl<Type> &types) {
+  types.push_back(
+      cast<QuantizedTensorType>(adaptor.getInput().getType()).getTransposed());
   return success();
 }
 
@@ -229,7 +251,9 @@ struct Side {
   StringRef name;
   int64_t contractionAxis;
 
-  QuantizedTensorType quantized() const { return dyn_cast<QuantizedTensorType>(value.getType()); }
+  QuantizedTensorType quantized() const {
+    return dyn_cast<QuantizedTensorType>(value.getType());
+  }
   ArrayRef<int64_t> shape() const {
     if (QuantizedTensorType type = quantized())
       return type.getShape();
@@ -257,16 +281,21 @@ static LogicalResult verifyContraction(MatmulOp op, const Side &side) {
   QuantizedTensorType type = side.quantized();
   if (!type || type.getAxis() == side.contractionAxis)
     return success();
-  if (type.getFormat().isOrientationFree() && !type.getRht() && !type.getPadded())
+  if (type.getFormat().isOrientationFree() && !type.getRht() &&
+      !type.getPadded())
     return success();
   InFlightDiagnostic diag = op.emitOpError();
   if (type.getFormat().isOrientationFree() && type.getRht())
-    diag << side.name << " has square blocks, which serve both axes, but it is rotated along axis "
-         << type.getAxis() << " and the product contracts axis " << side.contractionAxis;
+    diag << side.name
+         << " has square blocks, which serve both axes, but it is rotated "
+            "along axis "
+         << type.getAxis() << " and the product contracts axis "
+         << side.contractionAxis;
   else
     diag << side.name << " is quantized along axis " << type.getAxis()
          << ", but the product contracts axis " << side.contractionAxis;
-  return diag << "; use quantize(" << side.name << ", .., axis=" << side.axisToQuantize() << ")";
+  return diag << "; use quantize(" << side.name
+              << ", .., axis=" << side.axisToQuantize() << ")";
 }
 
 /// Blocks along the quantized axis, inner to outer.
@@ -278,12 +307,14 @@ static SmallVector<int64_t> blocksOf(QuantizedTensorType type) {
   return blocks;
 }
 
-static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs, QuantizedTensorType rhs) {
+static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs,
+                                      QuantizedTensorType rhs) {
   SmallVector<int64_t> lhsBlocks = blocksOf(lhs), rhsBlocks = blocksOf(rhs);
   if (lhsBlocks == rhsBlocks)
     return success();
-  InFlightDiagnostic diag = op.emitOpError("both sides must have the same blocks along the "
-                                           "contraction axis; lhs ('");
+  InFlightDiagnostic diag =
+      op.emitOpError("both sides must have the same blocks along the "
+                     "contraction axis; lhs ('");
   diag << lhs.getFormat().getName() << "') has ";
   llvm::interleave(lhsBlocks, diag, [&](int64_t size) { diag << size; }, ", ");
   diag << " and rhs ('" << rhs.getFormat().getName() << "') has ";
@@ -291,44 +322,56 @@ static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs, Quan
   return diag;
 }
 
-static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs, QuantizedTensorType rhs) {
-  RHTAttr left = lhs ? lhs.getRht() : RHTAttr(), right = rhs ? rhs.getRht() : RHTAttr();
+static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs,
+                                        QuantizedTensorType rhs) {
+  RHTAttr left = lhs ? lhs.getRht() : RHTAttr(),
+          right = rhs ? rhs.getRht() : RHTAttr();
   if (left == right)
     return success();
   if (!left || !right)
-    return op.emitOpError() << "both sides must have the same RHT, but only "
-                            << (left ? "lhs" : "rhs")
-                            << (lhs && rhs ? " is rotated"
-                                           : " is rotated and the other is not quantized");
-  return op.emitOpError() << "both sides must have the same RHT; lhs has " << left
-                          << " and rhs has " << right
-                          << (left.getSize() == right.getSize() ? " (other signs)" : "");
+    return op.emitOpError()
+           << "both sides must have the same RHT, but only "
+           << (left ? "lhs" : "rhs")
+           << (lhs && rhs ? " is rotated"
+                          : " is rotated and the other is not quantized");
+  return op.emitOpError() << "both sides must have the same RHT; lhs has "
+                          << left << " and rhs has " << right
+                          << (left.getSize() == right.getSize()
+                                  ? " (other signs)"
+                                  : "");
 }
 
-static LogicalResult verifyInnerSizes(MatmulOp op, const Side &lhs, const Side &rhs) {
+static LogicalResult verifyInnerSizes(MatmulOp op, const Side &lhs,
+                                      const Side &rhs) {
   if (!mayBeEqual(lhs.contractionLength(), rhs.contractionLength()))
-    return op.emitOpError() << "contracts " << lhs.contractionLength() << " columns of lhs with "
-                            << rhs.contractionLength() << " rows of rhs";
+    return op.emitOpError()
+           << "contracts " << lhs.contractionLength() << " columns of lhs with "
+           << rhs.contractionLength() << " rows of rhs";
   QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
-  if (left && right && !mayBeEqual(left.getStoredLength(), right.getStoredLength()))
+  if (left && right &&
+      !mayBeEqual(left.getStoredLength(), right.getStoredLength()))
     return op.emitOpError() << "lhs stores " << left.getStoredLength()
                             << " elements along the contraction axis and rhs "
                             << right.getStoredLength() << "; pad both or none";
   return success();
 }
 
-static LogicalResult verifyResult(MatmulOp op, const Side &lhs, const Side &rhs) {
+static LogicalResult verifyResult(MatmulOp op, const Side &lhs,
+                                  const Side &rhs) {
   auto type = cast<RankedTensorType>(op.getType());
   if (!mayBeEqual(type.getDimSize(0), lhs.outerLength()) ||
       !mayBeEqual(type.getDimSize(1), rhs.outerLength()))
-    return op.emitOpError() << "result " << type << " does not fit operands "
-                            << lhs.value.getType() << " and " << rhs.value.getType();
-  if (op.getBias() && !mayBeEqual(op.getBias().getType().getDimSize(0), type.getDimSize(1)))
-    return op.emitOpError() << "bias has " << op.getBias().getType().getDimSize(0)
-                            << " elements for " << type.getDimSize(1) << " columns";
+    return op.emitOpError()
+           << "result " << type << " does not fit operands "
+           << lhs.value.getType() << " and " << rhs.value.getType();
+  if (op.getBias() &&
+      !mayBeEqual(op.getBias().getType().getDimSize(0), type.getDimSize(1)))
+    return op.emitOpError()
+           << "bias has " << op.getBias().getType().getDimSize(0)
+           << " elements for " << type.getDimSize(1) << " columns";
   if (op.getAcc() && op.getAcc().getType() != type)
-    return op.emitOpError() << "acc must have the type of the result, " << type << ", not "
-                            << op.getAcc().getType();
+    return op.emitOpError() << "acc must have the type of the result, " << type
+                            << ", not " << op.getAcc().getType();
   return success();
 }
 
@@ -336,8 +379,10 @@ LogicalResult MatmulOp::verify() {
   Side lhs{getLhs(), "lhs", 1}, rhs{getRhs(), "rhs", 0};
   QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
   if (!left && !right)
-    return emitOpError("needs a quantized operand; linalg.matmul is for plain ones");
-  if (failed(verifyContraction(*this, lhs)) || failed(verifyContraction(*this, rhs)) ||
+    return emitOpError(
+        "needs a quantized operand; linalg.matmul is for plain ones");
+  if (failed(verifyContraction(*this, lhs)) ||
+      failed(verifyContraction(*this, rhs)) ||
       failed(verifySameRotation(*this, left, right)) ||
       failed(verifyInnerSizes(*this, lhs, rhs)))
     return failure();

@@ -145,9 +145,11 @@ static LogicalResult verifyScaleLayout(EmitError emitError, FormatAttr format,
                      << format.getName() << "' has " << inner;
 }
 
-LogicalResult QuantizedTensorType::verify(EmitError emitError, ArrayRef<int64_t> shape,
-                                 FormatAttr format, int64_t axis, RHTAttr rht,
-                                 int64_t padded, ScaleLayout layout) {
+LogicalResult QuantizedTensorType::verify(EmitError emitError,
+                                          ArrayRef<int64_t> shape,
+                                          FormatAttr format, int64_t axis,
+                                          RHTAttr rht, int64_t padded,
+                                          ScaleLayout layout) {
   if (shape.size() != 2)
     return emitError() << "a quantized tensor has rank 2, not " << shape.size();
   if (axis != 0 && axis != 1)
@@ -188,8 +190,9 @@ static int64_t roundUp(int64_t size, int64_t multiple) {
 }
 
 RankedTensorType QuantizedTensorType::getCodesType() const {
-  return RankedTensorType::get({getOtherLength(), ceilDiv(getStoredLength(), 2)},
-                               IntegerType::get(getContext(), 8));
+  return RankedTensorType::get(
+      {getOtherLength(), ceilDiv(getStoredLength(), 2)},
+      IntegerType::get(getContext(), 8));
 }
 
 static Type scaleElementType(MLIRContext *context, ScaleType type) {

@@ -48,8 +48,9 @@ struct QuadInsertAmax
       AmaxOp amax = findAmax(op);
       if (!amax) {
         OpBuilder builder(op);
+        bool pad = op.getSigns() && op.getPad(); // zeros are no maximum
         amax = AmaxOp::create(builder, op.getLoc(), op.getInput(),
-                              op.getSigns(), op.getAxis(), op.getPad());
+                              op.getSigns(), op.getAxis(), pad);
       }
       op.getAmaxMutable().assign(amax.getResult());
     });

@@ -9,6 +9,7 @@
 #define QUADRILLE_DIALECT_QUAD_IR_QUADDIALECT_H
 
 #include "mlir/IR/Dialect.h"
+#include "mlir/IR/Operation.h"
 
 #include "quadrille/Dialect/Quad/IR/QuadDialect.h.inc"
 

@@ -29,12 +29,23 @@ def QuadDialect : Dialect {
     below is that rounding. All operations are pure: stochastic rounding takes its
     key as an operand.
 
+    An argument of a function may carry what the caller promises of it, which code
+    generation uses and nothing else depends on:
+
+    * `quad.divisible_by = array<i64: d0, d1>`: each size is a multiple of its entry;
+    * `quad.unit_stride = d : i64`: neighbours along dimension d are adjacent in memory.
+
     `docs/Dialects/Quad/RationaleQuad.md` says why the dialect is as it is.
   }];
   let cppNamespace = "::quadrille::quad";
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
+  let discardableAttrs = (ins
+    "::mlir::DenseI64ArrayAttr":$divisible_by,
+    "::mlir::IntegerAttr":$unit_stride
+  );
+  let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{
     void registerAttributes();
     void registerTypes();
