@@ -15,7 +15,7 @@ from . import _native
 from .errors import CompileError, Diagnostic, Location, UnsupportedError
 
 #: Where `lower` may stop, in order. "trace" is Python's own text.
-STAGES = ("trace", "quad", "tile", "llvm", "asm", "object")
+STAGES = ("trace", "quad", "tile", "mlir", "llvm", "asm", "object")
 
 def _runtime():
     return _native.submodule("runtime", "compiles and runs programs")

@@ -321,7 +321,7 @@ class JitFunction:
         Args:
             args: arguments, or specs made by :func:`spec`.
             target: "host", "sm_90a", "gfx942", ..
-            stage: "trace" (as recorded; needs no compiler), "quad" (after fusion), "tile", "llvm",
+            stage: "trace" (as recorded; needs no compiler), "quad" (after fusion), "tile", "mlir", "llvm",
                 "asm" (text) or "object" (bytes).
 
         Raises ArgumentError for another stage or target, CompileError.

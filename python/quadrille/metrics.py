@@ -4,7 +4,8 @@
     shrinkage       <Q(A), A> / |A|^2 - 1: negative if quantizing shrinks
     bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]
     zero fraction   elements whose code stands for zero
-    clip fraction   elements beyond the largest code's value by the scale they got
+    clip fraction   elements beyond the largest code's value by the scale they got (by more than
+                    the rounding of an f32 scale, 2^-20 of it)
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def metrics(x, q: QTensor) -> Metrics:
         shrinkage=shrinkage(rotated, values),
         bucket_ratio=_bucket_ratio(magnitudes, q.format.grid),
         zero_fraction=float(np.mean(magnitudes == 0)),
-        clip_fraction=float(np.mean(np.abs(rotated) > limit)),
+        clip_fraction=float(np.mean(np.abs(rotated) > limit * (1 + 2.0**-20))),
     )
 
 

@@ -30,15 +30,18 @@ def print_format(fmt: Format) -> str:
     return _format(fmt, lambda rule: rule.name)
 
 
-def location(where: Location | None) -> str:
-    """` loc("file":line:column)`, or "" if not known."""
-    return f" loc({json.dumps(where.file)}:{where.line}:{where.column})" if where else ""
+def location(where: Location | None, scope: str = "") -> str:
+    """` loc("file":line:column)`, within the name of a scope if there is one; "" if not known."""
+    if where is None:
+        return ""
+    place = f"{json.dumps(where.file)}:{where.line}:{where.column}"
+    return f" loc({json.dumps(scope)}({place}))" if scope else f" loc({place})"
 
 
 class _Printer:
     def __init__(self, graph: Graph, locations: bool):
         self.graph = graph
-        self.location = location if locations else lambda where: ""
+        self.location = location if locations else lambda *_: ""
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, str] = {}  # attribute text -> #name
         self.digests: dict[RHT, int] = {}
@@ -58,7 +61,7 @@ class _Printer:
         for entry in self.graph.inputs:
             self.names[entry.value] = f"%{entry.value.name}"
             arguments.append(f"%{entry.value.name}: {self.type(entry.value.type)}{_hints(entry.value.type)}")
-        body = [f"  {self.node(node)}{self.location(node.where)}" for node in self.graph.nodes]
+        body = [f"  {self.node(node)}{self.location(node.where, node.scope)}" for node in self.graph.nodes]
         results = [self.type(value.type) for value in self.graph.outputs]
         values = ", ".join(self.names[value] for value in self.graph.outputs)
         where = self.location(self.graph.where)

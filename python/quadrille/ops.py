@@ -55,8 +55,7 @@ def eager(operation):
 def _tensor(value, what: str = "x") -> tuple[Graph, Value]:
     """A traced plain matrix, or a captured array."""
     graph = current()
-    if not isinstance(value, Traced):
-        value = graph.captured(value) or value
+    value = graph.symbol(value)
     if isinstance(value, TracedTensor):
         if value.ndim != 2:
             raise ShapeError(f"{what} has rank {value.ndim}", instead="rank 2, such as x.reshape(-1, x.shape[-1])")
@@ -70,8 +69,7 @@ def _tensor(value, what: str = "x") -> tuple[Graph, Value]:
 
 def _quantized(value, what: str = "q") -> tuple[Graph, Value]:
     graph = current()
-    if not isinstance(value, Traced):
-        value = graph.captured(value) or value
+    value = graph.symbol(value)
     if isinstance(value, TracedQTensor):
         return graph, value._value
     raise DTypeError(f"{what} is a {type(value).__name__}, not a quantized tensor", instead="qd.quantize(x, format)")
@@ -81,8 +79,7 @@ def _vector(graph: Graph, value, length, dtypes_: tuple[DType, ...], what: str, 
     """A traced vector of a given length, or None."""
     if value is None:
         return None
-    if not isinstance(value, Traced):
-        value = graph.captured(value) or value
+    value = graph.symbol(value)
     if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype not in dtypes_:
         raise ShapeError(f"{what} is {value!r}", instead=hint)
     graph.require_equal(value.shape[0], length, lambda a, b: f"{what} has {a} elements, not {b}", hint)
@@ -344,9 +341,7 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
 
 
 def _operand(value, what: str) -> Value:
-    graph = current()
-    if not isinstance(value, Traced):
-        value = graph.captured(value) or value
+    value = current().symbol(value)
     return value._value if isinstance(value, TracedQTensor) else _tensor(value, what)[1]
 
 

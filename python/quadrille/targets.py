@@ -65,3 +65,16 @@ def is_supported(target: str, fmt, op: str) -> Answer:
         raise ArgumentError(f"{op!r} is not an operation", instead=", ".join(OPERATIONS))
     answer = table.is_supported(check_target(target), _native.format(fmt), op)
     return Answer(answer["supported"], answer["why"], "; ".join(answer["instead"]))
+
+
+def capability(target: str) -> dict:
+    """Lanes, shared memory, matrix instructions and conversions of a target.
+
+    Raises as :func:`is_supported`.
+    """
+    return _table().capability(check_target(target))
+
+
+def carriers(target: str) -> list[dict]:
+    """The carrier of a matmul of each named format with itself: see `_core.targets.select`."""
+    return _table().carriers(check_target(target))

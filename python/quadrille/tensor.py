@@ -8,6 +8,7 @@ from . import _native, arrays, storage
 from .errors import ArgumentError, DTypeError, ShapeError
 from .formats import lookup
 from .rht import RHT
+from .trace import current
 
 
 class QTensor:
@@ -74,6 +75,9 @@ class QTensor:
     @property
     def T(self) -> QTensor:
         """The transpose: the same arrays with the logical axes swapped."""
+        graph = current()
+        if graph is not None and graph.symbol(self) is not self:  # captured by a traced function
+            return graph.symbol(self).T
         return QTensor._make(
             self.codes, self.scales, self.format, self.shape[::-1], 1 - self.axis, self.rht, self.stored, self.rounding
         )

@@ -18,6 +18,7 @@ from .errors import ArgumentError, Location, ShapeError, TraceError, caller
 from .formats import Format
 from .rht import RHT
 from .rounding import Key
+from .scopes import current_scope
 
 
 class Dim:
@@ -116,6 +117,7 @@ class Node:
     attributes: dict[str, Any]
     result: Value
     where: Location | None
+    scope: str = ""
 
 
 @dataclass(eq=False)
@@ -178,8 +180,9 @@ class Graph:
         """A captured array is the traced value."""
         self._lifted.setdefault(id(array), traced)
 
-    def captured(self, array) -> Traced | None:
-        return self._lifted.get(id(array))
+    def symbol(self, value):
+        """The traced value that a captured array is; other values as they are."""
+        return self._lifted.get(id(value), value)
 
     def signs(self, rht: RHT) -> Value:
         """The sign vector as an input; a new vector of the same size needs no compilation."""
@@ -218,7 +221,7 @@ class Graph:
         """Appends an operation; operands that are None are absent."""
         present = {name: value for name, value in operands.items() if value is not None}
         result = Value(type_, f"v{len(self.nodes)}")
-        self.nodes.append(Node(op, present, attributes, result, caller()))
+        self.nodes.append(Node(op, present, attributes, result, caller(), current_scope()))
         return result
 
     # Conditions on sizes.
