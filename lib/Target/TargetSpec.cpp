@@ -68,15 +68,21 @@ static TargetSpec runningHost() {
           joinFeatures(features)};
 }
 
-/// The features of a level are spelled out, so that hasFeature answers for them.
+/// The features of a level are spelled out, with all that they imply, so that
+/// hasFeature answers for them.
 static TargetSpec hostAtLevel(const HostLevel &level) {
   SmallVector<StringRef> cpuFeatures;
   X86::getFeaturesForCPU(level.cpu, cpuFeatures);
-  std::vector<std::string> features;
-  for (StringRef feature : cpuFeatures)
-    features.push_back((Twine("+") + feature).str());
   if (!level.extra.empty())
-    features.push_back((Twine("+") + level.extra).str());
+    cpuFeatures.push_back(level.extra);
+  StringMap<bool> enabled;
+  for (StringRef feature : cpuFeatures) {
+    enabled[feature] = true;
+    X86::updateImpliedFeatures(feature, /*Enabled=*/true, enabled);
+  }
+  std::vector<std::string> features;
+  for (StringRef feature : enabled.keys())
+    features.push_back(("+" + feature).str());
   llvm::sort(features);
   return {level.name.str(), sys::getProcessTriple(), level.cpu.str(), joinFeatures(features)};
 }
