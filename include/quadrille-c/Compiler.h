@@ -61,9 +61,8 @@ typedef struct {
 /// Blocks until there is a result, which is never null and belongs to the
 /// caller. module, target, stage, options: see quadrille/Target/Compile.h.
 QUADRILLE_CAPI_EXPORTED QuadrilleCompileResult *
-quadrilleCompile(QuadrilleCompiler *compiler, QuadrilleStringRef module,
-                 QuadrilleStringRef target, QuadrilleStringRef stage,
-                 const QuadrilleOption *options, size_t numOptions);
+quadrilleCompile(QuadrilleCompiler *compiler, QuadrilleStringRef module, QuadrilleStringRef target,
+                 QuadrilleStringRef stage, const QuadrilleOption *options, size_t numOptions);
 QUADRILLE_CAPI_EXPORTED void quadrilleCompileResultDestroy(QuadrilleCompileResult *result);
 
 typedef enum {
@@ -76,8 +75,7 @@ typedef enum {
 
 QUADRILLE_CAPI_EXPORTED QuadrilleFailure
 quadrilleCompileResultGetFailure(const QuadrilleCompileResult *result);
-QUADRILLE_CAPI_EXPORTED bool
-quadrilleCompileResultWasCached(const QuadrilleCompileResult *result);
+QUADRILLE_CAPI_EXPORTED bool quadrilleCompileResultWasCached(const QuadrilleCompileResult *result);
 QUADRILLE_CAPI_EXPORTED QuadrilleStringRef
 quadrilleCompileResultGetOutput(const QuadrilleCompileResult *result);
 QUADRILLE_CAPI_EXPORTED QuadrilleStringRef

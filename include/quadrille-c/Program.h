@@ -23,9 +23,10 @@ typedef struct QuadrilleProgram QuadrilleProgram;
 
 /// Loads `object` with `schedule`, both results of stage "object" for host
 /// target `target`. On success *program is set.
-QUADRILLE_CAPI_EXPORTED QuadrilleError *
-quadrilleProgramCreate(QuadrilleStringRef object, QuadrilleStringRef schedule,
-                       QuadrilleStringRef target, QuadrilleProgram **program);
+QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleProgramCreate(QuadrilleStringRef object,
+                                                               QuadrilleStringRef schedule,
+                                                               QuadrilleStringRef target,
+                                                               QuadrilleProgram **program);
 /// No run may be under way.
 QUADRILLE_CAPI_EXPORTED void quadrilleProgramDestroy(QuadrilleProgram *program);
 
@@ -65,9 +66,10 @@ typedef struct {
 } QuadrilleRunStatistics;
 
 /// Runs once and returns when the results are there. `statistics` may be null.
-QUADRILLE_CAPI_EXPORTED QuadrilleError *
-quadrilleProgramRun(const QuadrilleProgram *program, const QuadrilleArgument *arguments,
-                    size_t numArguments, QuadrilleRunStatistics *statistics);
+QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleProgramRun(const QuadrilleProgram *program,
+                                                            const QuadrilleArgument *arguments,
+                                                            size_t numArguments,
+                                                            QuadrilleRunStatistics *statistics);
 
 /// Threads of a large run, the caller's included.
 QUADRILLE_CAPI_EXPORTED unsigned quadrilleGetNumThreads(void);

@@ -18,8 +18,8 @@ struct QuadrilleProgram {
 
 QuadrilleError *quadrilleProgramCreate(QuadrilleStringRef object, QuadrilleStringRef schedule,
                                        QuadrilleStringRef target, QuadrilleProgram **program) {
-  auto created = runtime::Program::create(runtime::hostDevice(), unwrap(object),
-                                          unwrap(schedule), unwrap(target));
+  auto created = runtime::Program::create(runtime::hostDevice(), unwrap(object), unwrap(schedule),
+                                          unwrap(target));
   if (!created)
     return wrapError(created.takeError());
   *program = new QuadrilleProgram{std::move(*created)};
@@ -34,8 +34,7 @@ size_t quadrilleProgramGetNumArguments(const QuadrilleProgram *program) {
 
 static_assert(static_cast<int>(runtime::ArgumentKind::F32) == QuadrilleArgumentF32);
 
-QuadrilleArgumentDecl quadrilleProgramGetArgument(const QuadrilleProgram *program,
-                                                  size_t index) {
+QuadrilleArgumentDecl quadrilleProgramGetArgument(const QuadrilleProgram *program, size_t index) {
   const runtime::ArgumentDecl &argument = program->program->getArguments()[index];
   return {static_cast<QuadrilleArgumentKind>(argument.kind), argument.isOut, argument.rank,
           argument.itemSize};

@@ -30,8 +30,8 @@ namespace quadrille::runtime {
 
 /// quadrille-compiler as seen from the directory of this library: beside it (a
 /// wheel), or in an installation or build tree.
-static constexpr StringLiteral helperPlaces[] = {
-    "quadrille-compiler", "../bin/quadrille-compiler", "../libexec/quadrille-compiler"};
+static constexpr StringLiteral helperPlaces[] = {"quadrille-compiler", "../bin/quadrille-compiler",
+                                                 "../libexec/quadrille-compiler"};
 
 static Expected<std::string> findHelper() {
   if (std::optional<std::string> path = sys::Process::GetEnv("QUADRILLE_COMPILER"))
@@ -78,8 +78,7 @@ public:
 
 private:
   CompileResult compileUncached(const CompileRequest &request, std::string &fingerprint);
-  CompileResult describeLoss(const CompileRequest &request, HelperProcess &helper,
-                             IOStatus status);
+  CompileResult describeLoss(const CompileRequest &request, HelperProcess &helper, IOStatus status);
 
   Expected<std::unique_ptr<HelperProcess>> acquire();
   void release(std::unique_ptr<HelperProcess> helper, bool usable);

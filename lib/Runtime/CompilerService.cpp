@@ -42,8 +42,8 @@ static int serve(int fd, const CompileFunction &compile) {
   Hello hello;
   hello.protocol = Hello::currentProtocol;
   hello.fingerprint = compilerFingerprint();
-  hello.readyTime = std::chrono::steady_clock::now().time_since_epoch() /
-                    std::chrono::nanoseconds(1);
+  hello.readyTime =
+      std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
   if (sendFrame(fd, encode(hello)) != IOStatus::Done)
     return 1;
   std::string message;

@@ -63,8 +63,8 @@ static Expected<pid_t> spawn(const std::string &path, int socket, int output) {
   std::string socketText = std::to_string(childSocket);
   const char *argv[] = {path.c_str(), "--serve", socketText.c_str(), nullptr};
   pid_t pid = -1;
-  int code = posix_spawn(&pid, path.c_str(), &files, &attributes,
-                         const_cast<char *const *>(argv), environ);
+  int code = posix_spawn(&pid, path.c_str(), &files, &attributes, const_cast<char *const *>(argv),
+                         environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (code)

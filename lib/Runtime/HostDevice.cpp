@@ -64,8 +64,7 @@ thread_local std::string Linker::reason;
 
 class HostCode : public LoadedCode {
 public:
-  HostCode(Linker &linker, orc::JITDylibSP library)
-      : linker(linker), library(std::move(library)) {}
+  HostCode(Linker &linker, orc::JITDylibSP library) : linker(linker), library(std::move(library)) {}
   ~HostCode() override { consumeError(linker.unlink(*library)); }
 
   Expected<void *> lookup(StringRef kernel) override { return linker.lookup(*library, kernel); }
@@ -91,13 +90,13 @@ static void *addressOf(Result (*function)(Arguments...)) {
 
 orc::SymbolMap Linker::processSymbols() {
   static const ProcessSymbol symbols[] = {
-      {"memcpy", addressOf(memcpy)},       {"memmove", addressOf(memmove)},
-      {"memset", addressOf(memset)},       {"memcmp", addressOf(memcmp)},
-      {"fmaf", addressOf(fmaf)},           {"fma", addressOf<double>(fma)},
-      {"sqrtf", addressOf(sqrtf)},         {"floorf", addressOf(floorf)},
-      {"ceilf", addressOf(ceilf)},         {"truncf", addressOf(truncf)},
-      {"rintf", addressOf(rintf)},         {"nearbyintf", addressOf(nearbyintf)},
-      {"roundf", addressOf(roundf)},       {"ldexpf", addressOf(ldexpf)},
+      {"memcpy", addressOf(memcpy)}, {"memmove", addressOf(memmove)},
+      {"memset", addressOf(memset)}, {"memcmp", addressOf(memcmp)},
+      {"fmaf", addressOf(fmaf)},     {"fma", addressOf<double>(fma)},
+      {"sqrtf", addressOf(sqrtf)},   {"floorf", addressOf(floorf)},
+      {"ceilf", addressOf(ceilf)},   {"truncf", addressOf(truncf)},
+      {"rintf", addressOf(rintf)},   {"nearbyintf", addressOf(nearbyintf)},
+      {"roundf", addressOf(roundf)}, {"ldexpf", addressOf(ldexpf)},
   };
   orc::SymbolMap map;
   for (const ProcessSymbol &symbol : symbols)
@@ -179,7 +178,8 @@ Expected<std::unique_ptr<LoadedCode>> HostDevice::load(StringRef code, StringRef
 Expected<void *> HostDevice::allocate(size_t bytes, void *) {
   constexpr size_t alignment = 64;
   if (bytes <= std::numeric_limits<ptrdiff_t>::max() - alignment)
-    if (void *memory = std::aligned_alloc(alignment, alignTo(std::max<size_t>(bytes, 1), alignment)))
+    if (void *memory =
+            std::aligned_alloc(alignment, alignTo(std::max<size_t>(bytes, 1), alignment)))
       return memory;
   return createStringError("cannot allocate " + Twine(bytes) + " bytes of workspace");
 }

@@ -65,8 +65,7 @@ namespace {
 
 class Encoder {
 public:
-  explicit Encoder(msgpack::Document &document)
-      : document(document), map(document.getMapNode()) {}
+  explicit Encoder(msgpack::Document &document) : document(document), map(document.getMapNode()) {}
 
   template <typename T> void operator()(StringRef name, T &value) { map[name] = node(value); }
 
@@ -332,7 +331,7 @@ static int visitBinary(dl_phdr_info *info, size_t, void *result) {
   if (!containsUs)
     return 0;
   std::string &id = *static_cast<std::string *>(result);
-  for (const ElfW(Phdr) & s : segments)
+  for (const ElfW(Phdr) &s : segments)
     if (s.p_type == PT_NOTE && id.empty())
       id = findBuildId({reinterpret_cast<const uint8_t *>(address(s)), s.p_memsz});
   return 1;

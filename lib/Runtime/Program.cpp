@@ -51,16 +51,16 @@ static StringRef kindName(ArgumentKind kind) {
 
 Error Program::checkArguments(ArrayRef<Argument> arguments) const {
   if (arguments.size() != schedule.arguments.size())
-    return createStringError("expected " + Twine(schedule.arguments.size()) +
-                             " arguments, got " + Twine(arguments.size()));
+    return createStringError("expected " + Twine(schedule.arguments.size()) + " arguments, got " +
+                             Twine(arguments.size()));
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     const ArgumentDecl &expected = schedule.arguments[i];
     if (argument.kind != expected.kind)
       return createStringError("argument " + Twine(i) + " must be " + kindName(expected.kind) +
                                ", got " + kindName(argument.kind));
     if (argument.rank != expected.rank)
-      return createStringError("argument " + Twine(i) + " must have rank " +
-                               Twine(expected.rank) + ", got " + Twine(argument.rank));
+      return createStringError("argument " + Twine(i) + " must have rank " + Twine(expected.rank) +
+                               ", got " + Twine(argument.rank));
   }
   return Error::success();
 }
@@ -121,8 +121,7 @@ class Interpreter {
 public:
   Interpreter(Device &device, const Schedule &schedule, ArrayRef<void *> kernels,
               ArrayRef<Argument> arguments, void *stream)
-      : device(device), schedule(schedule), kernels(kernels), arguments(arguments),
-        stream(stream) {
+      : device(device), schedule(schedule), kernels(kernels), arguments(arguments), stream(stream) {
     values.reserve(schedule.numValues);
     for (const Argument &argument : arguments)
       slots.push_back(toSlot(argument));

@@ -189,8 +189,7 @@ Error Parser::parseField(Field field, StringRef token, int64_t previous, int64_t
   case Field::Value:
     return parseNumericValue(token, number);
   case Field::Dimension:
-    if (to_integer(token, number, 10) && number >= 0 &&
-        number < schedule.arguments[previous].rank)
+    if (to_integer(token, number, 10) && number >= 0 && number < schedule.arguments[previous].rank)
       return Error::success();
     return error("argument " + Twine(previous) + " has no dimension " + token);
   case Field::Buffer:

@@ -53,9 +53,9 @@ static Expected<std::unique_ptr<TargetMachine>> createTargetMachine(const Target
   // A contracted multiply-add skips a rounding that the specification has.
   options.AllowFPOpFusion = FPOpFusion::Strict;
   auto level = CodeGenOpt::getLevel(optLevel).value_or(CodeGenOptLevel::Aggressive);
-  return std::unique_ptr<TargetMachine>(
-      target->createTargetMachine(triple, spec.cpu, spec.features, options, Reloc::PIC_,
-                                  /*CM=*/std::nullopt, level));
+  return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, spec.cpu, spec.features,
+                                                                    options, Reloc::PIC_,
+                                                                    /*CM=*/std::nullopt, level));
 }
 
 /// Withdraws every licence to change a result.

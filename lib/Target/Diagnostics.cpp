@@ -54,8 +54,7 @@ static Diagnostic toDiagnostic(mlir::Diagnostic &source) {
   return result;
 }
 
-DiagnosticCollector::DiagnosticCollector(MLIRContext &context,
-                                         std::vector<Diagnostic> &diagnostics)
+DiagnosticCollector::DiagnosticCollector(MLIRContext &context, std::vector<Diagnostic> &diagnostics)
     : diagnostics(diagnostics), handler(&context, [&](mlir::Diagnostic &diagnostic) {
         diagnostics.push_back(toDiagnostic(diagnostic));
         return success();

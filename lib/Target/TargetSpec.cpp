@@ -21,9 +21,8 @@ namespace quadrille {
 bool TargetSpec::isHost() const { return StringRef(name).starts_with("host"); }
 
 bool TargetSpec::hasFeature(StringRef feature) const {
-  return llvm::any_of(llvm::split(features, ','), [&](StringRef item) {
-    return item.consume_front("+") && item == feature;
-  });
+  return llvm::any_of(llvm::split(features, ','),
+                      [&](StringRef item) { return item.consume_front("+") && item == feature; });
 }
 
 std::string TargetSpec::fingerprint() const {
@@ -64,8 +63,7 @@ static TargetSpec runningHost() {
   for (const auto &feature : sys::getHostCPUFeatures())
     features.push_back((Twine(feature.second ? "+" : "-") + feature.first()).str());
   llvm::sort(features);
-  return {"host", sys::getProcessTriple(), sys::getHostCPUName().str(),
-          joinFeatures(features)};
+  return {"host", sys::getProcessTriple(), sys::getHostCPUName().str(), joinFeatures(features)};
 }
 
 /// The features of a level are spelled out, with all that they imply, so that
@@ -132,18 +130,18 @@ struct NVIDIATarget {
 // the target: LLVM aborts on an intrinsic that the version lacks, and an older
 // driver cannot read a newer version.
 static constexpr NVIDIATarget nvidiaTargets[] = {
-    {"sm_80", "ptx70"},   {"sm_86", "ptx71"},   {"sm_89", "ptx81"},   {"sm_90", "ptx80"},
-    {"sm_90a", "ptx80"},  {"sm_100a", "ptx88"}, {"sm_103a", "ptx88"}, {"sm_120a", "ptx88"},
-    {"sm_121a", "ptx88"},
+    {"sm_80", "ptx70"},   {"sm_86", "ptx71"},   {"sm_89", "ptx81"},
+    {"sm_90", "ptx80"},   {"sm_90a", "ptx80"},  {"sm_100a", "ptx88"},
+    {"sm_103a", "ptx88"}, {"sm_120a", "ptx88"}, {"sm_121a", "ptx88"},
 };
 
 static Expected<TargetSpec> resolveNVIDIA(StringRef name) {
   const auto *target = llvm::find_if(nvidiaTargets, [&](auto &t) { return t.name == name; });
   if (target != std::end(nvidiaTargets))
-    return TargetSpec{name.str(), "nvptx64-nvidia-cuda", name.str(), (Twine("+") + target->ptx).str()};
-  return unknownTarget(name, llvm::join(llvm::map_range(nvidiaTargets,
-                                                        [](auto &t) { return t.name.str(); }),
-                                        ", "));
+    return TargetSpec{name.str(), "nvptx64-nvidia-cuda", name.str(),
+                      (Twine("+") + target->ptx).str()};
+  return unknownTarget(
+      name, llvm::join(llvm::map_range(nvidiaTargets, [](auto &t) { return t.name.str(); }), ", "));
 }
 
 static Expected<TargetSpec> resolveAMD(StringRef name) {

@@ -79,17 +79,17 @@ py::dict toDict(const QuadrilleCompileResult *result, bool text) {
     timings[toText(timing.phase)] = timing.seconds;
   }
   QuadrilleStringRef output = quadrilleCompileResultGetOutput(result);
-  return py::dict(
-      "failure"_a = failures[quadrilleCompileResultGetFailure(result)],
-      "diagnostics"_a = diagnosticsOf(result),
-      "output"_a = text ? py::object(toText(output)) : py::bytes(output.data, output.length),
-      "schedule"_a = toText(quadrilleCompileResultGetSchedule(result)), "metadata"_a = metadata,
-      "timings"_a = timings,
-      // What a dying process wrote need not be UTF-8.
-      "log"_a = py::bytes(toView(quadrilleCompileResultGetLog(result)))
-                    .attr("decode")("utf-8", "replace"),
-      "reproducer"_a = toText(quadrilleCompileResultGetReproducer(result)),
-      "cached"_a = quadrilleCompileResultWasCached(result));
+  return py::dict("failure"_a = failures[quadrilleCompileResultGetFailure(result)],
+                  "diagnostics"_a = diagnosticsOf(result),
+                  "output"_a =
+                      text ? py::object(toText(output)) : py::bytes(output.data, output.length),
+                  "schedule"_a = toText(quadrilleCompileResultGetSchedule(result)),
+                  "metadata"_a = metadata, "timings"_a = timings,
+                  // What a dying process wrote need not be UTF-8.
+                  "log"_a = py::bytes(toView(quadrilleCompileResultGetLog(result)))
+                                .attr("decode")("utf-8", "replace"),
+                  "reproducer"_a = toText(quadrilleCompileResultGetReproducer(result)),
+                  "cached"_a = quadrilleCompileResultWasCached(result));
 }
 
 class Compiler {
@@ -284,8 +284,8 @@ public:
 
   QuadrilleRunStatistics run(const py::args &objects) const {
     if (objects.size() != declarations.size())
-      throw py::value_error("expected " + std::to_string(declarations.size()) +
-                            " arguments, got " + std::to_string(objects.size()));
+      throw py::value_error("expected " + std::to_string(declarations.size()) + " arguments, got " +
+                            std::to_string(objects.size()));
     Call call(declarations, totalRank);
     for (size_t i = 0; i < declarations.size(); ++i)
       call.add(PyTuple_GET_ITEM(objects.ptr(), i));
@@ -356,8 +356,9 @@ Returns a dict; it raises nothing for a failed compilation:
     log: what the compiler printed. reproducer: path of a file, after a crash or a time-out.
     cached: whether this came from the disk cache.)")
       .def("warm_up", &Compiler::warmUp, "Starts a helper in the background.")
-      .def("statistics", &Compiler::statistics,
-           "dict of compilations, cache_hits, helpers_started, helpers_lost, helper_start_seconds.");
+      .def(
+          "statistics", &Compiler::statistics,
+          "dict of compilations, cache_hits, helpers_started, helpers_lost, helper_start_seconds.");
 }
 
 void bindProgram(py::module_ &module) {
@@ -368,17 +369,21 @@ Args:
     target: its target, a host; ValueError if this CPU lacks something of it.)")
       .def(py::init<const py::bytes &, const std::string &, const std::string &>(), "object"_a,
            "schedule"_a, "target"_a = "host")
-      .def("__call__", [](const Program &program, const py::args &args) { program.run(args); },
-           R"(Runs once: the function's arguments in order, then a buffer for each result.
+      .def(
+          "__call__", [](const Program &program, const py::args &args) { program.run(args); },
+          R"(Runs once: the function's arguments in order, then a buffer for each result.
 
 A buffer is a NumPy array, an object with the buffer protocol, or a tuple (address, sizes, strides in
 elements); an i64 is an int in [-2^63, 2^64), an f32 a float. ValueError for a wrong rank, element size
 or number, for a read-only result, and for what the program checks itself; then nothing was launched
 after the failing check. Large runs use all threads and release the GIL.)")
-      .def("run", [](const Program &program, const py::args &args) {
-             QuadrilleRunStatistics s = program.run(args);
-             return py::dict("workspace_bytes"_a = s.workspaceBytes, "launches"_a = s.launches);
-           }, "As a call; returns a dict of workspace_bytes and launches.")
+      .def(
+          "run",
+          [](const Program &program, const py::args &args) {
+            QuadrilleRunStatistics s = program.run(args);
+            return py::dict("workspace_bytes"_a = s.workspaceBytes, "launches"_a = s.launches);
+          },
+          "As a call; returns a dict of workspace_bytes and launches.")
       .def_property_readonly("arguments", &Program::arguments,
                              "list of {kind: buffer|i64|f32, out, rank, itemsize}.");
 }
@@ -389,12 +394,14 @@ void bindRuntime(py::module_ &module) {
   py::module_ runtime = module.def_submodule("runtime", "Compiling and running (libquadrille).");
   bindCompiler(runtime);
   bindProgram(runtime);
-  runtime.def("fingerprint", [] { return toText(quadrilleGetFingerprint()); },
-              "Version, build id and LLVM version of the compiler.");
+  runtime.def(
+      "fingerprint", [] { return toText(quadrilleGetFingerprint()); },
+      "Version, build id and LLVM version of the compiler.");
   runtime.def("resolve_target", &resolveTarget, "name"_a,
               "(CPU, features) of a target in LLVM's names; ValueError for an unknown one.");
-  runtime.def("check_runs_here", [](const std::string &n) { check(quadrilleCheckRunsHere(toRef(n))); },
-              "name"_a, "ValueError unless code for this host target runs on this machine.");
+  runtime.def(
+      "check_runs_here", [](const std::string &n) { check(quadrilleCheckRunsHere(toRef(n))); },
+      "name"_a, "ValueError unless code for this host target runs on this machine.");
   runtime.def("num_threads", &quadrilleGetNumThreads,
               "Threads of a large run: QUADRILLE_NUM_THREADS, else the CPUs of the process.");
 }

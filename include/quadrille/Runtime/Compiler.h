@@ -33,7 +33,7 @@ struct CompilerStatistics {
   uint64_t compilations = 0; ///< done by a helper, failed ones included
   uint64_t cacheHits = 0;
   uint64_t helpersStarted = 0;
-  uint64_t helpersLost = 0;     ///< crashed or timed out
+  uint64_t helpersLost = 0;      ///< crashed or timed out
   double helperStartSeconds = 0; ///< of the latest helper, start to ready
 };
 

@@ -50,8 +50,7 @@ public:
 /// but on the buffers in `slots`, do not depend on each other, and run with the
 /// floating-point environment at its default (rounding to nearest, subnormals
 /// kept).
-using HostKernel = void (*)(const uint64_t *slots, int64_t x0, int64_t x1, int64_t y0,
-                            int64_t y1);
+using HostKernel = void (*)(const uint64_t *slots, int64_t x0, int64_t x1, int64_t y0, int64_t y1);
 
 /// The CPU. Code is an ELF object; launches return when the work is done, on
 /// all threads of numThreads() if it is large.

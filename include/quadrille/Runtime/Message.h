@@ -8,8 +8,8 @@
 //
 // Requests and results are MessagePack maps (https://msgpack.org) with the
 // fields' names as keys: the same bytes on the helper's socket and in the disk
-// cache. Seconds keep the digits of a float. On the socket a message is a frame: its length as 8 bytes, little
-// endian, then the bytes.
+// cache. Seconds keep the digits of a float. On the socket a message is a frame:
+// its length as 8 bytes, little endian, then the bytes.
 //
 // A request can also be written as a text file that quad-opt reads too: the
 // module after a header of comments, one `// key: value` a line.

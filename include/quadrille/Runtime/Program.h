@@ -30,7 +30,9 @@ struct Argument {
     return {ArgumentKind::Buffer, static_cast<unsigned>(sizes.size()), data, sizes.data(),
             strides.data()};
   }
-  static Argument i64(int64_t value) { return {ArgumentKind::I64, 0, nullptr, nullptr, nullptr, value}; }
+  static Argument i64(int64_t value) {
+    return {ArgumentKind::I64, 0, nullptr, nullptr, nullptr, value};
+  }
   static Argument f32(float value) {
     return {ArgumentKind::F32, 0, nullptr, nullptr, nullptr, 0, value};
   }

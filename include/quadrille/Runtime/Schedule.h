@@ -100,9 +100,28 @@ struct KernelDecl {
 };
 
 enum class Opcode : uint8_t {
-  Const, Dim, Stride, Scalar,
-  Add, Sub, Mul, Div, Rem, CeilDiv, Min, Max, And, Or, Eq, Ne, Lt, Le,
-  Select, Alloc, Check, Launch,
+  Const,
+  Dim,
+  Stride,
+  Scalar,
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Rem,
+  CeilDiv,
+  Min,
+  Max,
+  And,
+  Or,
+  Eq,
+  Ne,
+  Lt,
+  Le,
+  Select,
+  Alloc,
+  Check,
+  Launch,
 };
 
 /// a, b, c: immediates or numbers of values, as in the grammar. Check: a is the
@@ -117,7 +136,7 @@ struct Instruction {
 struct Operand {
   bool isArgument = false; ///< number is of an argument, not of a value
   int64_t number = 0;
-  int64_t offset = -1;     ///< number of a value in bytes; -1: none
+  int64_t offset = -1; ///< number of a value in bytes; -1: none
 };
 
 struct Launch {

@@ -8,8 +8,8 @@
 #ifndef QUADRILLE_TARGET_DIAGNOSTICS_H
 #define QUADRILLE_TARGET_DIAGNOSTICS_H
 
-#include "quadrille/Target/Compile.h"
 #include "mlir/IR/Diagnostics.h"
+#include "quadrille/Target/Compile.h"
 
 namespace llvm {
 class LLVMContext;

@@ -43,7 +43,9 @@ protected:
     ASSERT_FALSE(sys::fs::setPermissions(options.helper, sys::fs::owner_all));
   }
   /// The real helper, which leaves its process number in a file.
-  void useTracedHelper() { useScript("echo $$ > " + path("pid") + "; exec " HELPER_PATH " \"$@\""); }
+  void useTracedHelper() {
+    useScript("echo $$ > " + path("pid") + "; exec " HELPER_PATH " \"$@\"");
+  }
   pid_t helperPid() { return std::atoi(read(path("pid")).c_str()); }
 
   std::string path(StringRef name) { return (directory + "/" + name).str(); }
@@ -60,7 +62,9 @@ void expectObject(const CompileResult &result) {
   EXPECT_TRUE(result.succeeded());
   for (const Diagnostic &diagnostic : result.diagnostics)
     ADD_FAILURE() << diagnostic.message;
-  EXPECT_TRUE(StringRef(result.output).starts_with("\x7f" "ELF"));
+  EXPECT_TRUE(StringRef(result.output)
+                  .starts_with("\x7f"
+                               "ELF"));
   EXPECT_TRUE(StringRef(result.schedule).starts_with("quadrille-schedule 1\n"));
 }
 
@@ -154,7 +158,9 @@ TEST_F(CompilerTest, reproducersReplay) {
     return std::system(command.c_str());
   };
   EXPECT_EQ(replay("ok.mlir"), 0);
-  EXPECT_TRUE(StringRef(read(path("out"))).starts_with("\x7f" "ELF"));
+  EXPECT_TRUE(StringRef(read(path("out")))
+                  .starts_with("\x7f"
+                               "ELF"));
   EXPECT_NE(replay("crash.mlir"), 0);
   EXPECT_TRUE(StringRef(read(path("err"))).contains("LLVM ERROR: "));
 }

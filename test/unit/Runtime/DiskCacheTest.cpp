@@ -131,8 +131,7 @@ TEST_F(DiskCacheTest, leavesNoTemporaryFiles) {
   DiskCache cache(directory.str().str(), 0);
   ASSERT_TRUE(cache.store("a", someResult()));
   std::error_code error;
-  for (sys::fs::directory_iterator i(directory, error), end; i != end && !error;
-       i.increment(error))
+  for (sys::fs::directory_iterator i(directory, error), end; i != end && !error; i.increment(error))
     EXPECT_FALSE(sys::path::filename(i->path()).contains("tmp")) << i->path();
 }
 

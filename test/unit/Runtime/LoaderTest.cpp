@@ -36,8 +36,8 @@ void expectSquares(const Program &program, float addend) {
   for (size_t i = 0; i < in.size(); ++i)
     in[i] = 0.1f * i;
   int64_t size = in.size(), stride = 1;
-  llvm::Error error = program.run({Argument::buffer(in.data(), size, stride),
-                                   Argument::f32(addend), Argument::buffer(out.data(), size, stride)});
+  llvm::Error error = program.run({Argument::buffer(in.data(), size, stride), Argument::f32(addend),
+                                   Argument::buffer(out.data(), size, stride)});
   ASSERT_FALSE(static_cast<bool>(error)) << toString(std::move(error));
   for (size_t i = 0; i < in.size(); ++i) {
     // The product is rounded by itself: this file is compiled without
@@ -77,8 +77,9 @@ TEST(Loader, refusesWhatItCannotLoad) {
   CompileResult result = compileHere(test::squareRequest());
   EXPECT_NE(loadError("not an object", result.schedule), "success");
   EXPECT_NE(loadError("", result.schedule), "success");
-  EXPECT_NE(loadError(StringRef(result.output).drop_back(result.output.size() / 2),
-                      result.schedule), "success");
+  EXPECT_NE(
+      loadError(StringRef(result.output).drop_back(result.output.size() / 2), result.schedule),
+      "success");
   EXPECT_TRUE(StringRef(loadError(result.output, "quadrille-schedule 1\nkernel missing\n"))
                   .contains("missing"));
   EXPECT_TRUE(StringRef(loadError(result.output, result.schedule, "sm_90a"))

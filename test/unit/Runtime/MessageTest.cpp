@@ -33,7 +33,9 @@ CompileResult someResult() {
   error.column = 70000;
   error.notes = {note};
   result.diagnostics = {error};
-  result.output = std::string("\0\xff\x7f" "ELF", 6);
+  result.output = std::string("\0\xff\x7f"
+                              "ELF",
+                              6);
   result.schedule = "quadrille-schedule 1\n";
   result.metadata = {{"kernels", "[]"}};
   result.timings = {{"parse", 0.25}, {"codegen", 1e-9}};
@@ -98,7 +100,9 @@ protected:
     close(ends[0]);
     close(ends[1]);
   }
-  static Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::milliseconds(50); }
+  static Deadline soon() {
+    return std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  }
 
   int ends[2];
 };

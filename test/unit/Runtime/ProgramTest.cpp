@@ -112,14 +112,18 @@ struct Operation {
 TEST_F(ProgramTest, arithmetic) {
   const int64_t lowest = INT64_MIN, highest = INT64_MAX;
   const Operation operations[] = {
-      {"add", 2, 3, 5},      {"add", highest, 1, lowest}, {"sub", 2, 3, -1},
-      {"mul", -4, 3, -12},   {"div", 7, 2, 3},            {"div", -7, 2, -3},
-      {"rem", 7, 4, 3},      {"rem", -7, 4, -3},          {"ceildiv", 7, 2, 4},
-      {"ceildiv", 8, 2, 4},  {"ceildiv", -7, 2, -3},      {"ceildiv", 0, 5, 0},
-      {"ceildiv", -7, -2, 4}, {"min", -1, 3, -1},         {"max", -1, 3, 3},
-      {"and", 6, 3, 2},      {"or", 6, 3, 7},             {"eq", 4, 4, 1},
-      {"eq", 4, 5, 0},       {"ne", 4, 5, 1},             {"lt", -1, 0, 1},
-      {"lt", 0, 0, 0},       {"le", 0, 0, 1},             {"le", 1, 0, 0},
+      {"add", 2, 3, 5},       {"add", highest, 1, lowest},
+      {"sub", 2, 3, -1},      {"mul", -4, 3, -12},
+      {"div", 7, 2, 3},       {"div", -7, 2, -3},
+      {"rem", 7, 4, 3},       {"rem", -7, 4, -3},
+      {"ceildiv", 7, 2, 4},   {"ceildiv", 8, 2, 4},
+      {"ceildiv", -7, 2, -3}, {"ceildiv", 0, 5, 0},
+      {"ceildiv", -7, -2, 4}, {"min", -1, 3, -1},
+      {"max", -1, 3, 3},      {"and", 6, 3, 2},
+      {"or", 6, 3, 7},        {"eq", 4, 4, 1},
+      {"eq", 4, 5, 0},        {"ne", 4, 5, 1},
+      {"lt", -1, 0, 1},       {"lt", 0, 0, 0},
+      {"le", 0, 0, 1},        {"le", 1, 0, 0},
   };
   for (const Operation &operation : operations) {
     auto program = make("arg i64\narg i64\narg buffer rank=1 itemsize=8 out\nkernel copy\n"
@@ -138,8 +142,8 @@ TEST_F(ProgramTest, arithmetic) {
 
 TEST_F(ProgramTest, divisionErrors) {
   for (const char *name : {"div", "rem", "ceildiv"}) {
-    auto program = make("arg i64\narg i64\n%0 = scalar 0\n%1 = scalar 1\n%2 = " +
-                        std::string(name) + " %0 %1\n");
+    auto program = make(
+        "arg i64\narg i64\n%0 = scalar 0\n%1 = scalar 1\n%2 = " + std::string(name) + " %0 %1\n");
     EXPECT_TRUE(StringRef(messageOf(program->run({Argument::i64(3), Argument::i64(0)})))
                     .starts_with("division of 3 by 0"));
     EXPECT_TRUE(StringRef(messageOf(program->run({Argument::i64(INT64_MIN), Argument::i64(-1)})))
@@ -265,8 +269,7 @@ TEST_F(ProgramTest, runsInTheChildOfAFork) {
 
 TEST_F(ProgramTest, floatingPointEnvironment) {
   for (const char *cost : {"1", "1000000"}) { // inline, and on the pool
-    auto program = make("arg buffer rank=1 itemsize=1 out\nkernel probe cost=" +
-                        std::string(cost) +
+    auto program = make("arg buffer rank=1 itemsize=1 out\nkernel probe cost=" + std::string(cost) +
                         "\n%0 = dim 0 0\n%1 = const 1\nlaunch probe %0 %1 @0\n");
     std::fenv_t saved;
     std::fegetenv(&saved);
