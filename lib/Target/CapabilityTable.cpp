@@ -72,11 +72,11 @@ static Capability host(std::string_view name, std::string_view description, unsi
           {fma("fma.f32", 1)}, {}};
 }
 
-static Capability hostVNNI() {
-  Capability result =
-      host("host:avx512vnni", "x86-64 with AVX-512 and VNNI (8-bit dot products)", 16);
-  // Four multiply-adds in each 32-bit lane.
-  result.mma.insert(result.mma.begin(), {"vpdpbusd", types({"s8"}), 1, 16, 4, 4, kS32});
+/// A host with 8-bit dot products: `rate` multiply-adds in each 32-bit lane.
+static Capability hostWithBytes(std::string_view name, std::string_view description,
+                                unsigned lanes, std::string_view instruction, double rate) {
+  Capability result = host(name, description, lanes);
+  result.mma.insert(result.mma.begin(), {instruction, types({"s8"}), 1, lanes, 4, rate, kS32});
   return result;
 }
 
@@ -311,9 +311,11 @@ static Capability gfx1250() {
 const std::vector<Capability> &target::capabilities() {
   static const std::vector<Capability> table = {
       host("host:sse4", "x86-64 with SSE4.2 (x86-64-v2)", 4),
-      host("host:avx2", "x86-64 with AVX2 and FMA (x86-64-v3)", 8),
-      host("host:avx512", "x86-64 with AVX-512 (x86-64-v4)", 16),
-      hostVNNI(),
+      // Two instructions for four products: multiply pairs, add in 16 bits.
+      hostWithBytes("host:avx2", "x86-64 with AVX2 and FMA (x86-64-v3)", 8, "vpmaddubsw", 2),
+      hostWithBytes("host:avx512", "x86-64 with AVX-512 (x86-64-v4)", 16, "vpmaddubsw", 2),
+      hostWithBytes("host:avx512vnni", "x86-64 with AVX-512 and VNNI (8-bit dot products)", 16,
+                    "vpdpbusd", 4),
       sm80(),
       sm89(),
       sm90a(),
