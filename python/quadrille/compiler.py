@@ -143,7 +143,10 @@ def compile_module(text: str, target: str, stage: str) -> Compiled:
 
 def _diagnostic(entry: dict) -> Diagnostic:
     where = Location(entry["file"], entry["line"], max(entry["column"], 1)) if entry["file"] else None
-    return Diagnostic(entry["severity"], entry["message"], where, tuple(note["message"] for note in entry["notes"]))
+    # MLIR appends the whole operation to its errors; the user wrote a line of Python.
+    notes = (note["message"] for note in entry["notes"])
+    notes = tuple(note for note in notes if not note.startswith("see current operation"))
+    return Diagnostic(entry["severity"], entry["message"], where, notes)
 
 
 def _error(result: dict, diagnostics, text: str, target: str) -> Exception:
@@ -158,6 +161,5 @@ def _error(result: dict, diagnostics, text: str, target: str) -> Exception:
         f"for {target}: {message}",
         diagnostics=errors + [d for d in diagnostics if d.severity != "error"],
         module=text,
-        instead="; ".join(errors[0].notes) if errors else "",
         where=errors[0].where if errors else None,
     )

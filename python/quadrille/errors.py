@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _PACKAGE = __name__.rpartition(".")[0]
+_NOT_THE_USERS = (_PACKAGE, "dataclasses")
 
 
 class Location(NamedTuple):
@@ -43,11 +44,17 @@ def caller() -> Location | None:
     Subpackages (demo, bench) count as users.
     """
     frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").rpartition(".")[0] == _PACKAGE:
+    while frame is not None and _package_of(frame) in _NOT_THE_USERS:
         frame = frame.f_back
     if frame is None:
         return None
     return location_in(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+
+def _package_of(frame) -> str:
+    """The package of the module that the frame runs, or the module itself at top level."""
+    name = frame.f_globals.get("__name__", "")
+    return name.rpartition(".")[0] or name
 
 
 def location_in(code, instruction: int, line: int) -> Location:
@@ -140,4 +147,5 @@ class CompileError(QuadrilleError, RuntimeError):
         self.module = module
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *(str(d) for d in self.diagnostics[1:])])
+        notes = [f"  note: {note}" for d in self.diagnostics[:1] for note in d.notes]
+        return "\n".join([super().__str__(), *notes, *(str(d) for d in self.diagnostics[1:])])

@@ -86,14 +86,18 @@ def _vector(graph: Graph, value, length, dtypes_: tuple[DType, ...], what: str, 
     return value._value
 
 
+def _check_integer(value, what: str) -> None:
+    """DTypeError unless a Python or NumPy integer, or a traced one."""
+    traced = isinstance(value, TracedScalar) and value._value.type is I64
+    if not traced and (isinstance(value, Traced) or not hasattr(value, "__index__")):
+        raise DTypeError(f"{what} is {value!r}", instead="an integer")
+
+
 def _integer(graph: Graph, value, what: str) -> Value:
     """A 64-bit run-time integer: traced, or a Python int known while tracing."""
-    if isinstance(value, TracedScalar) and value._value.type is I64:
+    if isinstance(value, TracedScalar):
         return value._value
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise DTypeError(f"{what} is {value!r}", instead="an integer") from None
+    number = operator.index(value)
     return graph.scalar((what, number), I64, what, lambda leaves: number)
 
 
@@ -221,6 +225,7 @@ def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, amax, pad: bool, in
             f"{fmt.name} has blocks of {fmt.block_rows} rows, which serve both axes; an RHT belongs to one",
             instead="rht=None, or a format whose blocks have one row",
         )
+    _check_integer(index_base, "index_base")
     multiple = _native.stored_multiple(fmt, rht)
     if not pad:
         why = f"an RHT of size at most {fmt.block}" if multiple > fmt.block else "a format with a block"

@@ -178,6 +178,11 @@ def array_spec(value, what: str) -> ArraySpec:
     return ArraySpec(dtype, shape, _unit_stride(array))
 
 
+def _with_shape(value):
+    """The array as a leaf: of NumPy or torch as it is, of other libraries its view."""
+    return value if arrays.is_torch(value) else arrays.view(value)
+
+
 class Abstraction:
     """Specs of the values of one call. Equal transforms and same keys get equal numbers."""
 
@@ -206,8 +211,8 @@ class Abstraction:
             self.leaves.append(int(value))
             return ScalarSpec("i64")
         if arrays.is_array(value):
-            self.leaves.append(value)
-            return array_spec(value, what)
+            self.leaves.append(_with_shape(value))
+            return array_spec(self.leaves[-1], what)
         return self._tree(value, what)
 
     def _tree(self, value, what: str):
@@ -318,8 +323,8 @@ def _exact_other(value, leaves):
     if isinstance(value, np.integer):
         return _exact_integer(value, leaves)
     if arrays.is_array(value):
-        view = arrays.view(value)
-        leaves.append(value)
+        leaves.append(_with_shape(value))
+        view = arrays.view(leaves[-1])
         return type(value), view.dtype, view.shape, view.strides
     children = children_of(value)
     if children is not None:

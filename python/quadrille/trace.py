@@ -273,7 +273,6 @@ def _signed(value: int) -> int:
 class Traced:
     """Base of traced values: what Python may not ask of them."""
 
-    __array_ufunc__ = None
     __hash__ = object.__hash__
 
     def __init__(self, graph: Graph, value: Value):
@@ -303,6 +302,8 @@ class Traced:
 
     def __array__(self, *_, **__):
         self._refuse("a NumPy function on", "Quadrille's operations; NumPy's before or after the traced function")
+
+    __array_ufunc__ = __array_function__ = __array__
 
     def _compare(self, _):
         self._refuse("comparison of", "comparison of the results outside of the traced function")
