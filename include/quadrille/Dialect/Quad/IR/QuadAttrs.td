@@ -42,7 +42,7 @@ def GridAttr : QuadAttr<"Grid", "grid"> {
 
     ```mlir
     #uniform = #quad.grid<e1m2>
-    #nf4ish = #quad.grid<lut<"ternary", [-1.0, 0.0, 1.0], qmax = 1.0>>
+    #ternary = #quad.grid<lut<"ternary", [-1.0, 0.0, 1.0], qmax = 1.0>>
     ```
     Source: docs/numerics.md, "Grids"; OCP Microscaling Formats (MX) v1.0 for e2m1.
   }];
