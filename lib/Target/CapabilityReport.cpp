@@ -37,7 +37,8 @@ static std::string parenthesized(unsigned number) {
 std::string target::describe(const CarrierChoice &choice) {
   if (choice.refused())
     return "refused";
-  const OperandPlan &plan = choice.a;
+  // A plain operand says nothing; the other one does.
+  const OperandPlan &plan = choice.a.application == ScaleApplication::None ? choice.b : choice.a;
   std::string text(plan.carrier->name);
   text += ' ';
   text += scaleApplicationName(plan.application);

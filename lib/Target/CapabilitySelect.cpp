@@ -334,6 +334,8 @@ private:
                           : "carrier " + std::string(options.carrier) + " of " +
                                 std::string(target.name);
     why += options.carrier.empty() ? " holds the operands exactly" : " does not serve";
+    if (options.minimumRate > 0)
+      why += " at " + number(options.minimumRate) + "x or more";
     if (!options.carrier.empty() && reasons.empty())
       why += "; the target has no such carrier";
     choice.rejected = rejections();

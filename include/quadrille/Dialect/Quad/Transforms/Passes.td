@@ -75,13 +75,49 @@ def QuadFormKernels : Pass<"quad-form-kernels", "::mlir::ModuleOp"> {
     %r, %c = quad.launch @f_quantize_pair(%x) : (tensor<?x64xbf16>) -> (!row, !column)
     ```
     Preconditions: `quad-fuse` and `quad-insert-amax` have run. A merged
-    quantization's operands are available where the first one stands.
+    quantization's operands are available where the first one stands, and a tile with
+    whole blocks (and transforms) of both axes has at most `max-tile` elements; a
+    remark says where that keeps two apart.
 
     Numeric effect: none.
   }];
-  let options = [Option<"merge", "merge", "bool", "true",
-                        "Let quantizations of one input share a kernel">];
+  let options = [
+    Option<"merge", "merge", "bool", "true", "Let quantizations of one input share a kernel">,
+    Option<"maxTile", "max-tile", "int64_t", "1024",
+           "Elements of the largest tile that holds whole blocks of both axes: registers "
+           "of one core hold not much more">
+  ];
   let dependentDialects = ["::quadrille::quad::QuadDialect"];
+}
+
+def QuadSelectCarrier : Pass<"quad-select-carrier"> {
+  let summary = "Choose each product's matrix instruction, or refuse";
+  let description = [{
+    Purpose: a `quad.matmul` runs on the fastest matrix instruction of the target whose
+    operand type, the carrier, holds code or code times scale exactly. That is
+    proved by enumeration of encoded bits (docs/carriers.md). The choice is recorded as the
+    attribute `quad.carrier` and told in a remark; where nothing is exact or fast enough, the
+    error says what each carrier lacks and which formats would work.
+
+    ```mlir
+    // before
+    %y = quad.matmul %q, %w : !mxuf4_row, !mxuf4_column -> tensor<?x?xf32>
+    // after, target = sm_90a
+    %y = quad.matmul %q, %w {quad.carrier = {instruction = "wgmma.m64nNk32.f8",
+           lhs = {carrier = "e5m2", scales = "folded-exponent"},
+           promote = 128 : i64, rhs = {carrier = "e5m2", scales = "folded-exponent"}}}
+           : !mxuf4_row, !mxuf4_column -> tensor<?x?xf32>
+    ```
+    Preconditions: none. A program without products may have any target.
+
+    Numeric effect: none on the operands, unless the operation says `exact = false`; the
+    order and width of accumulation are those of the instruction.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"host\"", "Name of the target">,
+    Option<"minimumRate", "minimum-rate", "double", "0",
+           "Refuse what runs at less than this multiple of the target's bf16 rate">
+  ];
 }
 
 #endif // QUADRILLE_DIALECT_QUAD_TRANSFORMS_PASSES_TD
