@@ -371,6 +371,14 @@ def LaunchOp : QuadOp<"launch", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
 def YieldOp : QuadOp<"yield", [
     Pure, Terminator, ReturnLike, ParentOneOf<["ScaleRuleOp", "KernelOp"]>]> {
   let summary = "Results of a scale rule or a kernel";
+  let description = [{
+    Ends the body of a `quad.scale_rule` or a `quad.kernel`; types and number of its
+    operands are those of the signature's results.
+
+    ```mlir
+    quad.yield %scale : tensor<f32>
+    ```
+  }];
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
 }
