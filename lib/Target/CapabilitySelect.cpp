@@ -182,6 +182,11 @@ unsigned kBlockOf(const Operand &operand, const OperandPlan &plan) {
   return operand.format->levels[plan.foldedLevels].block.cols;
 }
 
+/// True if sums are floats of fewer bits than f32; integer sums are exact.
+bool roundsSums(const MmaEntry &mma) {
+  return !mma.operands.front()->isInteger && mma.accumulatorBits < 24;
+}
+
 /// Bits that the largest carrier value of an operand has, in units of the smallest.
 unsigned valueBits(const Operand &operand, const OperandPlan &plan, const MmaEntry &mma) {
   FoldProof proof =
@@ -292,7 +297,7 @@ private:
       return note(carrierA, forA.whyNot);
     if (forB.plans.empty())
       return note(carrierB, forB.whyNot);
-    if (options.accumulation == Accumulation::F32 && mma.accumulatorBits < 24)
+    if (options.accumulation == Accumulation::F32 && roundsSums(mma))
       return note(carrierA, "sums keep " + std::to_string(mma.accumulatorBits) +
                                 " bits, f32 was asked for");
     for (const OperandPlan &planA : forA.plans)
@@ -318,7 +323,7 @@ private:
     choice.b = best.b;
     choice.kBlock = best.kBlock;
     choice.rate = best.rate;
-    choice.promote = best.mma->accumulatorBits < 24 && !best.kBlock &&
+    choice.promote = roundsSums(*best.mma) && !best.kBlock &&
                      options.accumulation != Accumulation::Fast;
     choice.why = explain();
     choice.rejected = rejections();

@@ -59,8 +59,9 @@ static std::vector<const CarrierType *> types(std::initializer_list<std::string_
   return result;
 }
 
-// Accumulators that are not f32.
-static constexpr unsigned kS32 = 31, kHopperFp8 = 14;
+// Accumulators that are not f32. The host's engine reads an integer sum as the
+// mantissa of a float, which leaves 22 bits and the sign.
+static constexpr unsigned kS32 = 31, kHopperFp8 = 14, kHostS32 = 22;
 
 // The plain vector unit as a 1 x 1 x 1 matrix instruction: the last resort.
 static MmaEntry fma(std::string_view name, double rate) {
@@ -76,7 +77,7 @@ static Capability host(std::string_view name, std::string_view description, unsi
 static Capability hostWithBytes(std::string_view name, std::string_view description,
                                 unsigned lanes, std::string_view instruction, double rate) {
   Capability result = host(name, description, lanes);
-  result.mma.insert(result.mma.begin(), {instruction, types({"s8"}), 1, lanes, 4, rate, kS32});
+  result.mma.insert(result.mma.begin(), {instruction, types({"s8"}), 1, lanes, 4, rate, kHostS32});
   return result;
 }
 

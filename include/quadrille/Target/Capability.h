@@ -59,7 +59,8 @@ struct MmaEntry {
   /// throughput (host: of its f32 FMA). From vendors' tables of dense peaks;
   /// docs/carriers.md lists the sources.
   double rate;
-  /// Bits of a sum that are kept: 24 is f32, 31 is s32. fp8 on Hopper keeps 14.
+  /// Bits of a sum that are kept: 24 is f32, 31 is s32; fp8 on Hopper keeps 14.
+  /// Sums of integers may not need more; sums of floats are rounded.
   unsigned accumulatorBits = 24;
   /// If it takes block scales: their type and how many k share one.
   std::optional<ScaleType> scaleType = std::nullopt;

@@ -23,7 +23,7 @@ TEST(CarrierType, HoldsExactlyTheEncodedValues) {
   for (const CarrierType &type : carrierTypes()) {
     if (type.storageBits > 16)
       continue;
-    std::set<double> values = magnitudes(std::string(type.name));
+    const std::set<double> &values = magnitudes(std::string(type.name));
     ASSERT_FALSE(values.empty()) << type.name;
     EXPECT_EQ(*values.rbegin(), type.maxFinite) << type.name;
     for (double value : values) {
@@ -86,7 +86,7 @@ TEST(Capability, EveryTargetIsWellFormed) {
         EXPECT_EQ(entry.k % entry.scaleBlock, 0u) << entry.name;
       }
       for (const CarrierType *type : entry.operands)
-        EXPECT_EQ(type->isInteger, entry.accumulatorBits == 31) << entry.name;
+        EXPECT_EQ(type->isInteger, entry.operands[0]->isInteger) << entry.name;
       lastResort |= entry.takes(lookupCarrierType("f32"));
     }
     EXPECT_TRUE(lastResort) << target.name;

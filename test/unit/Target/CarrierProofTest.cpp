@@ -84,7 +84,7 @@ struct Count {
 /// Enumerates code x the innermost scale against the decoded carrier, with
 /// scale bytes from `low` to `high`.
 Count enumerate(const Format &f, uint32_t low, uint32_t high, const char *carrierName) {
-  std::set<double> values = magnitudes(carrierName);
+  const std::set<double> &values = magnitudes(carrierName);
   Count count;
   for (uint32_t bits = low; bits <= high; ++bits)
     for (float code : f.grid.values) {
@@ -152,7 +152,7 @@ TEST(FoldProof, ScalesOfFiveBitsFoldIntoBf16AndSixDoNot) {
 
 TEST(FoldProof, FiveBitScalesMatchEnumeration) {
   const Format &f = format("UFP4_B");
-  std::set<double> values = magnitudes("bf16");
+  const std::set<double> &values = magnitudes("bf16");
   uint64_t products = 0;
   for (uint32_t scale : producibleScales(f, 0)) {
     EXPECT_EQ(scale & 7, 0u); // 8 - 5 bits are zero

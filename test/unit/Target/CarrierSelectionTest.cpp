@@ -99,7 +99,7 @@ TEST(CarrierSelection, EveryCell) {
 
 /// Checks with separately decoded carriers that an operand's plan loses no bit.
 void expectExact(const Format &f, const OperandPlan &plan, const std::string &where) {
-  std::set<double> values = magnitudes(std::string(plan.carrier->name));
+  const std::set<double> &values = magnitudes(std::string(plan.carrier->name));
   auto held = [&](double value) {
     return values.empty() ? double(float(value)) == value // f32
                           : values.count(std::fabs(value)) == 1;
@@ -250,13 +250,22 @@ TEST(CarrierSelection, LongBlocksOfIntegersUseFourBits) {
 }
 
 TEST(CarrierSelection, IntegerSumsMustFitTheAccumulator) {
-  // 127 * 127 * 2^18 needs 32 bits or more.
   Format f = format("MXINT4");
   f.grid = {GridKind::LUT, "wide", {-127, 0, 1, 127}, 127};
-  f.levels[0] = {{1, 1 << 18}, ScaleType::F32};
-  EXPECT_NE(selectCarrier(target("host:avx512vnni"), f, f).a.carrier->name, "s8");
-  f.levels[0].block.cols = 1 << 16;
-  EXPECT_EQ(selectCarrier(target("host:avx512vnni"), f, f).a.carrier->name, "s8");
+  const Capability &vnni = target("host:avx512vnni"), &ampere = target("sm_80");
+  f.levels[0] = {{1, 1 << 8}, ScaleType::F32}; // 22 bits, and the sign
+  EXPECT_EQ(selectCarrier(vnni, f, f).a.carrier->name, "s8");
+  f.levels[0].block.cols = 1 << 9;
+  EXPECT_NE(selectCarrier(vnni, f, f).a.carrier->name, "s8");
+  EXPECT_EQ(selectCarrier(ampere, f, f).a.carrier->name, "s8");
+  f.levels[0].block.cols = 1 << 18; // 32 bits
+  EXPECT_NE(selectCarrier(ampere, f, f).a.carrier->name, "s8");
+}
+
+TEST(CarrierSelection, IntegerSumsAreExactEnoughForF32) {
+  CarrierChoice choice = select("host:avx512vnni", "MXUF4", {.accumulation = Accumulation::F32});
+  EXPECT_EQ(describe(choice), "s8 per-k-block(32) 2.67x");
+  EXPECT_FALSE(choice.promote);
 }
 
 TEST(CarrierSelection, UncutBf16ScalesNeedTf32) {

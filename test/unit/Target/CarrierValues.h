@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 
@@ -30,8 +31,7 @@ inline std::set<double> decodeAll(int exponentBits, int mantissaBits, int bias, 
   return values;
 }
 
-/// The magnitudes of a carrier of at most 16 bits.
-inline std::set<double> magnitudes(const std::string &name) {
+inline std::set<double> decodeCarrier(const std::string &name) {
   if (name == "s4" || name == "s8") {
     std::set<double> values;
     for (int i = 0; i <= (name == "s4" ? 7 : 127); ++i)
@@ -57,6 +57,15 @@ inline std::set<double> magnitudes(const std::string &name) {
   if (name == "bf16")
     return decodeAll(8, 7, 127, 128);
   return {};
+}
+
+/// The magnitudes of a carrier of at most 16 bits; empty for wider ones.
+inline const std::set<double> &magnitudes(const std::string &name) {
+  static std::map<std::string, std::set<double>> known;
+  auto [it, isNew] = known.try_emplace(name);
+  if (isNew)
+    it->second = decodeCarrier(name);
+  return it->second;
 }
 
 } // namespace quadrille::target
