@@ -1,0 +1,239 @@
+// RUN: quad-opt %s --split-input-file --verify-diagnostics
+
+// Tiles and layouts.
+
+// expected-error @+1 {{layout bases must not be negative, got -1}}
+func.func @negative(%v: tensor<4xf32, #tile.layout<reg = [1, -1], lane = [], warp = []>>)
+
+// -----
+
+func.func @size(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{needs tiles whose sizes are powers of two, got 'tensor<3x4xf32>'}}
+  %0 = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @beyond(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{has a layout with a basis beyond the last element of}}
+  %0 = tile.load %p[%n] bounds(%n) strides(%n) : !llvm.ptr -> tensor<4xf32, #tile.layout<reg = [1], lane = [4], warp = []>>
+  return
+}
+
+// -----
+
+// Programs and memory.
+
+func.func @grid() {
+  // expected-error @+1 {{attribute 'dim' failed to satisfy constraint}}
+  %0 = tile.program_id 2
+  return
+}
+
+// -----
+
+func.func @load_rank(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{needs an offset, a bound and a stride for each of the tile's 2 dimensions}}
+  %0 = tile.load %p[%n, %n] bounds(%n) strides(%n, %n) : !llvm.ptr -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @store_rank(%p: !llvm.ptr, %n: i64, %v: tensor<4xf32>) {
+  // expected-error @+1 {{needs an offset, a bound and a stride for each of the tile's 1 dimensions}}
+  tile.store %v, %p[%n, %n] bounds(%n, %n) strides(%n, %n) : tensor<4xf32>, !llvm.ptr
+  return
+}
+
+// -----
+
+func.func @alignment(%p: !llvm.ptr, %n: i64) {
+  // expected-error @+1 {{needs an alignment that is a power of two}}
+  %0 = tile.load %p[%n] bounds(%n) strides(%n) {alignment = 12 : i64} : !llvm.ptr -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// Shape.
+
+func.func @reshape_count(%v: tensor<16xf32>) {
+  // expected-error @+1 {{must keep the number of elements}}
+  %0 = tile.reshape %v : tensor<16xf32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+#a = #tile.layout<reg = [1], lane = [2], warp = []>
+#b = #tile.layout<reg = [2], lane = [1], warp = []>
+func.func @reshape_layout(%v: tensor<4xf32, #a>) {
+  // expected-error @+1 {{must have the result type 'tensor<2x2xf32, #tile.layout<reg = [1], lane = [2], warp = []>>'}}
+  %0 = tile.reshape %v : tensor<4xf32, #a> -> tensor<2x2xf32, #b>
+  return
+}
+
+// -----
+
+func.func @transpose_rank(%v: tensor<2x2x2xf32>) {
+  // expected-error @+1 {{needs a two-dimensional tile, got 'tensor<2x2x2xf32>'}}
+  %0 = tile.transpose %v : tensor<2x2x2xf32> -> tensor<2x2x2xf32>
+  return
+}
+
+// -----
+
+// Columns, once in registers, are rows.
+#a = #tile.layout<reg = [1], lane = [2, 4], warp = []>
+func.func @transpose_layout(%v: tensor<4x2xf32, #a>) {
+  // expected-error @+1 {{must have the result type 'tensor<2x4xf32, #tile.layout<reg = [4], lane = [1, 2], warp = []>>'}}
+  %0 = tile.transpose %v : tensor<4x2xf32, #a> -> tensor<2x4xf32, #a>
+  return
+}
+
+// -----
+
+func.func @broadcast_rank(%v: tensor<4xf32>) {
+  // expected-error @+1 {{must keep the rank}}
+  %0 = tile.broadcast %v : tensor<4xf32> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @broadcast_size(%v: tensor<1x2xf32>) {
+  // expected-error @+1 {{can repeat only dimensions of size 1, but dimension 1 has size 2}}
+  %0 = tile.broadcast %v : tensor<1x2xf32> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+#result = #tile.layout<reg = [1], lane = [2], warp = []>
+#other = #tile.layout<reg = [], lane = [1], warp = []>
+func.func @broadcast_layout(%v: tensor<1x2xf32, #other>) {
+  // expected-error @+1 {{needs a source of type 'tensor<1x2xf32, #tile.layout<reg = [1], lane = [0], warp = []>>'}}
+  %0 = tile.broadcast %v : tensor<1x2xf32, #other> -> tensor<2x2xf32, #result>
+  return
+}
+
+// -----
+
+func.func @iota_dim() {
+  // expected-error @+1 {{has no dimension 1 in 'tensor<4xi32>'}}
+  %0 = tile.iota 1 : tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @convert_shape(%v: tensor<4x4xf32>) {
+  // expected-error @+1 {{requires the same shape for all operands and results}}
+  %0 = tile.convert_layout %v : tensor<4x4xf32> -> tensor<16xf32>
+  return
+}
+
+// -----
+
+// Across elements.
+
+func.func @reduce_dim(%v: tensor<4xf32>) {
+  // expected-error @+1 {{cannot reduce dimension 1 of 'tensor<4xf32>'}}
+  %0 = tile.reduce addf %v dims = [1] : tensor<4xf32> -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @reduce_floats(%v: tensor<4xf32>) {
+  // expected-error @+1 {{cannot combine elements of type 'f32' by maxui}}
+  %0 = tile.reduce maxui %v dims = [0] : tensor<4xf32> -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @reduce_integers(%v: tensor<4xi32>) {
+  // expected-error @+1 {{cannot combine elements of type 'i32' by addf}}
+  %0 = tile.reduce addf %v dims = [0] : tensor<4xi32> -> tensor<1xi32>
+  return
+}
+
+// -----
+
+#a = #tile.layout<reg = [1], lane = [2, 4], warp = []>
+#other = #tile.layout<reg = [1], lane = [1, 2], warp = []>
+func.func @reduce_layout(%v: tensor<4x2xf32, #a>) {
+  // expected-error @+1 {{must have the result type 'tensor<4x1xf32, #tile.layout<reg = [], lane = [1, 2], warp = []>>'}}
+  %0 = tile.reduce addf %v dims = [1] : tensor<4x2xf32, #a> -> tensor<4x1xf32, #other>
+  return
+}
+
+// -----
+
+func.func @pack_count(%c: tensor<4xi32>) {
+  // expected-error @+1 {{needs a multiple of 8 codes in a row, got 'tensor<4xi32>'}}
+  %0 = tile.pack %c : tensor<4xi32> -> tensor<1xi32>
+  return
+}
+
+// -----
+
+#spread = #tile.layout<reg = [1, 2], lane = [4, 8], warp = []>
+#words = #tile.layout<reg = [], lane = [0, 1], warp = []>
+func.func @pack_lanes(%c: tensor<16xi32, #spread>) {
+  // expected-error @+1 {{needs the eight codes of a word in registers of one lane}}
+  %0 = tile.pack %c : tensor<16xi32, #spread> -> tensor<2xi32, #words>
+  return
+}
+
+// -----
+
+#codes = #tile.layout<reg = [1, 2, 4], lane = [8, 16], warp = []>
+func.func @unpack_words(%w: tensor<4xi32, #tile.layout<reg = [1, 2], lane = [], warp = []>>) {
+  // expected-error @+1 {{needs words of type 'tensor<4xi32, #tile.layout<reg = [], lane = [1, 2], warp = []>>'}}
+  %0 = tile.unpack %w : tensor<4xi32, #tile.layout<reg = [1, 2], lane = [], warp = []>> -> tensor<32xi32, #codes>
+  return
+}
+
+// -----
+
+func.func @lookup_table(%i: tensor<4xi32>) {
+  // expected-error @+1 {{needs a table of 1 to 16 values}}
+  %0 = tile.lookup %i, [] : tensor<4xi32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @lookup_shape(%i: tensor<4xi32>) {
+  // expected-error @+1 {{needs a result shaped and laid out as its indices}}
+  %0 = tile.lookup %i, [1.0] : tensor<4xi32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @random_bits(%k: i64) {
+  // expected-error @+1 {{needs 4, 8 or 16 bits, got 32}}
+  %0 = tile.random %k, %k at(%k, %k) of %k bits = 32 rounds = 7 stream = 0 : tensor<4x32xi32>
+  return
+}
+
+// -----
+
+func.func @random_rounds(%k: i64) {
+  // expected-error @+1 {{needs 7 or 10 rounds, got 8}}
+  %0 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 8 stream = 0 : tensor<4x32xi32>
+  return
+}
+
+// -----
+
+func.func @random_shape(%k: i64) {
+  // expected-error @+1 {{needs a two-dimensional tile with a multiple of 16 columns, got 'tensor<4x8xi32>'}}
+  %0 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 0 : tensor<4x8xi32>
+  return
+}

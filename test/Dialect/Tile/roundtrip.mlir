@@ -1,0 +1,87 @@
+// Every operation, type and attribute of the dialect prints as it was read.
+//
+// RUN: quad-opt %s | quad-opt | FileCheck %s
+// RUN: quad-opt %s --mlir-print-op-generic | quad-opt | FileCheck %s
+
+#tile16 = #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32], warp = [64]>
+// Lanes and warps whose basis is 0 hold copies.
+#copies = #tile.layout<reg = [], lane = [0, 0], warp = [0]>
+
+// CHECK-LABEL: func.func @memory(
+// CHECK-SAME:    %[[P:.*]]: !llvm.ptr, %[[N:.*]]: i64)
+func.func @memory(%p: !llvm.ptr, %n: i64) {
+  // CHECK-NEXT: %[[X:.*]] = tile.program_id 0
+  // CHECK-NEXT: %[[Y:.*]] = tile.program_id 1
+  %x = tile.program_id 0
+  %y = tile.program_id 1
+  // CHECK-NEXT: %[[V:.*]] = tile.load %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) : !llvm.ptr -> tensor<2x64xbf16, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32], warp = [64]>>
+  %v = tile.load %p[%x, %y] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<2x64xbf16, #tile16>
+  // CHECK-NEXT: tile.store %[[V]], %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) {alignment = 16 : i64} :
+  tile.store %v, %p[%x, %y] bounds(%n, %n) strides(%n, %n) {alignment = 16 : i64} : tensor<2x64xbf16, #tile16>, !llvm.ptr
+  // CHECK-NEXT: tile.load {{.*}} -> tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>
+  %one = tile.load %p[%x] bounds(%n) strides(%n) : !llvm.ptr -> tensor<1xf32, #copies>
+  return
+}
+
+// CHECK-LABEL: func.func @shape(
+// CHECK-SAME:    %[[V:.*]]: tensor<4x32xf32>, %[[ROW:.*]]: tensor<1x32xf32>, %[[S:.*]]: f32)
+func.func @shape(%v: tensor<4x32xf32>, %row: tensor<1x32xf32>, %s: f32) {
+  // CHECK-NEXT: tile.reshape %[[V]] : tensor<4x32xf32> -> tensor<4x2x16xf32>
+  %0 = tile.reshape %v : tensor<4x32xf32> -> tensor<4x2x16xf32>
+  // CHECK-NEXT: tile.transpose %[[V]] : tensor<4x32xf32> -> tensor<32x4xf32>
+  %1 = tile.transpose %v : tensor<4x32xf32> -> tensor<32x4xf32>
+  // CHECK-NEXT: tile.broadcast %[[ROW]] : tensor<1x32xf32> -> tensor<4x32xf32>
+  %2 = tile.broadcast %row : tensor<1x32xf32> -> tensor<4x32xf32>
+  // CHECK-NEXT: tile.splat %[[S]] : f32 -> tensor<4x32xf32>
+  %3 = tile.splat %s : f32 -> tensor<4x32xf32>
+  // CHECK-NEXT: tile.iota 1 : tensor<4x32xi32>
+  %4 = tile.iota 1 : tensor<4x32xi32>
+  // CHECK-NEXT: tile.convert_layout %[[V]] : tensor<4x32xf32> -> tensor<4x32xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32], warp = [64]>>
+  %5 = tile.convert_layout %v : tensor<4x32xf32> -> tensor<4x32xf32, #tile16>
+  return
+}
+
+// CHECK-LABEL: func.func @across_elements(
+// CHECK-SAME:    %[[V:.*]]: tensor<4x32xf32>, %[[C:.*]]: tensor<4x32xi32>, %[[K:.*]]: i64)
+func.func @across_elements(%v: tensor<4x32xf32>, %c: tensor<4x32xi32>, %k: i64) {
+  // CHECK-NEXT: tile.reduce{{ +}}addf %[[V]] dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
+  %0 = tile.reduce addf %v dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
+  // CHECK-NEXT: tile.reduce{{ +}}maximumf %[[V]] dims = [0, 1] : tensor<4x32xf32> -> tensor<1x1xf32>
+  %1 = tile.reduce maximumf %v dims = [0, 1] : tensor<4x32xf32> -> tensor<1x1xf32>
+  // CHECK-NEXT: tile.reduce{{ +}}maxui %[[C]]
+  // CHECK-NEXT: tile.reduce{{ +}}ori %[[C]]
+  // CHECK-NEXT: tile.reduce{{ +}}addi %[[C]]
+  %2 = tile.reduce maxui %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
+  %3 = tile.reduce ori %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
+  %4 = tile.reduce addi %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
+  // CHECK-NEXT: tile.hadamard %[[V]] : tensor<4x32xf32>
+  %5 = tile.hadamard %v : tensor<4x32xf32>
+  // CHECK-NEXT: %[[W:.*]] = tile.pack %[[C]] : tensor<4x32xi32> -> tensor<4x4xi32>
+  %6 = tile.pack %c : tensor<4x32xi32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.unpack %[[W]] : tensor<4x4xi32> -> tensor<4x32xi32>
+  %7 = tile.unpack %6 : tensor<4x4xi32> -> tensor<4x32xi32>
+  // CHECK-NEXT: tile.lookup %[[C]], [0.000000e+00, 5.000000e-01] : tensor<4x32xi32> -> tensor<4x32xf32>
+  %8 = tile.lookup %c, [0.0, 0.5] : tensor<4x32xi32> -> tensor<4x32xf32>
+  // CHECK-NEXT: tile.random %[[K]], %[[K]] at(%[[K]], %[[K]]) of %[[K]] bits = 8 rounds = 7 stream = 1 : tensor<4x32xi32>
+  %9 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 1 : tensor<4x32xi32>
+  return
+}
+
+// CHECK-LABEL: func.func @schedule(
+// CHECK-SAME:    %[[B:.*]]: !tile.buffer<2 x bf16>, %[[F:.*]]: f32
+func.func @schedule(%b: !tile.buffer<2 x bf16>, %f: f32) attributes {tile.schedule} {
+  // CHECK-NEXT: %[[N:.*]] = tile.dim %[[B]], 0 : <2 x bf16>
+  // CHECK-NEXT: %[[S:.*]] = tile.stride %[[B]], 1 : <2 x bf16>
+  // CHECK-NEXT: %[[W:.*]] = tile.alloc %[[N]] : <1 x i8>
+  %n = tile.dim %b, 0 : <2 x bf16>
+  %s = tile.stride %b, 1 : <2 x bf16>
+  %w = tile.alloc %n : <1 x i8>
+  // CHECK: tile.check %{{.*}}, "rows must be packed"
+  %packed = arith.cmpi eq, %n, %s : i64
+  tile.check %packed, "rows must be packed"
+  // CHECK-NEXT: tile.launch @kernel grid(%[[N]], %[[S]]) args(%[[B]], %[[W]], %[[N]], %[[F]] : !tile.buffer<2 x bf16>, !tile.buffer<1 x i8>, i64, f32)
+  // CHECK-NEXT: tile.launch @nullary grid(%[[N]], %[[S]]) args()
+  tile.launch @kernel grid(%n, %s) args(%b, %w, %n, %f : !tile.buffer<2 x bf16>, !tile.buffer<1 x i8>, i64, f32)
+  tile.launch @nullary grid(%n, %s) args()
+  return
+}
