@@ -34,7 +34,9 @@ DotProduct::DotProduct(VectorBuilder &builder, const MatmulPlan &plan, int64_t m
   kind = plan.isa.vnni ? Kind::VNNI : fits ? Kind::Narrow : Kind::Wide;
 }
 
-Value DotProduct::begin(Value start) { return kind == Kind::Narrow ? b.zero(b.vec(b.getI16Type(), 2)) : start; }
+Value DotProduct::begin(Value start) {
+  return kind == Kind::Narrow ? b.zero(b.vec(b.getI16Type(), 2)) : start;
+}
 
 Value DotProduct::addPairs(Value pairs) {
   Value ones = b.splat(b.vec(b.getI16Type(), 2), b.getI16IntegerAttr(1));
@@ -46,7 +48,8 @@ Value DotProduct::step(Value partial, Value u8, Value s8) {
   u8 = b.bitcast(b.bytes(), u8);
   s8 = b.bitcast(b.bytes(), s8);
   if (kind == Kind::VNNI) {
-    StringRef name = b.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
+    StringRef name =
+        b.lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256";
     return b.call(name, b.i32s(), {partial, u8, s8});
   }
   StringRef name = b.lanes == 16 ? "llvm.x86.avx512.pmaddubs.w.512" : "llvm.x86.avx2.pmadd.ub.sw";
@@ -220,16 +223,17 @@ void Tile::accumulate() {
 
   Value blocks = b.divU(operands.k, b.i64(plan.kBlock));
   Value lhsPanel0 = b.divU(row0, b.i64(plan.mr)), rhsPanel0 = b.divU(col0, b.i64(plan.nr));
-  auto getBlock = [&](MatmulSide side, Value panels, Value panel, Value block) {
+  auto getBlock = [&](MatmulSide side, Value panel, Value block) {
+    Value panels = side == MatmulSide::LHS ? operands.lhsPanels : operands.rhsPanels;
     Value index = b.add(b.mul(panel, blocks), block);
     return b.at(panels, b.mul(index, b.i64(plan.blockBytes(side))));
   };
   b.loop(zero, blocks, plan.kCacheBlocks, [&](Value block) {
     Value count = b.minS(b.sub(blocks, block), b.i64(plan.kCacheBlocks));
     b.loop(zero, colPanels, 1, [&](Value colPanel) {
-      Value rhs = getBlock(MatmulSide::RHS, operands.rhsPanels, b.add(rhsPanel0, colPanel), block);
+      Value rhs = getBlock(MatmulSide::RHS, b.add(rhsPanel0, colPanel), block);
       b.loop(zero, rowPanels, 1, [&](Value rowPanel) {
-        Value lhs = getBlock(MatmulSide::LHS, operands.lhsPanels, b.add(lhsPanel0, rowPanel), block);
+        Value lhs = getBlock(MatmulSide::LHS, b.add(lhsPanel0, rowPanel), block);
         RegisterTile(b, plan).update(lhs, rhs, getRegisterTile(rowPanel, colPanel), count);
       });
     });

@@ -83,10 +83,13 @@ bool planIntegers(MatmulPlan &plan, const Format *lhs, const Format *rhs) {
   plan.rhsUnit = b->unit;
   plan.lhsMax = a->max;
   plan.rhsMax = b->max;
-  // 63 keeps a pair of u8 x s8 products within s16 (AVX2 has no other way);
-  // the sum must stay within half the range of the magic number's mantissa.
-  constexpr int64_t maxCode = 63;
-  return a->max <= maxCode && b->max <= maxCode && plan.kBlock * a->max * b->max < (1 << 22);
+  // A step without VNNI saturates a pair of products to s16. The sum of a block
+  // stays within half the range of the magic number's mantissa; a block is
+  // unrolled, so it is no longer than that is sensible for.
+  int64_t product = a->max * b->max;
+  constexpr int64_t maxCode = 127, maxPair = (1 << 15) - 1, maxSum = (1 << 22) - 1, maxBlock = 256;
+  return a->max <= maxCode && b->max <= maxCode && plan.kBlock <= maxBlock &&
+         (plan.isa.vnni || 2 * 2 * product <= maxPair) && plan.kBlock * product <= maxSum;
 }
 
 /// Rows of a register tile of two vectors a row. Beside the accumulators there

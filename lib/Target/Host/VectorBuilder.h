@@ -62,8 +62,12 @@ public:
   mlir::Value addF(mlir::Value a, mlir::Value b) { return binary<mlir::arith::AddFOp>(a, b); }
   mlir::Value subF(mlir::Value a, mlir::Value b) { return binary<mlir::arith::SubFOp>(a, b); }
   mlir::Value mulF(mlir::Value a, mlir::Value b) { return binary<mlir::arith::MulFOp>(a, b); }
-  mlir::Value lessS(mlir::Value a, mlir::Value b) { return compare(mlir::arith::CmpIPredicate::slt, a, b); }
-  mlir::Value equal(mlir::Value a, mlir::Value b) { return compare(mlir::arith::CmpIPredicate::eq, a, b); }
+  mlir::Value lessS(mlir::Value a, mlir::Value b) {
+    return compare(mlir::arith::CmpIPredicate::slt, a, b);
+  }
+  mlir::Value equal(mlir::Value a, mlir::Value b) {
+    return compare(mlir::arith::CmpIPredicate::eq, a, b);
+  }
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b) {
     return mlir::arith::SelectOp::create(*this, condition, a, b);
   }

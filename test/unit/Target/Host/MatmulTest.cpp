@@ -28,6 +28,9 @@ const Format &getFormat(const std::string &name) {
       {"UE5M3_LUT",
        {GridKind::LUT, "skewed", {-7.3f, 0, 0.1f, 0.25f, 1, 1.1f, 3, 5.5f, 9}, 9},
        {{{1, 32}, ScaleType::UE5M3}}},
+      {"WIDE",
+       {GridKind::LUT, "wide", {-127, -100, -1, 0, 1, 63, 127}, 127},
+       {{{1, 32}, ScaleType::E8M0}}},
       {"INT4_BF16", *lookupGrid("int4"), {{{1, 64}, ScaleType::BF16, ScaleRule::Nearest, 5}}},
   };
   for (const Format &format : own)
@@ -187,6 +190,7 @@ std::vector<Configuration> getConfigurations() {
     result.push_back({target, s8, "HIF4", "HIF4"});
     result.push_back({target, s8, "NVFP4", "NVFP4_16x16"});
   }
+  result.push_back({"host:avx512vnni", s8, "WIDE", "WIDE"});
   for (const char *target : {"host:avx2", "host:avx512"}) {
     result.push_back({target, f32, "UFP4_B", "INT4_BF16"});
     result.push_back({target, f32, "UE5M3_LUT", "NVFP4_16x16"});
@@ -212,6 +216,10 @@ TEST(MatmulPlanTest, RefusesWhatACarrierCannotHold) {
   EXPECT_FALSE(get(MatmulCarrier::S8, &ufp4, &mxuf4)) << "different blocks";
   EXPECT_FALSE(get(MatmulCarrier::S8, &lut, &lut)) << "no integers";
   EXPECT_FALSE(get(MatmulCarrier::S8, nullptr, &ufp4)) << "a plain operand";
+  const Format &wide = getFormat("WIDE");
+  EXPECT_TRUE(get(MatmulCarrier::S8, &wide, &wide));
+  EXPECT_FALSE(MatmulPlan::get({16, false}, MatmulCarrier::S8, &wide, &wide))
+      << "pairs of products saturate";
   EXPECT_TRUE(get(MatmulCarrier::F32, nullptr, &ufp4));
   Format odd = ufp4;
   odd.levels[0].block.cols = 24;
