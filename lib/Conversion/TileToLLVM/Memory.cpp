@@ -32,12 +32,10 @@ public:
     computeLanePositions();
   }
 
-  /// One i1: the whole tile is inside of the bounds. Null if that is always so.
+  /// One i1: the whole tile is inside of the bounds. Null for a tile without dimensions.
   Value isWhole() {
     Value whole;
     for (auto [offset, bound, size] : llvm::zip(offsets, bounds, type.getShape())) {
-      if (size == 1)
-        continue; // the grid does not reach past the end
       Value end = arith::AddIOp::create(b, loc, offset, constant(size));
       Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, end, bound);
       whole = whole ? Value(arith::AndIOp::create(b, loc, whole, inside)) : inside;
@@ -152,8 +150,6 @@ private:
   Value maskAt(ArrayRef<int64_t> position) {
     Value mask;
     for (unsigned d = 0; d < position.size(); ++d) {
-      if (type.getDimSize(d) == 1)
-        continue;
       Value origin = arith::AddIOp::create(b, loc, warpOrigin(d), constant(position[d]));
       Value left = arith::SubIOp::create(b, loc, bounds[d], origin);
       Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lanePosition[d],
