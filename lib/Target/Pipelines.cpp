@@ -41,7 +41,8 @@ void buildTileToLLVM(OpPassManager &pm, llvm::StringRef target) {
   TileToLLVMOptions options;
   options.target = target.str();
   pm.addPass(createTileToLLVM(options));
-  pm.addPass(createCanonicalizerPass());
+  // No canonicalization: LLVM simplifies the thousands of operations on registers
+  // faster than patterns do.
   pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());

@@ -8,7 +8,7 @@
 #include "MatmulKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "quadrille/Target/Carrier.h"
+#include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Target/Host/Matmul.h"
 #include "quadrille/Target/TargetSpec.h"
 
@@ -148,26 +148,26 @@ std::optional<Format> formatOf(Value operand) {
   return std::nullopt;
 }
 
-target::Operand operandOf(Value value, const std::optional<Format> &format) {
-  if (format)
-    return target::Operand(*format);
-  Type element = cast<RankedTensorType>(value.getType()).getElementType();
-  StringRef name = element.isBF16() ? "bf16" : element.isF16() ? "f16" : "f32";
-  return target::Operand(*target::lookupCarrierType(name));
-}
-
-target::Accumulation accumulationOf(quad::Accum accum) {
-  switch (accum) {
-  case quad::Accum::Default:
-    return target::Accumulation::Default;
-  case quad::Accum::F32:
-    return target::Accumulation::F32;
-  case quad::Accum::Promote128:
-    return target::Accumulation::Promote128;
-  case quad::Accum::Fast:
-    return target::Accumulation::Fast;
+/// The carrier and the engine's plan for it. The integer engine has limits of its own
+/// (length of a block, magnitude of a user's codes), beyond which f32 serves.
+std::pair<target::CarrierChoice, std::optional<host::MatmulPlan>>
+chooseEngine(quad::MatmulOp op, const target::Capability &capability, host::VectorISA isa,
+             ArrayRef<std::optional<Format>> formats) {
+  auto planFor = [&](host::MatmulCarrier carrier) {
+    return host::MatmulPlan::get(isa, carrier, formats[0] ? &*formats[0] : nullptr,
+                                 formats[1] ? &*formats[1] : nullptr);
+  };
+  target::CarrierChoice choice = quad::selectCarrier(op, capability);
+  if (choice.refused())
+    return {choice, std::nullopt};
+  if (choice.a.carrier->isInteger) {
+    if (std::optional<host::MatmulPlan> plan = planFor(host::MatmulCarrier::S8))
+      return {choice, plan};
+    target::SelectOptions f32;
+    f32.carrier = "f32";
+    choice = quad::selectCarrier(op, capability, f32);
   }
-  llvm_unreachable("unknown accumulation");
+  return {choice, planFor(host::MatmulCarrier::F32)};
 }
 
 /// Both quantized axes are the contraction's, as storage needs.
@@ -194,18 +194,9 @@ LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const Tar
   if (failed(verifyOrientation(op)))
     return failure();
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
-  target::SelectOptions options;
-  options.exact = op.getExact();
-  options.accumulation = accumulationOf(op.getAccum());
-  target::CarrierChoice choice = target::selectCarrier(
-      *target::lookupCapability(spec.name), operandOf(op.getLhs(), formats[0]),
-      operandOf(op.getRhs(), formats[1]), options);
+  auto [choice, plan] = chooseEngine(op, *target::lookupCapability(spec.name), *isa, formats);
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
-  bool integers = choice.a.carrier && choice.a.carrier->name == "s8";
-  auto plan = host::MatmulPlan::get(
-      *isa, integers ? host::MatmulCarrier::S8 : host::MatmulCarrier::F32,
-      formats[0] ? &*formats[0] : nullptr, formats[1] ? &*formats[1] : nullptr);
   if (!plan)
     return op.emitOpError("cannot be packed into the carrier ")
            << choice.a.carrier->name << " by the host's engine";

@@ -53,6 +53,7 @@ public:
 
 private:
   std::vector<SmallVector<Operation *>> groupsOf(func::FuncOp func);
+  bool canMerge(Operation *other, QuantizeOp second);
   void outline(func::FuncOp func, ArrayRef<Operation *> ops, SymbolTable &symbols);
 };
 
@@ -64,6 +65,12 @@ bool isAvailableAt(Operation *op, Operation *first) {
   });
 }
 
+/// Elements along the quantized axis that belong together.
+int64_t groupAlong(QuantizeOp op) {
+  int64_t along = op.getFormat().getOuterBlockCols();
+  return op.getType().getRht() ? std::max(along, op.getType().getRht().getSize()) : along;
+}
+
 /// The operations of each kernel, in the order in which they run.
 std::vector<SmallVector<Operation *>> FormKernelsPass::groupsOf(func::FuncOp func) {
   std::vector<SmallVector<Operation *>> groups;
@@ -71,18 +78,29 @@ std::vector<SmallVector<Operation *>> FormKernelsPass::groupsOf(func::FuncOp fun
     if (kindOf({&op}).empty())
       continue;
     auto quantize = dyn_cast<QuantizeOp>(op);
-    auto *mate = llvm::find_if(groups, [&](ArrayRef<Operation *> group) {
-      auto first = dyn_cast<QuantizeOp>(group.front());
-      return merge && quantize && first && group.size() == 1 &&
-             first.getInput() == quantize.getInput() && first.getAxis() != quantize.getAxis() &&
-             isAvailableAt(quantize, first);
-    }).operator->();
-    if (mate != groups.data() + groups.size())
+    auto mate = llvm::find_if(groups, [&](ArrayRef<Operation *> group) {
+      return merge && quantize && group.size() == 1 && canMerge(group.front(), quantize);
+    });
+    if (mate != groups.end())
       mate->push_back(&op);
     else
       groups.push_back({&op});
   }
   return groups;
+}
+
+/// True if one read of the input can serve both.
+bool FormKernelsPass::canMerge(Operation *other, QuantizeOp second) {
+  auto first = dyn_cast<QuantizeOp>(other);
+  if (!first || first.getInput() != second.getInput() || first.getAxis() == second.getAxis() ||
+      !isAvailableAt(second, first))
+    return false;
+  int64_t tile = groupAlong(first) * groupAlong(second);
+  if (tile <= maxTile)
+    return true;
+  second.emitRemark() << "reads its input again: a tile with whole blocks of both axes would have "
+                      << tile << " elements, more than " << maxTile.getValue();
+  return false;
 }
 
 void FormKernelsPass::outline(func::FuncOp func, ArrayRef<Operation *> ops,
