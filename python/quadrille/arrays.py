@@ -73,7 +73,9 @@ def _view_torch(tensor, what: str) -> np.ndarray:
 def _view_dlpack(value, what: str) -> np.ndarray:
     device = value.__dlpack_device__()[0] if hasattr(value, "__dlpack_device__") else 1
     if int(device) != 1:
-        raise UnsupportedError(f"{what} is not in host memory (DLPack device {int(device)}); this build runs on the host")
+        raise UnsupportedError(
+            f"{what} is not in host memory (DLPack device {int(device)}); this build runs on the host"
+        )
     try:
         array, code, bits = _core.dlpack.from_capsule(value.__dlpack__())
     except (BufferError, TypeError) as error:
@@ -110,6 +112,8 @@ def check_matrix(array: np.ndarray, what: str) -> None:
     """ShapeError unless rank 2 with strides of whole elements."""
     if array.ndim != 2:
         shape = "x".join(map(str, array.shape)) or "a scalar"
-        raise ShapeError(f"{what} has rank {array.ndim} ({shape})", instead=f"rank 2, such as x.reshape(-1, x.shape[-1])")
+        raise ShapeError(
+            f"{what} has rank {array.ndim} ({shape})", instead="rank 2, such as x.reshape(-1, x.shape[-1])"
+        )
     if any(stride % array.itemsize for stride in array.strides):
         raise ShapeError(f"{what} has strides of {array.strides} bytes, not whole elements", instead="a copy of it")

@@ -11,7 +11,8 @@ import builtins
 import dis
 import inspect
 import types
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
 class Capture(NamedTuple):

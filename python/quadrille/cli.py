@@ -115,7 +115,9 @@ def _add_quantize(commands) -> None:
     command.add_argument("-o", "--output", required=True, metavar="OUT.safetensors")
     command.add_argument("--format", required=True, help=", ".join(NAMED))
     command.add_argument("--hadamard", type=int, metavar="N", help="size of the RHT: 16, 32, 64, 128 or 256")
-    command.add_argument("--seed", type=int, default=0, help="of the RHT's signs and of stochastic rounding (default 0)")
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the RHT's signs and of stochastic rounding (default 0)"
+    )
     command.add_argument("--signs", metavar="FILE.npy", help="the RHT's N signs, +1 or -1, instead of --seed's")
     command.add_argument("--rounding", choices=["nearest_even", "stochastic"], default="nearest_even")
     command.add_argument("--axis", choices=["row", "column", "both"], default="row", help="along which blocks lie")
@@ -181,7 +183,7 @@ def _add_lower(commands) -> None:
         action="append",
         default=[],
         metavar="NAME=SPEC",
-        help='such as x=bf16[M,8192]; or a Python literal for a static argument (may be repeated)',
+        help="such as x=bf16[M,8192]; or a Python literal for a static argument (may be repeated)",
     )
     command.add_argument("--target", default="host", help="host, sm_90a, gfx942, ..")
     command.add_argument("--stage", choices=STAGES, default="quad")

@@ -17,6 +17,7 @@ from .errors import CompileError, Diagnostic, Location, UnsupportedError
 #: Where `lower` may stop, in order. "trace" is Python's own text.
 STAGES = ("trace", "quad", "tile", "mlir", "llvm", "asm", "object")
 
+
 def _runtime():
     return _native.submodule("runtime", "compiles and runs programs")
 
@@ -60,7 +61,8 @@ class Compiled:
                     self._program = Program(_runtime().Program(self.output, self.schedule, self.target))
                 except ValueError as error:
                     raise UnsupportedError(
-                        f"a program for {self.target} does not run here: {error}", instead="fn.lower, which needs no device"
+                        f"a program for {self.target} does not run here: {error}",
+                        instead="fn.lower, which needs no device",
                     ) from None
             return self._program
 

@@ -22,7 +22,9 @@ from safetensors.numpy import save_file
 
 from . import _native, storage
 from .errors import ArgumentError, FileError, QuadrilleError, UnsupportedError
-from .formats import NAMED, Format, format as make_format, level as make_level
+from .formats import NAMED, Format
+from .formats import format as make_format
+from .formats import level as make_level
 from .grids import e1m2, e2m1, int4
 from .grids import grid as make_grid
 from .rht import RHT
@@ -159,4 +161,3 @@ def _read(tensors, metadata, prefix: str) -> QTensor:
         stored=int(metadata[prefix + "stored"]),
         rounding=metadata[prefix + "rounding"],
     )
-

@@ -118,12 +118,16 @@ def level(block, dtype: str, *, rule="nearest", bits: int | None = None, qmax: f
     try:
         rows, cols = _block(block)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{block!r} is not a block", instead='16, (16, 16), "1x16" (powers of two) or "tensor"') from None
+        raise ArgumentError(
+            f"{block!r} is not a block", instead='16, (16, 16), "1x16" (powers of two) or "tensor"'
+        ) from None
     dtype = getattr(dtype, "name", dtype)
     if dtype not in SCALE_TYPES:
         raise ArgumentError(f"{dtype!r} is not a scale type", instead=", ".join(SCALE_TYPES))
     if not isinstance(rule, ScaleRule) and rule not in _RULES:
-        raise ArgumentError(f"{rule!r} is not a scale rule", instead=", ".join(_RULES) + ", or a @qd.scale_rule function")
+        raise ArgumentError(
+            f"{rule!r} is not a scale rule", instead=", ".join(_RULES) + ", or a @qd.scale_rule function"
+        )
     if rule == "ocp" and dtype != "e8m0":
         raise ArgumentError(f"rule ocp does not apply to {dtype}", instead="dtype e8m0")
     most = _SIGNIFICANT_BITS.get(dtype, 0)
@@ -157,7 +161,9 @@ def format(name: str, grid: Grid, levels) -> Format:  # noqa: A001 (the word of 
                 instead="levels inner to outer, each block a multiple of the one inside it",
             )
         if isinstance(outer.rule, ScaleRule):
-            raise ArgumentError(f"in {name} the scale rule is on an outer level", instead="a rule on the innermost level")
+            raise ArgumentError(
+                f"in {name} the scale rule is on an outer level", instead="a rule on the innermost level"
+            )
     return _native.checked(_native.format, Format(name, grid, levels))
 
 

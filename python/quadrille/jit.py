@@ -282,7 +282,8 @@ class JitFunction:
     def _run_on_symbols(self, args, signature) -> TracedFunction:
         arguments = list(zip(self._names, args, signature))
         outside = [
-            (c.name.rpartition(".")[2], _captured(c.read()), spec) for c, spec in zip(self._captures, signature[len(args) :])
+            (c.name.rpartition(".")[2], _captured(c.read()), spec)
+            for c, spec in zip(self._captures, signature[len(args) :])
         ]
         where = caller() if self._own else _definition(self.function)
         return trace(self._positional_function(), arguments, outside, name=self.__name__, where=where)

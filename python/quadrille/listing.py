@@ -36,5 +36,7 @@ def kernel(text: str, stage: str, name: str) -> str:
     """One function of a stage's text; ArgumentError names those that there are."""
     found = functions(text, stage)
     if name not in found:
-        raise ArgumentError(f"there is no kernel {name!r} at stage {stage}", instead=", ".join(found) or "another stage")
+        raise ArgumentError(
+            f"there is no kernel {name!r} at stage {stage}", instead=", ".join(found) or "another stage"
+        )
     return found[name]

@@ -1,11 +1,11 @@
 """How well a quantized tensor stands for the original (arXiv 2606.20381, sections 3, 4).
 
-    SQNR            10 log10(|A|^2 / |Q(A) - A|^2), dB
-    shrinkage       <Q(A), A> / |A|^2 - 1: negative if quantizing shrinks
-    bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]
-    zero fraction   elements whose code stands for zero
-    clip fraction   elements beyond the largest code's value by the scale they got (by more than
-                    the rounding of an f32 scale, 2^-20 of it)
+SQNR            10 log10(|A|^2 / |Q(A) - A|^2), dB
+shrinkage       <Q(A), A> / |A|^2 - 1: negative if quantizing shrinks
+bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]
+zero fraction   elements whose code stands for zero
+clip fraction   elements beyond the largest code's value by the scale they got (by more than
+                the rounding of an f32 scale, 2^-20 of it)
 """
 
 from __future__ import annotations

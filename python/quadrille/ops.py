@@ -63,7 +63,9 @@ def _tensor(value, what: str = "x") -> tuple[Graph, Value]:
     if isinstance(value, (TracedQTensor, QTensor)):
         raise DTypeError(f"{what} is already quantized", instead="a plain matrix, such as qd.dequantize(q)")
     if arrays.is_array(value):
-        raise ArgumentError(f"{what} is an array made inside of the traced function", instead="passing it as an argument")
+        raise ArgumentError(
+            f"{what} is an array made inside of the traced function", instead="passing it as an argument"
+        )
     raise DTypeError(f"{what} is a {type(value).__name__}", instead="a matrix of f32, bf16 or f16")
 
 
@@ -212,7 +214,8 @@ def _spec(fmt, rht, rounding) -> Spec:
         spec = spec.replace(rounding=rounding)
     if spec.rounding.is_stochastic and spec.rounding.key is None:
         raise ArgumentError(
-            "stochastic rounding without a key", instead="qd.stochastic(key) with key = qd.Key(seed), or recipe.replace(key=key)"
+            "stochastic rounding without a key",
+            instead="qd.stochastic(key) with key = qd.Key(seed), or recipe.replace(key=key)",
         )
     return spec
 
@@ -268,7 +271,9 @@ def quantize_pair(
     _check_groups(groups)
     graph, value = _tensor(x)
     if fmt is None and (row is None or col is None):
-        raise ArgumentError("quantize_pair needs a format for rows and for columns", instead="fmt, or both row= and col=")
+        raise ArgumentError(
+            "quantize_pair needs a format for rows and for columns", instead="fmt, or both row= and col="
+        )
     specs = [_spec(own if own is not None else fmt, rht, rounding) for own in (row, col)]
     return tuple(
         _quantize(graph, value, spec, 1 - stream, None, pad, index_base, stream) for stream, spec in enumerate(specs)
@@ -386,8 +391,11 @@ def _accumulator(graph: Graph, acc, result: TensorType) -> Value | None:
         return None
     _, value = _tensor(acc, "acc")
     if value.type.dtype != result.dtype:
-        raise DTypeError(f"acc is {value.type.dtype.name}, the result {result.dtype.name}", instead="the same dtype for both")
+        raise DTypeError(
+            f"acc is {value.type.dtype.name}, the result {result.dtype.name}", instead="the same dtype for both"
+        )
     for own, wanted in zip(value.type.shape, result.shape):
-        graph.require_equal(own, wanted, lambda a, b: f"acc has length {a} where the result has {b}", "acc of shape (M, N)")
+        graph.require_equal(
+            own, wanted, lambda a, b: f"acc has length {a} where the result has {b}", "acc of shape (M, N)"
+        )
     return value
-

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .errors import ArgumentError
 from .formats import NAMED, Format, lookup
 from .rht import RHT
-from .rounding import Key, Rounding, nearest_even, stochastic
+from .rounding import Rounding, nearest_even, stochastic
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Spec:
             raise ArgumentError(f"rht is {self.rht!r}", instead="qd.RHT(16, seed=0) or None")
         if not isinstance(self.rounding, Rounding):
             raise ArgumentError(
-                f"rounding is {self.rounding!r}", instead="qd.nearest_even, qd.nearest_away, qd.toward_zero or qd.stochastic(key)"
+                f"rounding is {self.rounding!r}",
+                instead="qd.nearest_even, qd.nearest_away, qd.toward_zero or qd.stochastic(key)",
             )
 
     def replace(self, **fields) -> Spec:

@@ -82,7 +82,9 @@ def _signs(signs, n: int) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"the signs are not numbers: {error}") from None
     if values.shape != (n,):
-        raise ArgumentError(f"RHT({n}) got signs of shape {values.shape}", instead=f"{n} signs; they repeat along the axis")
+        raise ArgumentError(
+            f"RHT({n}) got signs of shape {values.shape}", instead=f"{n} signs; they repeat along the axis"
+        )
     if not np.all(np.abs(values) == 1):
         bad = int(np.flatnonzero(np.abs(values) != 1)[0])
         raise ArgumentError(f"sign {bad} is {values[bad]}", instead="+1 or -1")

@@ -14,8 +14,9 @@ logarithms or exponentials.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -160,7 +161,9 @@ class RuleProgram:
             return value._number
         if isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool):
             return self._append("constant", value=float(np.float32(value)))._number
-        raise TraceError(f"{value!r} is not a number of a scale rule", instead="a Python number or a value made from the block")
+        raise TraceError(
+            f"{value!r} is not a number of a scale rule", instead="a Python number or a value made from the block"
+        )
 
     def _spread(self, number: int, n: int) -> int:
         source = self.code[number]

@@ -232,7 +232,9 @@ class Abstraction:
     def _quantized(self, q: QTensor) -> QTensorSpec:
         for view in array_views(q):
             if not view.flags.c_contiguous:
-                raise ArgumentError("the codes or scales of a quantized argument are not contiguous", instead="a copy of them")
+                raise ArgumentError(
+                    "the codes or scales of a quantized argument are not contiguous", instead="a copy of them"
+                )
         self.leaves.append(q)
         rht = RHTSpec(q.rht.n, self._rhts.setdefault(q.rht, len(self._rhts))) if q.rht else None
         padded = q.stored != q.shape[q.axis]

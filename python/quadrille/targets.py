@@ -29,7 +29,9 @@ class Answer:
         return self.supported
 
     def __str__(self) -> str:
-        return ("yes: " if self.supported else "no: ") + self.why + (f" (instead: {self.instead})" if self.instead else "")
+        return (
+            ("yes: " if self.supported else "no: ") + self.why + (f" (instead: {self.instead})" if self.instead else "")
+        )
 
 
 def _table():

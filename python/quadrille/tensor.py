@@ -140,4 +140,3 @@ def bit_identical(a: QTensor, b: QTensor) -> bool:
     same = (a.format, a.shape, a.axis, a.stored, a.rht) == (b.format, b.shape, b.axis, b.stored, b.rht)
     pairs = zip(array_views(a), array_views(b))
     return same and all(x.tobytes() == y.tobytes() for x, y in pairs)
-

@@ -8,8 +8,9 @@ serves every size, and says which conditions a size must meet.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from . import storage
 from .dtypes import DType
@@ -311,7 +312,9 @@ class Traced:
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
 
     def _arithmetic(self, *_):
-        self._refuse("Python arithmetic on", "bias= and acc= of qd.matmul; other arithmetic outside of the traced function")
+        self._refuse(
+            "Python arithmetic on", "bias= and acc= of qd.matmul; other arithmetic outside of the traced function"
+        )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
     __neg__ = __abs__ = __matmul__ = __rmatmul__ = __pow__ = _arithmetic
@@ -397,4 +400,3 @@ class tracing:
 
     def __exit__(self, *_):
         _active.graph = None
-

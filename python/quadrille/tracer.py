@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 from . import _native, arrays, specs
 from .errors import ArgumentError, Location
@@ -58,7 +59,7 @@ def trace(function, arguments, captured, *, name: str, where: Location | None) -
     `arguments` and `captured` are lists of (name, value, spec) in the order of leaves;
     captured values are recognized where the function uses them.
     """
-    result = TracedFunction(Graph(name, where))
+    result = TracedFunction(Graph(_identifier(name), where))
     builder = _Arguments(result)
     symbols = [builder.build(*argument) for argument in arguments]
     for argument in captured:
@@ -148,7 +149,8 @@ class _Arguments:
 
 
 def _identifier(name: str) -> str:
-    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+    """`name` with only what an MLIR name may have; "<lambda>" is lambda."""
+    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in name).strip("_")
     return text if text[:1].isalpha() else f"arg_{text}"
 
 
@@ -185,7 +187,8 @@ def _set_outputs(traced: TracedFunction, returned) -> None:
     traced.rebuild = describe(returned)
     if not graph.outputs:
         raise ArgumentError(
-            f"{graph.name} returns no traced value, but {type(returned).__name__}", instead="return the result of an operation"
+            f"{graph.name} returns no traced value, but {type(returned).__name__}",
+            instead="return the result of an operation",
         )
 
 

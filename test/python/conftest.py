@@ -48,5 +48,3 @@ def matrix(rng):
         return x.astype(dtype)
 
     return make
-
-

@@ -12,7 +12,7 @@ import quadrille as qd
 from quadrille import listing
 from quadrille.cli import main
 
-SOURCE = '''
+SOURCE = """
 import quadrille as qd
 rht = qd.RHT(16, seed=0)
 
@@ -25,7 +25,7 @@ def plain(x):
 
 def wrong(x):
     return qd.quantize(x, "MXFP4") if x else None
-'''
+"""
 
 
 @pytest.fixture
@@ -45,7 +45,18 @@ def save(path, x):
 def test_quantize(tmp_path, matrix, axis, dtype, capsys):
     x = matrix(32, 64, dtype)
     out = str(tmp_path / "out.safetensors")
-    command = ["quantize", save(tmp_path / "in.npy", x), "-o", out, "--format", "UFP4", "--hadamard", "16", "--seed", "3"]
+    command = [
+        "quantize",
+        save(tmp_path / "in.npy", x),
+        "-o",
+        out,
+        "--format",
+        "UFP4",
+        "--hadamard",
+        "16",
+        "--seed",
+        "3",
+    ]
     assert main([*command, "--axis", axis, "--target", "interpret"]) == 0
     rht = qd.RHT(16, seed=3)
     wanted = {a: qd.quantize(x, "UFP4", rht=rht, axis=i) for i, a in enumerate(("column", "row"))}

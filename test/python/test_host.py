@@ -90,11 +90,19 @@ def test_row_and_column_in_one_read(matrix, name, rounding):
 def test_odd_shapes_dtypes_and_strides(matrix, shape, dtype):
     @compiled
     def f(x):
-        return [qd.quantize_pair(x, name, rht=rht, pad=True) for name in ("UFP4_B", "NVFP4") for rht in (None, qd.RHT(32))]
+        return [
+            qd.quantize_pair(x, name, rht=rht, pad=True) for name in ("UFP4_B", "NVFP4") for rht in (None, qd.RHT(32))
+        ]
 
     x = matrix(*shape, dtype)
     wide = np.zeros((2 * shape[0] + 1, 3 * shape[1] + 5), dtype)
-    views = [x, np.asfortranarray(x), wide[1::2, 5::3], wide[-1::-2, : shape[1]][: shape[0]], wide[: shape[0], 2 : 2 + shape[1]]]
+    views = [
+        x,
+        np.asfortranarray(x),
+        wide[1::2, 5::3],
+        wide[-1::-2, : shape[1]][: shape[0]],
+        wide[: shape[0], 2 : 2 + shape[1]],
+    ]
     for view in views:
         view[...] = x
         assert_same(f(view), f.reference(x), f"{shape} {view.strides}")
@@ -172,7 +180,9 @@ def test_a_format_and_rules_of_the_users(matrix):
 
     formats = [
         qd.format("THIRDS", thirds, [qd.level(16, "e4m3"), qd.level("tensor", "f32")]),
-        qd.format("NVFP4_46", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)]),
+        qd.format(
+            "NVFP4_46", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)]
+        ),
         qd.format("CLIP", qd.e1m2, [qd.level(16, "f32", rule=clip)]),
         qd.format("SEARCH", qd.e1m2, [qd.level(16, "bf16", rule=search, bits=5)]),
     ]

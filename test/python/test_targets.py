@@ -22,7 +22,9 @@ def test_an_answer_says_why(name):
             assert str(answer).startswith("yes: " if answer else "no: ")
 
 
-@pytest.mark.parametrize("arguments", [("sm_10", "UFP4", "matmul"), ("host", "FP4", "matmul"), ("host", "UFP4", "conv")])
+@pytest.mark.parametrize(
+    "arguments", [("sm_10", "UFP4", "matmul"), ("host", "FP4", "matmul"), ("host", "UFP4", "conv")]
+)
 def test_an_unknown_name_is_an_error_with_the_choices(arguments):
     with pytest.raises(qd.ArgumentError) as error:
         qd.is_supported(*arguments)
