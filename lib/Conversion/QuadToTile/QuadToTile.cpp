@@ -216,6 +216,17 @@ Value FunctionLowering::resultScalar(Value result) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
+/// What kernels need beyond the specification: codes go to memory by words of eight,
+/// and a draw of random bits serves sixteen consecutive elements.
+constexpr int64_t codesPerWord = 8, elementsPerDraw = 16;
+
+LogicalResult refuseBlockedScales(Operation *op, quad::QuantizedTensorType type) {
+  if (type.getScaleLayout() == quad::ScaleLayout::RowMajor)
+    return success();
+  return op->emitOpError("cannot be lowered with scales in blocks; kernels read and write them "
+                         "row-major");
+}
+
 LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
   SmallVector<QuantizeRequest> requests;
   const ScheduledMatrix *input = nullptr;
@@ -231,6 +242,15 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
       s.checkDivides(length, granularity,
                      "the length of axis " + Twine(axis) + " must be a multiple of " +
                          Twine(granularity) + "; pad=True extends it with zeros");
+    if (failed(refuseBlockedScales(op, op.getType())))
+      return failure();
+    int64_t multiple = op.getKey() ? elementsPerDraw : codesPerWord;
+    if (granularity % multiple != 0)
+      s.checkDivides(length, multiple, "kernels of this format need a multiple of " +
+                                           Twine(multiple) + " elements along axis " + Twine(axis));
+    if (op.getKey())
+      s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
+                     "index_base must be a multiple of " + Twine(elementsPerDraw));
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getAmax()),
                         resultTensor(result, input->sizes[1 - axis], length)});
@@ -270,6 +290,12 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   Value operand = operandOf(launch, op.getInput());
   ScheduledTensor input = tensors[operand];
   quad::QuantizedTensorType type = op.getInput().getType();
+  if (failed(refuseBlockedScales(op, type)))
+    return failure();
+  if (type.getGranularity() % codesPerWord != 0)
+    s.checkDivides(input.length, codesPerWord,
+                   "kernels of this format need a multiple of " + Twine(codesPerWord) +
+                       " elements along the quantized axis");
   // The logical length: the caller's buffer has it where padding dropped some.
   auto destination = destinations.find(launch.getResult(0));
   Value sizes[2];
