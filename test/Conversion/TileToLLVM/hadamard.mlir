@@ -1,0 +1,42 @@
+// Butterflies: within a lane one addition and one subtraction for two elements;
+// across lanes an exchange, a sign and an addition for each element.
+//
+// RUN: quad-opt %s --split-input-file --convert-tile-to-llvm=target=host:avx512 | FileCheck %s
+
+// Stage 1 pairs v0 with v1 and v2 with v3, stage 2 what that made.
+//
+// CHECK-LABEL: func.func private @registers.program(
+// CHECK:         %[[V:.*]]:4 = scf.if
+// CHECK:         %[[A0:.*]] = arith.addf %[[V]]#0, %[[V]]#1 : vector<16xf32>
+// CHECK-NEXT:    %[[A1:.*]] = arith.subf %[[V]]#0, %[[V]]#1 : vector<16xf32>
+// CHECK-NEXT:    %[[A2:.*]] = arith.addf %[[V]]#2, %[[V]]#3 : vector<16xf32>
+// CHECK-NEXT:    %[[A3:.*]] = arith.subf %[[V]]#2, %[[V]]#3 : vector<16xf32>
+// CHECK-NEXT:    arith.addf %[[A0]], %[[A2]]
+// CHECK-NEXT:    arith.subf %[[A0]], %[[A2]]
+// CHECK-NEXT:    arith.addf %[[A1]], %[[A3]]
+// CHECK-NEXT:    arith.subf %[[A1]], %[[A3]]
+// CHECK-NEXT:    return
+#regs = #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32], warp = []>
+func.func @registers(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<16x4xf32, #regs>
+  %h = tile.hadamard %v : tensor<16x4xf32, #regs>
+  return
+}
+
+// -----
+
+// Lanes 2i and 2i + 1: the odd lane makes partner - own.
+//
+// CHECK-LABEL: func.func private @lanes.program(
+// CHECK:         %[[V:.*]] = scf.if
+// CHECK:         %[[P:.*]] = vector.shuffle %[[V]], %[[V]] [1, 0, 3, 2,
+// CHECK-NEXT:    %[[N:.*]] = arith.negf %[[V]]
+// CHECK-NEXT:    %[[O:.*]] = vector.shuffle %[[N]], %[[V]] [16, 1, 18, 3,
+// CHECK-NEXT:    arith.addf %[[P]], %[[O]]
+// CHECK-NEXT:    return
+#lanes = #tile.layout<reg = [], lane = [1, 2, 4, 8], warp = []>
+func.func @lanes(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<8x2xf32, #lanes>
+  %h = tile.hadamard %v : tensor<8x2xf32, #lanes>
+  return
+}
