@@ -69,7 +69,8 @@ void KernelBuilder::beginRanged() {
     (void)kernel.insertArgument(kernel.getNumArguments(), body.getI64Type(), {}, loc);
 }
 
-void KernelBuilder::launch(Value gridX, Value gridY) {
+void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {
+  kernel->setAttr("tile.cost", body.getI64IntegerAttr(cost));
   func::ReturnOp::create(body, loc);
   tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel), gridX, gridY, passed);
 }

@@ -70,8 +70,9 @@ public:
   /// run for each: its last arguments are x0, x1, y0, y1. Nothing can be passed
   /// after that. For CPUs.
   void beginRanged();
-  /// Ends the kernel and launches it.
-  void launch(mlir::Value gridX, mlir::Value gridY);
+  /// Ends the kernel and launches it. `cost` is about how many bytes one program
+  /// reads and writes, or would in the time it takes: how much work is worth a thread.
+  void launch(mlir::Value gridX, mlir::Value gridY, int64_t cost);
 
   mlir::Value programId(unsigned dim);
   /// program number * step, the first position of a tile.

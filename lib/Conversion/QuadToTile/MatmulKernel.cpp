@@ -17,6 +17,9 @@ using namespace mlir;
 namespace quadrille {
 namespace {
 
+// One panel or tile of any useful contraction is worth a thread.
+constexpr int64_t costOfPanel = 1 << 16, costOfTile = 1 << 20;
+
 /// Emits the two packs and the product for a CPU.
 class HostMatmulEmitter {
 public:
@@ -88,7 +91,7 @@ Value HostMatmulEmitter::emitPack(host::MatmulSide side) {
     kernel.beginRanged();
     host::emitPack(kernel.body, kernel.loc, plan, side, packed, panelsArgument, range(kernel, 0));
   }
-  kernel.launch(panels, s.constant(1));
+  kernel.launch(panels, s.constant(1), costOfPanel);
   return workspace;
 }
 
@@ -124,16 +127,17 @@ void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
     store.addendType = elementOf(request.acc->buffer);
   }
   SmallVector<Value> tensorScales;
-  for (auto [operand, format] : llvm::zip(ArrayRef{request.lhs, request.rhs}, formats))
+  const MatmulOperand *sides[] = {&request.lhs, &request.rhs};
+  for (auto [operand, format] : llvm::zip_equal(sides, formats))
     if (format && format->hasTensorLevel())
-      tensorScales.push_back(kernel.pass(operand.quantized->scales.back()));
+      tensorScales.push_back(kernel.pass(operand->quantized->scales.back()));
   kernel.beginRanged();
   store.scale = tensorScale(kernel, tensorScales);
   host::emitMatmul(kernel.body, kernel.loc, plan, operands, range(kernel, 0), range(kernel, 1),
                    [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
                      host::emitStore(b, loc, store, elements);
                    });
-  kernel.launch(s.ceilDiv(n, plan.nTile), s.ceilDiv(m, plan.mTile));
+  kernel.launch(s.ceilDiv(n, plan.nTile), s.ceilDiv(m, plan.mTile), costOfTile);
 }
 
 void HostMatmulEmitter::emit() {
@@ -148,8 +152,13 @@ std::optional<Format> formatOf(Value operand) {
   return std::nullopt;
 }
 
-/// The carrier and the engine's plan for it. The integer engine has limits of its own
-/// (length of a block, magnitude of a user's codes), beyond which f32 serves.
+bool isPerKBlock(const target::OperandPlan &plan) {
+  return plan.application == target::ScaleApplication::PerKBlock;
+}
+
+/// The carrier and the engine's plan for it. The integer engine has limits of its
+/// own (length of a block, magnitude of a user's codes), beyond which f32 serves if
+/// it holds code x scale: its engine multiplies scales in when it packs.
 std::pair<target::CarrierChoice, std::optional<host::MatmulPlan>>
 chooseEngine(quad::MatmulOp op, const target::Capability &capability, host::VectorISA isa,
              ArrayRef<std::optional<Format>> formats) {
@@ -167,6 +176,8 @@ chooseEngine(quad::MatmulOp op, const target::Capability &capability, host::Vect
     f32.carrier = "f32";
     choice = quad::selectCarrier(op, capability, f32);
   }
+  if (isPerKBlock(choice.a) || isPerKBlock(choice.b))
+    return {choice, std::nullopt};
   return {choice, planFor(host::MatmulCarrier::F32)};
 }
 

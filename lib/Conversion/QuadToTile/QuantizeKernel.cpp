@@ -93,6 +93,9 @@ Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t 
 
 namespace {
 
+/// Read and written, roughly, for each element.
+constexpr int64_t bytesPerElement = 3;
+
 Tile randomBits(KernelBuilder &kernel, const QuantizeRequest &request,
                 const numerics::Rounding &rounding, Tile like, Value p0, Value a0) {
   OpBuilder &b = kernel.body;
@@ -184,7 +187,8 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
   kernel.launch(s.ceilDiv(request.result.length, shape.along),
-                s.ceilDiv(request.result.rows, shape.across));
+                s.ceilDiv(request.result.rows, shape.across),
+                bytesPerElement * shape.along * shape.across);
   return success();
 }
 
@@ -223,7 +227,8 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
     unsigned axis = request.op.getAxis();
     extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], request.result.length);
   }
-  kernel.launch(s.ceilDiv(extent[1], sizes[1]), s.ceilDiv(extent[0], sizes[0]));
+  kernel.launch(s.ceilDiv(extent[1], sizes[1]), s.ceilDiv(extent[0], sizes[0]),
+                bytesPerElement * sizes[0] * sizes[1]);
   return success();
 }
 

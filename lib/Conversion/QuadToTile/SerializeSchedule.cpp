@@ -31,7 +31,7 @@ public:
     llvm::SetVector<StringRef> kernels;
     schedule.walk([&](tile::LaunchOp launch) { kernels.insert(launch.getKernel()); });
     for (StringRef kernel : kernels)
-      os << "kernel " << kernel << "\n";
+      printKernel(schedule, kernel);
     for (Operation &op : schedule.getBody().front().without_terminator())
       if (failed(printOperation(&op)))
         return failure();
@@ -39,6 +39,7 @@ public:
   }
 
 private:
+  void printKernel(func::FuncOp schedule, StringRef name);
   void printArgument(BlockArgument argument, bool isOut);
   LogicalResult printOperation(Operation *op);
   void printLaunch(tile::LaunchOp launch);
@@ -70,6 +71,15 @@ void SchedulePrinter::printArgument(BlockArgument argument, bool isOut) {
   os << "arg buffer rank=" << buffer.getRank()
      << " itemsize=" << buffer.getElementType().getIntOrFloatBitWidth() / 8
      << (isOut ? " out\n" : "\n");
+}
+
+void SchedulePrinter::printKernel(func::FuncOp schedule, StringRef name) {
+  auto module = schedule->getParentOfType<ModuleOp>();
+  os << "kernel " << name;
+  if (auto kernel = module.lookupSymbol<func::FuncOp>(name))
+    if (auto cost = kernel->getAttrOfType<IntegerAttr>("tile.cost"); cost && cost.getInt())
+      os << " cost=" << cost.getInt();
+  os << "\n";
 }
 
 StringRef SchedulePrinter::binaryName(Operation *op) {

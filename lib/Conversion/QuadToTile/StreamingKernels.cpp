@@ -19,6 +19,9 @@ using quadrille::layout::LinearLayout;
 namespace quadrille {
 namespace {
 
+/// Read and written, roughly, for each element.
+constexpr int64_t bytesPerElement = 4;
+
 int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
 /// A tile whose rows hold at least `along` elements along `axis` of a matrix, and
@@ -55,7 +58,8 @@ void launchOver(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
                 TileShape shape) {
   ScheduleBuilder &s = kernel.schedule;
   kernel.launch(s.ceilDiv(matrix.sizes[axis], shape.along),
-                s.ceilDiv(matrix.sizes[1 - axis], shape.across));
+                s.ceilDiv(matrix.sizes[1 - axis], shape.across),
+                bytesPerElement * shape.along * shape.across);
 }
 
 } // namespace
@@ -254,7 +258,7 @@ LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const Ama
   storeDense(kernel, largest, kernel.pass(partials), kernel.constant(0),
              kernel.mul(program, kernel.constant(warps)), kernel.constant(1),
              kernel.pass(plan.numPartials));
-  kernel.launch(plan.gridX, plan.gridY);
+  kernel.launch(plan.gridX, plan.gridY, bytesPerElement * elements);
   return success();
 }
 
@@ -284,7 +288,7 @@ LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan, Value 
   storeDense(kernel, t.fromBits(largest), kernel.pass(result), zero, zero, kernel.constant(1),
              kernel.constant(1));
   Value one = kernel.schedule.constant(1);
-  kernel.launch(one, one);
+  kernel.launch(one, one, /*cost=*/0);
   return success();
 }
 
