@@ -40,6 +40,7 @@ struct RoundingFold {
 };
 constexpr RoundingFold roundingFolds[] = {
     {ScaleType::F32, "bf16"},
+    {ScaleType::F32, "f32"},
     {ScaleType::BF16, "bf16"},
     {ScaleType::E4M3, "e4m3"},
     {ScaleType::E4M3, "e4m3fnuz"},

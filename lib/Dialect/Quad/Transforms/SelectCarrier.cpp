@@ -51,12 +51,10 @@ static target::Accumulation asAccumulation(Accum accum) {
 }
 
 target::CarrierChoice quad::selectCarrier(MatmulOp op, const target::Capability &target,
-                                          double minimumRate) {
+                                          target::SelectOptions options) {
   std::optional<Format> lhs = formatOf(op.getLhs()), rhs = formatOf(op.getRhs());
-  target::SelectOptions options;
   options.exact = op.getExact();
   options.accumulation = asAccumulation(op.getAccum());
-  options.minimumRate = minimumRate;
   return target::selectCarrier(target, asOperand(op.getLhs(), lhs), asOperand(op.getRhs(), rhs),
                                options);
 }
@@ -104,7 +102,9 @@ struct QuadSelectCarrier : quadrille::quad::impl::QuadSelectCarrierBase<QuadSele
         op.emitOpError(target::unknownTarget(target.getValue()));
         return WalkResult::interrupt();
       }
-      target::CarrierChoice choice = selectCarrier(op, *capability, minimumRate);
+      target::SelectOptions options;
+      options.minimumRate = minimumRate;
+      target::CarrierChoice choice = selectCarrier(op, *capability, options);
       if (choice.refused()) {
         op.emitOpError(choice.refusal);
         return WalkResult::interrupt();

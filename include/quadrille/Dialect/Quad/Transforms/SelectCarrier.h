@@ -14,11 +14,11 @@ namespace quadrille::quad {
 
 class MatmulOp;
 
-/// The fastest carrier on `target` that holds the operands of `op` as its
-/// `exact` and `accum` allow, or a refusal. What `quad-select-carrier` records and what
-/// engines build by.
+/// The fastest carrier on `target` that holds the operands of `op`, or a
+/// refusal. `exact` and `accum` are those of `op`; the other options are the
+/// caller's. What `quad-select-carrier` records and what engines build by.
 target::CarrierChoice selectCarrier(MatmulOp op, const target::Capability &target,
-                                    double minimumRate = 0);
+                                    target::SelectOptions options = {});
 
 } // namespace quadrille::quad
 
