@@ -24,8 +24,27 @@ LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acros
   unsigned along = llvm::Log2_64(shape.along), across = llvm::Log2_64(shape.across);
   unsigned registers =
       acrossLanes ? along : std::min(along, llvm::Log2_32(target.getElementsPerLane()));
-  return LinearLayout::contiguous(along + across, registers, llvm::Log2_32(target.getLanes()),
-                                  llvm::Log2_32(target.getWarps()));
+  // Bits of the index in the order in which hardware takes them: elements of a row in
+  // one lane, then rows, so that a block of several stays in a warp, then the rest.
+  std::vector<uint64_t> order;
+  for (unsigned bit = 0; bit < registers; ++bit)
+    order.push_back(uint64_t(1) << bit);
+  for (unsigned bit = along; bit < along + across; ++bit)
+    order.push_back(uint64_t(1) << bit);
+  for (unsigned bit = registers; bit < along; ++bit)
+    order.push_back(uint64_t(1) << bit);
+  size_t taken = 0;
+  auto take = [&](unsigned count) {
+    std::vector<uint64_t> bases;
+    for (unsigned i = 0; i < count; ++i)
+      bases.push_back(taken < order.size() ? order[taken++] : 0);
+    return bases;
+  };
+  std::vector<uint64_t> reg = take(registers);
+  std::vector<uint64_t> lane = take(llvm::Log2_32(target.getLanes()));
+  std::vector<uint64_t> warp = take(llvm::Log2_32(target.getWarps()));
+  reg.insert(reg.end(), order.begin() + taken, order.end());
+  return LinearLayout(along + across, reg, lane, warp);
 }
 
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
