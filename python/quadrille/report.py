@@ -110,7 +110,8 @@ def _describe(type_) -> str:
 
 
 def _operation(node) -> str:
-    operands = ", ".join(_describe(v.type) for v in node.operands.values() if not isinstance(v.type, ScalarType))
+    shown = [v.type for name, v in node.operands.items() if name != "signs" and not isinstance(v.type, ScalarType)]
+    operands = ", ".join(map(_describe, shown))
     where = f"  ({node.where})" if node.where else ""
     return f"{node.op} {operands} -> {_describe(node.result.type)}{where}"
 
