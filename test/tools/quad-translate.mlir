@@ -21,7 +21,7 @@
 #ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
 !q = !quad.tensor<?x?, #ufp4b, axis = 1>
 
-func.func @f(%x: tensor<?x?xbf16>) -> !q {
+func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q {
   %q = quad.quantize %x {axis = 1 : i64} : tensor<?x?xbf16> -> !q
   return %q : !q
 }

@@ -25,8 +25,10 @@ namespace quadrille {
 struct ScheduledMatrix {
   mlir::Value buffer;
   mlir::Value sizes[2], strides[2];
-  /// The dimension along which elements are consecutive.
+  /// The dimension along which kernels read, and whether neighbours along it are
+  /// known to be adjacent.
   unsigned contiguousDim = 1;
+  bool isContiguous = true;
 };
 
 /// A quantized tensor of the schedule, as stored.

@@ -138,6 +138,8 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
     if (auto attr = source.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
                                                          "quad.unit_stride"))
       matrix.contiguousDim = attr.getInt();
+    else
+      matrix.isContiguous = false;
   } else {
     scalars[argument] = buffers[0];
   }

@@ -67,10 +67,14 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
     wanted = tile::transposedType(wanted);
   }
   LinearLayout computed = tile::getLayout(wanted);
-  LinearLayout stored = kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]));
+  LinearLayout stored =
+      matrix.isContiguous ? kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]))
+                          : computed;
   SmallVector<Value> bounds = {kernel.pass(matrix.sizes[dims[0]]),
                                kernel.pass(matrix.sizes[dims[1]])};
-  SmallVector<Value> strides = {kernel.pass(matrix.strides[dims[0]]), kernel.constant(1)};
+  SmallVector<Value> strides = {kernel.pass(matrix.strides[dims[0]]),
+                                matrix.isContiguous ? kernel.constant(1)
+                                                    : kernel.pass(matrix.strides[dims[1]])};
   Tile x = tile::LoadOp::create(b, kernel.loc, tile::withLayout(wanted, stored),
                                 kernel.pass(matrix.buffer), offsets, bounds, strides,
                                 /*alignment=*/IntegerAttr());
@@ -198,7 +202,7 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   bool acrossLanes = lanesRunAcross(request, input);
   TileShape shape = chooseShape(kernel.target, request, acrossLanes);
   ScheduleBuilder &s = kernel.schedule;
-  if (shape.across == 1)
+  if (shape.across == 1 && input.isContiguous)
     flattenRows(s, input, request.result, axis);
   Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
   LinearLayout layout = computeLayout(kernel.target, shape, acrossLanes);

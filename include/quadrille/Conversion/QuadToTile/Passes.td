@@ -36,7 +36,7 @@ def QuadToTile : Pass<"convert-quad-to-tile", "::mlir::ModuleOp"> {
     }
     ```
     A tensor is read along the dimension that its attribute `quad.unit_stride`
-    names, by default the last.
+    names; without it along the last, element by element.
 
     Precondition: `quad-form-kernels` has run; tensor-level formats have their amax.
     Numeric effect: none; this is where the specification becomes operations.

@@ -26,22 +26,7 @@ using layout::LinearLayout;
 #define GET_OP_CLASSES
 #include "quadrille/Dialect/Tile/IR/TileOps.cpp.inc"
 
-namespace {
-/// Layouts are long and few: name them.
-struct TileAsmInterface : public OpAsmDialectInterface {
-  using OpAsmDialectInterface::OpAsmDialectInterface;
-
-  AliasResult getAlias(Attribute attr, raw_ostream &os) const override {
-    if (!isa<LayoutAttr>(attr))
-      return AliasResult::NoAlias;
-    os << "layout";
-    return AliasResult::FinalAlias;
-  }
-};
-} // namespace
-
 void TileDialect::initialize() {
-  addInterfaces<TileAsmInterface>();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "quadrille/Dialect/Tile/IR/TileAttrs.cpp.inc"
