@@ -1,0 +1,21 @@
+// RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
+
+// CHECK-LABEL: func.func @f(
+// CHECK:         tile.check %{{.*}}, "the length of axis 0 must be a multiple of the transform's size"
+// CHECK:         tile.launch @f_hadamard
+// Along axis 0 a lane has a column: x * signs, butterflies, 1/sqrt(32).
+//
+// CHECK-LABEL: func.func @f_hadamard(
+// CHECK:         arith.constant dense<0.176776692>
+// CHECK:         tile.load {{.*}} -> tensor<32x16xf16
+// CHECK:         tile.transpose {{.*}} -> tensor<16x32xf32
+// CHECK:         tile.load {{.*}} -> tensor<1x1x32xf32
+// CHECK:         arith.mulf
+// CHECK-NEXT:    tile.hadamard %{{.*}} : tensor<16x1x32xf32
+// CHECK-NEXT:    arith.mulf
+// CHECK:         tile.transpose {{.*}} -> tensor<32x16xf32
+// CHECK-NEXT:    tile.store
+func.func @f(%x: tensor<?x?xf16> {quad.unit_stride = 1 : i64}, %s: tensor<32xf32>) -> tensor<?x?xf32> {
+  %h = quad.hadamard %x, %s {axis = 0} : tensor<?x?xf16>, tensor<32xf32> -> tensor<?x?xf32>
+  return %h : tensor<?x?xf32>
+}

@@ -1,0 +1,82 @@
+// Scales of several levels, from the outermost to the innermost.
+//
+// RUN: quad-opt %s --split-input-file --quad-to-tile=target=host:avx512 | FileCheck %s
+
+// The amax of the whole tensor comes from two kernels before. Every program makes the
+// tensor scale; the bounds let the first alone store it.
+//
+// CHECK-LABEL: func.func @tensor(
+// CHECK:         tile.launch @tensor_amax grid
+// CHECK:         tile.launch @tensor_amax_combine grid(%[[ONE:.*]], %[[ONE]])
+// CHECK:         tile.launch @tensor_quantize_row grid
+// CHECK-LABEL: func.func @tensor_quantize_row(
+// CHECK:         %[[Y:.*]] = tile.program_id 1
+// CHECK:         %[[X:.*]] = tile.program_id 0
+// CHECK:         %[[AMAX:.*]] = tile.load %{{.*}} -> tensor<1x1xf32
+// CHECK:         %[[WANTED:.*]] = arith.divf %{{.*}}, %{{.*}} : tensor<1x1xf32
+// CHECK:         tile.store %[[T:.*]], %{{.*}}[%[[Y]], %[[X]]] bounds(%[[ONE:.*]], %[[ONE]]) strides(%[[ONE]], %[[ONE]]) : tensor<1x1xi32
+// CHECK:         arith.bitcast %[[T]]
+// CHECK-NEXT:    %[[R:.*]] = arith.divf
+// CHECK-NEXT:    tile.broadcast %[[R]]
+// CHECK-NEXT:    arith.mulf
+// Then the blocks of what that left.
+// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [1, 3]
+// CHECK:         tile.store {{.*}} : tensor<1x16xi8
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
+func.func @tensor(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tensor<?x?, #nvfp4, axis = 1> {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #nvfp4, axis = 1>
+  return %q : !quad.tensor<?x?, #nvfp4, axis = 1>
+}
+
+// -----
+
+// Blocks of 16 rows: the tile holds as many, and there are scales for ceil(rows / 16).
+//
+// CHECK-LABEL: func.func @square(
+// CHECK:         %[[ROWS:.*]] = tile.dim %{{.*}}, 0
+// CHECK:         arith.ceildivsi %[[ROWS]], %c16_i64
+// CHECK-LABEL: func.func @square_quantize_row(
+// CHECK:         %[[BLOCKS:.*]] = tile.reshape {{.*}} -> tensor<1x16x{{[0-9]+}}x16xf32
+// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [1, 3] : tensor<1x16x{{[0-9]+}}x16xi32, {{.*}} -> tensor<1x1x
+// CHECK:         tile.broadcast {{.*}} -> tensor<1x16x
+#square = #quad.format<"NVFP4_16x16", grid = e2m1, levels = [<16x16, e4m3, nearest>, <tensor, f32, nearest>]>
+func.func @square(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %a: tensor<1xf32>) -> !quad.tensor<?x?, #square, axis = 1> {
+  %q = quad.quantize %x amax(%a) {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #square, axis = 1>
+  return %q : !quad.tensor<?x?, #square, axis = 1>
+}
+
+// -----
+
+// A power of two needs no division: exponents are subtracted.
+//
+// CHECK-LABEL: func.func @power_of_two_quantize_row(
+// CHECK-NOT:     arith.divf
+// CHECK:         tile.store {{.*}} : tensor<1x8xi8
+#mxfp4 = #quad.format<"MXFP4", grid = e2m1, levels = [<1x32, e8m0, ocp>]>
+func.func @power_of_two(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tensor<?x?, #mxfp4, axis = 1> {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #mxfp4, axis = 1>
+  return %q : !quad.tensor<?x?, #mxfp4, axis = 1>
+}
+
+// -----
+
+// HiF4: the largest of 4, of 8 and of 64; one-bit exponents packed from the lowest
+// bit, 16 and 8 of them for each scale of 64.
+//
+// CHECK-LABEL: func.func @hif4_quantize_row(
+// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS:[0-9]+]]x64x4xi32
+// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS]]x32x2xi32
+// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS]]x4x8xi32
+// CHECK:         tile.iota 2 : tensor<[[ROWS]]x4x16xi32
+// CHECK:         tile.reduce{{ +}}ori
+// CHECK:         tile.store {{.*}} : tensor<[[ROWS]]x4xi16
+// CHECK:         tile.iota 2 : tensor<[[ROWS]]x4x8xi32
+// CHECK:         tile.reduce{{ +}}ori
+// CHECK:         tile.store {{.*}} : tensor<[[ROWS]]x4xi8
+// CHECK:         tile.store {{.*}} : tensor<[[ROWS]]x4xi8
+// CHECK:         tile.pack
+#hif4 = #quad.format<"HIF4", grid = e1m2, levels = [<1x4, e1, hif4>, <1x8, e1, hif4>, <1x64, e6m2, hif4>]>
+func.func @hif4(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tensor<?x?, #hif4, axis = 1> {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #hif4, axis = 1>
+  return %q : !quad.tensor<?x?, #hif4, axis = 1>
+}

@@ -1,0 +1,50 @@
+// Quantization along axis 0: a lane owns one column, so reads run along memory and
+// the tile is transposed by name. Blocks never cross lanes.
+//
+// RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
+// RUN: quad-opt %s --quad-to-tile=target=sm_90a | FileCheck %s --check-prefix=NVVM
+
+#ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
+!column = !quad.tensor<?x?, #ufp4b, axis = 0>
+!row = !quad.tensor<?x?, #ufp4b, axis = 1>
+
+// CHECK-LABEL: func.func @column(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: !tile.buffer<2 x bf16>
+// CHECK:         %[[ROWS:.*]] = tile.dim %[[X]], 0
+// CHECK:         %[[COLS:.*]] = tile.dim %[[X]], 1
+// CHECK:         tile.check %{{.*}}, "the length of axis 0 must be
+// CHECK:         %[[GY:.*]] = arith.ceildivsi %[[COLS]], %c16_i64
+// CHECK:         %[[GX:.*]] = arith.ceildivsi %[[ROWS]], %c16_i64
+// CHECK:         tile.launch @column_quantize_column grid(%[[GX]], %[[GY]])
+// CHECK-LABEL: func.func @column_quantize_column(
+// CHECK-NOT:     tile.convert_layout
+// CHECK:         tile.load %{{.*}}[%[[A:.*]], %[[P:.*]]] bounds{{.*}} -> tensor<16x16xi16, #tile.layout<reg = [16, 32, 64, 128], lane = [1, 2, 4, 8], warp = []>>
+// CHECK:         tile.transpose {{.*}} -> tensor<16x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128], warp = []>>
+// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [1, 3]
+// The result is stored with the quantized axis last.
+// CHECK:         tile.store %{{.*}}[%[[P]], %{{.*}}] {{.*}} : tensor<16x1xi16
+// CHECK:         tile.store %{{.*}}[%[[P]], %{{.*}}] {{.*}} : tensor<16x2xi32
+
+// NVVM-LABEL: func.func @column_quantize_column(
+// NVVM:         tile.load %{{.*}} -> tensor<16x128xi16, #tile.layout<reg = [128, 256, 512, 1024], lane = [1, 2, 4, 8, 16], warp = [32, 64]>>
+func.func @column(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !column {
+  %q = quad.quantize %x {axis = 0} : tensor<?x?xbf16> -> !column
+  return %q : !column
+}
+
+// In a matrix that is contiguous along axis 0, that is the row quantization and
+// axis 1 is the other.
+//
+// CHECK-LABEL: func.func @transposed_column_quantize_column(
+// CHECK-NOT:     tile.transpose
+// CHECK:         tile.pack
+// CHECK-LABEL: func.func @transposed_row_quantize_row(
+// CHECK:         tile.transpose
+func.func @transposed_column(%x: tensor<?x?xbf16> {quad.unit_stride = 0 : i64}) -> !column {
+  %q = quad.quantize %x {axis = 0} : tensor<?x?xbf16> -> !column
+  return %q : !column
+}
+func.func @transposed_row(%x: tensor<?x?xbf16> {quad.unit_stride = 0 : i64}) -> !row {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}

@@ -1,0 +1,70 @@
+// Row quantization, step by step as docs/numerics.md has it. A lane holds one block.
+//
+// RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
+// RUN: quad-opt %s --quad-to-tile=target=sm_90a | FileCheck %s --check-prefix=NVVM
+// RUN: quad-opt %s --quad-to-tile=target=gfx942 | FileCheck %s --check-prefix=ROCDL
+
+#ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
+#rht = #quad.rht<16, digest = 0x1234abcd5678ef00>
+!q = !quad.tensor<?x?, #ufp4b, axis = 1, rht = #rht>
+
+// The schedule: buffers of the results are arguments; a matrix whose rows follow
+// each other is one row.
+//
+// CHECK-LABEL: func.func @f(
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: !tile.buffer<2 x bf16>, %[[S:.*]]: !tile.buffer<1 x f32>, %[[C:.*]]: !tile.buffer<2 x i8> {tile.out}, %[[B:.*]]: !tile.buffer<2 x bf16> {tile.out}) attributes {tile.schedule}
+// CHECK:         %[[ROWS:.*]] = tile.dim %[[X]], 0
+// CHECK:         %[[STRIDE:.*]] = tile.stride %[[X]], 0
+// CHECK:         %[[COLS:.*]] = tile.dim %[[X]], 1
+// CHECK:         arith.remsi %[[COLS]]
+// CHECK:         tile.check %{{.*}}, "the length of axis 1 must be a multiple of 16; pad=True extends it with zeros"
+// CHECK:         %[[DENSE:.*]] = arith.cmpi eq, %[[STRIDE]], %[[COLS]]
+// CHECK:         %[[ALL:.*]] = arith.muli %[[ROWS]], %[[COLS]]
+// CHECK:         %[[LENGTH:.*]] = arith.select %[[DENSE]], %[[ALL]], %[[COLS]]
+// CHECK:         %[[ONE:.*]] = arith.select %[[DENSE]], %{{.*}}, %[[ROWS]]
+// CHECK:         %[[GRID:.*]] = arith.ceildivsi %[[LENGTH]], %c256_i64
+// CHECK:         tile.launch @f_quantize_row grid(%[[GRID]], %[[ONE]]) args(
+//
+// CHECK-LABEL: func.func @f_quantize_row(
+// CHECK-SAME:    attributes {tile.cost = {{[0-9]+}} : i64, tile.kernel}
+// bf16 to f32 is a shift. Read in the order of memory, computed in blocks.
+// CHECK:         %[[LOAD:.*]] = tile.load %{{.*}} -> tensor<1x256xi16, #tile.layout<reg = [16, 32, 64, 128], lane = [1, 2, 4, 8], warp = []>>
+// CHECK-NEXT:    arith.extui %[[LOAD]]
+// CHECK-NEXT:    arith.shli
+// CHECK-NEXT:    arith.bitcast
+// CHECK-NEXT:    tile.convert_layout {{.*}} -> tensor<1x256xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128], warp = []>>
+// Signs, butterflies, 1/4.
+// CHECK:         tile.load %{{.*}} -> tensor<1x1x16xf32
+// CHECK-NEXT:    tile.broadcast
+// CHECK-NEXT:    arith.mulf
+// CHECK-NEXT:    tile.hadamard %{{.*}} : tensor<1x16x16xf32
+// CHECK-NEXT:    arith.mulf %{{.*}}, %cst
+// The scale of each block: amax by bits, / 1.75, 5 significant bits, or NaN.
+// CHECK:         %[[AMAX:.*]] = tile.reduce{{ +}}maxui %{{.*}} dims = [1, 3] : tensor<1x1x16x16xi32
+// CHECK:         arith.divf
+// CHECK:         arith.maxsi
+// CHECK:         arith.minsi
+// CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[AMAX]]
+// CHECK-NEXT:    %[[SCALE:.*]] = arith.select %[[FINITE]]
+// CHECK:         tile.store %{{.*}} : tensor<1x16xi16
+// The codes of x * (1 / scale): one FMA rounds, the sign goes to bit 3, a NaN scale masks.
+// CHECK:         arith.divf %{{.*}} : tensor<1x1x16x1xf32
+// CHECK:         arith.minui
+// CHECK:         math.fma
+// CHECK:         arith.ori
+// CHECK-NEXT:    arith.andi
+// CHECK-NEXT:    %[[WORDS:.*]] = tile.pack %{{.*}} : tensor<1x256xi32
+// CHECK:         tile.store {{.*}} : tensor<1x32xi32
+
+// A block of 4 warps takes 2048 elements, and needs no exchange.
+//
+// NVVM:       arith.ceildivsi %{{.*}}, %c2048_i64
+// NVVM-LABEL: func.func @f_quantize_row(
+// NVVM-NOT:     tile.convert_layout
+// NVVM:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
+// ROCDL-LABEL: func.func @f_quantize_row(
+// ROCDL:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256, 512], warp = [1024]>>
+func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %s: tensor<16xf32>) -> !q {
+  %q = quad.quantize %x signs(%s : tensor<16xf32>) {axis = 1, rht = #rht} : tensor<?x?xbf16> -> !q
+  return %q : !q
+}

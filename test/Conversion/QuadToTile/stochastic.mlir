@@ -1,0 +1,32 @@
+// Stochastic rounding adds random bits, by the element's number in the output, below
+// the last place of the code.
+//
+// RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
+
+#ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
+#lut = #quad.format<"LUT", grid = lut<"odd", [-3.0, -1.0, 0.0, 0.25, 3.0]>, levels = [<1x16, f32, nearest>]>
+!q = !quad.tensor<?x?, #ufp4b, axis = 1>
+!lut = !quad.tensor<?x?, #lut, axis = 1>
+
+// CHECK-LABEL: func.func @f_quantize_row(
+// CHECK:         %[[R:.*]] = tile.random %{{.*}}, %{{.*}} at(%[[ROW:.*]], %[[COL:.*]]) of %{{.*}} bits = 8 rounds = 7 stream = 1 : tensor<1x256xi32
+// CHECK:         %[[V:.*]] = math.fma
+// CHECK-NEXT:    %[[I:.*]] = arith.bitcast %[[V]]
+// CHECK-NEXT:    %[[SUM:.*]] = arith.addi %[[I]], %[[R]]
+// CHECK-NEXT:    arith.shrui %[[SUM]]
+func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !q {
+  %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1} : tensor<?x?xbf16> -> !q
+  return %q : !q
+}
+
+// On a user's grid the position between neighbours decides.
+//
+// CHECK-LABEL: func.func @lut_quantize_row(
+// CHECK:         %[[R:.*]] = tile.random %{{.*}} bits = 16 rounds = 10 stream = 0
+// CHECK:         %[[SUM:.*]] = arith.addi %{{.*}}, %[[R]]
+// CHECK-NEXT:    %[[FAR:.*]] = arith.cmpi uge, %[[SUM]]
+// CHECK-NEXT:    arith.select %[[FAR]]
+func.func @lut(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !lut {
+  %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 16, rounds = 10>, stream = 0} : tensor<?x?xbf16> -> !lut
+  return %q : !lut
+}
