@@ -1,0 +1,162 @@
+"""Host benchmarks. Each row is a ratio of medians of runs that alternate with its peer's, so that both meet the same
+machine. Peers need PyTorch (CPU)."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable, Iterator
+
+import ml_dtypes
+import numpy as np
+
+import quadrille as qd
+
+Action = Callable[[], object]
+
+
+def table(threads: int, repeats: int) -> Iterator[str]:
+    """Lines of a Markdown table: what, measured, bar, whether it is met."""
+    import torch
+
+    torch.set_num_threads(threads)
+    yield f"{threads} threads, medians of {repeats}"
+    yield ""
+    yield "| what | measured | bar | |"
+    yield "|---|---|---|---|"
+    for rows in (_quantize_rows(torch, threads, repeats), _matmul_rows(torch, repeats), _latency_rows()):
+        for what, measured, bar, met in rows:
+            yield f"| {what} | {measured} | {bar} | {'met' if met else 'missed'} |"
+
+
+def alternate(repeats: int, **actions: Action) -> dict[str, float]:
+    """Median seconds of each action, run in turn after one run to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for repeat in range(repeats + 1):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            if repeat:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _at_least(what: str, value: float, bar: float, unit: str = "x"):
+    return what, f"{value:.2f}{unit}", f">= {bar}", value >= bar
+
+
+def _at_most(what: str, value: float, bar: float, unit: str = "x"):
+    return what, f"{value:.2f}{unit}", f"<= {bar}", value <= bar
+
+
+#
+# Quantization
+#
+
+
+def _copier(read: int, written: int, threads: int) -> Action:
+    """A copy that reads and writes so many bytes, on so many threads."""
+    size = (read + written) // 2
+    source, destination = np.ones(size, np.uint8), np.empty(size, np.uint8)
+    cuts = np.linspace(0, size, threads + 1, dtype=int)
+    pool = ThreadPoolExecutor(threads)
+
+    def copy():
+        list(pool.map(lambda i: np.copyto(destination[cuts[i] : cuts[i + 1]], source[cuts[i] : cuts[i + 1]]), range(threads)))
+
+    return copy
+
+
+def _eager_torch(torch, x, signs) -> Action:
+    """RHT16 and UFP4_B's codes and scales as PyTorch expressions."""
+    n = len(signs)
+    hadamard = torch.ones(1, 1)
+    while len(hadamard) < n:
+        hadamard = torch.cat([torch.cat([hadamard, hadamard], 1), torch.cat([hadamard, -hadamard], 1)], 0)
+    rotation = torch.from_numpy(np.array(signs, np.float32))[:, None] * hadamard / n**0.5
+    tensor = torch.from_numpy(x.view(np.int16)).view(torch.bfloat16)
+
+    def quantize():
+        y = (tensor.float().view(-1, n) @ rotation)
+        scale = (y.abs().amax(1, keepdim=True) / 1.75).clamp_min(2.0**-126)
+        bits = (scale.view(torch.int32) + 0x3FFFF + (scale.view(torch.int32) >> 19 & 1)) >> 19 << 19
+        scale = bits.view(torch.float32)
+        code = (y / scale * 4).round().clamp(-7, 7).to(torch.int8)
+        code = torch.where(code < 0, 8 - code, code).to(torch.uint8)
+        return code[:, ::2] | code[:, 1::2] << 4, scale.bfloat16()
+
+    return quantize
+
+
+def _quantize_rows(torch, threads: int, repeats: int):
+    x = np.random.default_rng(0).standard_normal((4096, 4096), np.float32).astype(ml_dtypes.bfloat16)
+    rht, key = qd.RHT(16, seed=0), qd.Key(0)
+    plain = qd.jit(_named("plain", lambda x: qd.quantize(x, qd.UFP4_B)))
+    rotated = qd.jit(_named("rotated", lambda x: qd.quantize(x, qd.UFP4_B, rht=rht)))
+    noisy = qd.jit(_named("noisy", lambda x: qd.quantize(x, qd.UFP4_B, rht=rht, rounding=qd.stochastic(key))))
+    out, out_plain, out_noisy = rotated(x), plain(x), noisy(x)
+    written = out.codes.nbytes + sum(scale.nbytes for scale in out.scales)
+    t = alternate(
+        repeats,
+        copy=_copier(x.nbytes, written, threads),
+        plain=lambda: plain(x, out=out_plain),
+        rotated=lambda: rotated(x, out=out),
+        noisy=lambda: noisy(x, out=out_noisy),
+        torch=_eager_torch(torch, x, rht.signs),
+    )
+    yield _at_least("RHT16 + quantize UFP4_B, bf16 4096x4096, of the bandwidth of a copy of the same bytes", t["copy"] / t["rotated"], 0.4)
+    yield _at_least("the same against eager PyTorch", t["torch"] / t["rotated"], 5)
+    yield _at_most("stochastic rounding, time of nearest", t["noisy"] / t["rotated"], 1.5)
+    yield _at_most("RHT16, time of none", t["rotated"] / t["plain"], 1.3)
+
+
+def _named(name: str, function):
+    function.__name__ = name
+    return function
+
+
+#
+# Products
+#
+
+
+def _matmul_rows(torch, repeats: int, n: int = 2048):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal((n, n), np.float32) for _ in range(2))
+    for fmt, bar in ((qd.UFP4_B, 0.7), (qd.MXUF4, 1.0)):
+        a, b = qd.quantize(x, fmt), qd.quantize(w, fmt)
+        product = qd.jit(_named("product", lambda a, b: qd.matmul(a, b.T, dtype=qd.f32)))
+        values = [torch.from_numpy(np.asarray(q.dequantize())) for q in (a, b)]
+        out = product(a, b)
+        t = alternate(repeats, ours=lambda: product(a, b, out=out), torch=lambda: values[0] @ values[1].T)
+        yield _at_least(f"matmul {n}^3 of {fmt.name} operands, against PyTorch f32 on their values", t["torch"] / t["ours"], bar)
+
+
+#
+# Latency
+#
+
+def _latency_rows():
+    with tempfile.TemporaryDirectory() as cache:
+        environment = dict(os.environ, QUADRILLE_CACHE_DIR=cache)
+        first, *others = (
+            float(subprocess.run([sys.executable, "-m", "quadrille.bench.first_call"], env=environment, capture_output=True, text=True, check=True).stdout)
+            for _ in range(6)
+        )
+    yield _at_most("first call of a quantize kernel, helper warm", first, 300, " ms")
+    yield _at_most("first call, from the disk cache", statistics.median(others), 10, " ms")
+    x = np.zeros((16, 16), np.float32)
+    kernel = qd.jit(_named("kernel", lambda x: qd.quantize(x, qd.UFP4_B)))
+    kernel(x)
+    calls = 2000
+
+    def loop():
+        for _ in range(calls):
+            kernel(x)
+
+    yield _at_most("a call on a 16x16 array", alternate(9, loop=loop)["loop"] / calls * 1e6, 10, " us")
