@@ -61,13 +61,18 @@ public:
     return sum;
   }
 
+  /// The upper half of a product. Both halves are computed apart: LLVM then uses a
+  /// multiply-high, where a shared wide product would be widened and narrowed.
+  Value mulHigh(Value x, Value y) { return high(op<arith::MulIOp>(extend(x), extend(y))); }
+
   /// Philox4x32 with `rounds` rounds. Constants: Random123.
   Draw philox(Draw counter, Value key0, Value key1, unsigned rounds) {
     for (unsigned round = 0; round < rounds; ++round) {
-      Value p0 = op<arith::MulIOp>(extend(counter[0]), extend(i32(0xD2511F53)));
-      Value p1 = op<arith::MulIOp>(extend(counter[2]), extend(i32(0xCD9E8D57)));
-      counter = {op<arith::XOrIOp>(op<arith::XOrIOp>(high(p1), counter[1]), key0), truncate(p1),
-                 op<arith::XOrIOp>(op<arith::XOrIOp>(high(p0), counter[3]), key1), truncate(p0)};
+      Value m0 = i32(0xD2511F53), m1 = i32(0xCD9E8D57);
+      counter = {op<arith::XOrIOp>(op<arith::XOrIOp>(mulHigh(counter[2], m1), counter[1]), key0),
+                 op<arith::MulIOp>(counter[2], m1),
+                 op<arith::XOrIOp>(op<arith::XOrIOp>(mulHigh(counter[0], m0), counter[3]), key1),
+                 op<arith::MulIOp>(counter[0], m0)};
       key0 = op<arith::AddIOp>(key0, i32(0x9E3779B9));
       key1 = op<arith::AddIOp>(key1, i32(0xBB67AE85));
     }
