@@ -20,17 +20,17 @@
 // CHECK:            vector.broadcast %[[KEY]]
 // CHECK:            arith.constant 3 : i32
 // CHECK-COUNT-14:   arith.muli %{{.*}} : vector<16xi64>
-// CHECK-NOT:        arith.muli
+// CHECK-NOT:        arith.muli %{{.*}} : vector<16xi64>
 // Byte i of the draw to register i.
 // CHECK:            arith.constant 24 : i32
 // CHECK:            arith.constant 255 : i32
-// CHECK-NOT:        arith.muli
+// CHECK-NOT:        arith.muli %{{.*}} : vector<16xi64>
 // CHECK:            return
 
 // Two groups share a draw of 32 elements, and its halves are selected by parity.
 // FOUR-LABEL:     func.func private @random.program(
 // FOUR-COUNT-21:    arith.muli %{{.*}} : vector<16xi64>
-// FOUR-NOT:         arith.muli
+// FOUR-NOT:         arith.muli %{{.*}} : vector<16xi64>
 // FOUR-COUNT-2:     arith.select
 // FOUR-NOT:         arith.select
 // FOUR:             arith.constant 15 : i32
@@ -38,7 +38,7 @@
 // A group takes two draws.
 // SIXTEEN-LABEL:  func.func private @random.program(
 // SIXTEEN-COUNT-29: arith.muli %{{.*}} : vector<16xi64>
-// SIXTEEN-NOT:      arith.muli
+// SIXTEEN-NOT:      arith.muli %{{.*}} : vector<16xi64>
 // SIXTEEN:          arith.constant 65535 : i32
 
 // Lanes that hold neighbours make the same draws and choose their byte at run time.
