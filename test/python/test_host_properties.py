@@ -87,7 +87,6 @@ def test_row_and_column_together_are_each_alone(matrix, name):
 @pytest.mark.parametrize(("name", "dtype"), [*((name, "f32") for name in FLAT), ("UFP4_B", "bf16")])
 def test_products_are_within_the_bound_of_f32_accumulation(matrix, name, dtype):
     """|y - Y| <= gamma(K + 2) * sum |a| |b| and one rounding of the result, in all orientations."""
-
     x, w, dy = matrix(64, 256), matrix(128, 256), matrix(64, 128)
     # Operands from the interpreter, so that the product alone is compiled.
     rows = [qd.quantize(a, name) for a in (x, w, dy)]
