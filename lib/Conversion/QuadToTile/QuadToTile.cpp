@@ -257,9 +257,19 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getAmax()),
                         resultTensor(result, input->sizes[1 - axis], length)});
   }
-  KernelBuilder builder = makeKernel(launch);
   ScheduledMatrix copy = *input; // emission may grow the map
-  return emitQuantize(builder, copy, requests);
+  if (requests.size() == 1 || target.getWarps() == 1) {
+    KernelBuilder builder = makeKernel(launch);
+    return emitQuantize(builder, copy, requests);
+  }
+  // A tile of both would have to cross warps, for which there is no shared memory yet.
+  launch.emitRemark("reads its input once for each result on this target");
+  for (const QuantizeRequest &request : requests) {
+    KernelBuilder builder = makeKernel(launch, request.op.getAxis() == 1 ? "_row" : "_column");
+    if (failed(emitQuantize(builder, copy, request)))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {

@@ -237,3 +237,11 @@ func.func @random_shape(%k: i64) {
   %0 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 0 : tensor<4x8xi32>
   return
 }
+
+// -----
+
+func.func @splat_of_another_type(%s: i32) {
+  // expected-error @+1 {{needs a scalar of type 'f32'}}
+  %0 = tile.splat %s : i32 -> tensor<16xf32>
+  return
+}

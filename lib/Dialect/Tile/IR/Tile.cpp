@@ -261,6 +261,13 @@ LogicalResult verifyPacking(Operation *op, Value codes, Value words) {
 LogicalResult PackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
 LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
 
+LogicalResult SplatOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (type.getElementType() != getScalar().getType())
+    return emitOpError("needs a scalar of type ") << type.getElementType();
+  return verifyTiles(*this);
+}
+
 LogicalResult IotaOp::verify() {
   auto type = cast<RankedTensorType>(getResult().getType());
   if (int64_t(getDim()) >= type.getRank())

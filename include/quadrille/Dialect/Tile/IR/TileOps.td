@@ -117,6 +117,7 @@ def SplatOp : TileOp<"splat", [Pure]> {
   let arguments = (ins AnyTypeOf<[AnyFloat, AnySignlessInteger]>:$scalar);
   let results = (outs TileTensor:$result);
   let assemblyFormat = "$scalar attr-dict `:` type($scalar) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def IotaOp : TileOp<"iota", [Pure]> {
