@@ -64,7 +64,7 @@ function(quadrille_link_mlir_static target)
   find_library(QUADRILLE_ZSTD NAMES libzstd.a REQUIRED)
   target_link_libraries(${target} PRIVATE ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
   target_link_options(${target} PRIVATE
-    -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--icf=safe -Wl,-O2 -Wl,-z,pack-relative-relocs -Wl,--no-undefined)
+    -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-O2 -Wl,-z,pack-relative-relocs -Wl,--no-undefined)
 endfunction()
 
 # Links a final binary (tool, libquadrille, unit test) with MLIR and LLVM.
