@@ -8,6 +8,8 @@ import pytest
 import quadrille as qd
 from quadrille.demo import experiment, operands, screen
 
+pytestmark = pytest.mark.compiler
+
 
 @pytest.fixture(scope="module")
 def linears():
@@ -18,11 +20,11 @@ def linears():
 
 @pytest.fixture(scope="module")
 def results(linears):
-    return experiment.run(linears, formats=(qd.UFP4, qd.E2M1_REF, experiment.BENT))
+    return experiment.run(linears, formats=(qd.UFP4, qd.E2M1_REF))
 
 
 def test_every_product_ran(results):
-    assert not results.not_run and len(results.rows) == 3 * 2 * 3
+    assert not results.not_run and len(results.rows) == 2 * 2 * 3
     assert all(row.output_sqnr > 5 for row in results.rows)
 
 

@@ -20,12 +20,18 @@ def add_command(commands) -> None:
 
 def run(arguments) -> int:
     """Runs the experiment, prints the screen, writes demo.json and demo.png."""
+    from ..cli import progress
     from . import experiment, operands, screen
 
     linears = operands.load(arguments.path)
-    results = experiment.run(linears)
+    with progress(f"compile and run {len(experiment.FORMATS)} formats, with and without RHT"):
+        results = experiment.run(linears)
     arguments.output.mkdir(parents=True, exist_ok=True)
     screen.write_json(results, arguments.output / "demo.json")
-    screen.draw(results, arguments.output / "demo.png")
-    print(screen.render(results, linears, arguments.output))
+    try:
+        screen.draw(results, arguments.output / "demo.png")
+        drawn = True
+    except ImportError:
+        drawn = False
+    print(screen.render(results, linears, arguments.output, drawn))
     return 0

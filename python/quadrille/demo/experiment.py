@@ -44,13 +44,15 @@ class Results:
     rows: list[Result] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
+    not_run: list[str] = field(default_factory=list)  # what could not be compiled or run, and why
 
-    def find(self, linear: str, fmt: str, rht: bool, product: str) -> Result:
+    def find(self, linear: str, fmt: str, rht: bool, product: str) -> Result | None:
+        """The row, or None if it could not run."""
         key = (linear, fmt, rht, product)
-        return next(r for r in self.rows if (r.linear, r.format, r.rht, r.product) == key)
+        return next((r for r in self.rows if (r.linear, r.format, r.rht, r.product) == key), None)
 
     def as_dict(self) -> dict:
-        return {"rows": [asdict(row) for row in self.rows], "digests": self.digests, "refusal": self.refusal}
+        return asdict(self)
 
 
 def recipe(fmt: qd.Format, rotated: bool) -> qd.Recipe:
@@ -63,17 +65,17 @@ def recipe(fmt: qd.Format, rotated: bool) -> qd.Recipe:
 def compiled_products(rules: qd.Recipe) -> dict:
     """The three products as compiled functions of their operands; each returns (product, operand, operand)."""
 
-    @qd.jit
+    @qd.jit(target="host")
     def fprop(x, w):
         a, b = qd.quantize(x, rules.fprop[0]), qd.quantize(w, rules.fprop[1])
         return qd.matmul(a, b.T, dtype=qd.f32), a, b
 
-    @qd.jit
+    @qd.jit(target="host")
     def dgrad(dy, w):
         a, b = qd.quantize(dy, rules.dgrad[0]), qd.quantize(w, rules.dgrad[1], axis=0)
         return qd.matmul(a, b, dtype=qd.f32), a, b
 
-    @qd.jit
+    @qd.jit(target="host")
     def wgrad(dy, x):
         a, b = qd.quantize(dy, rules.wgrad[0], axis=0), qd.quantize(x, rules.wgrad[1], axis=0)
         return qd.matmul(a.T, b, dtype=qd.f32), a, b
@@ -130,7 +132,7 @@ def digests(linear: Linear) -> dict[str, str]:
     """The same quantization by the interpreter and by the compiled kernel."""
     rule = recipe(qd.UFP4, True).fprop[0]
 
-    @qd.jit
+    @qd.jit(target="host")
     def quantized(x):
         return qd.quantize(x, rule)
 
@@ -140,7 +142,7 @@ def digests(linear: Linear) -> dict[str, str]:
 def refusal(linear: Linear) -> str:
     """What the compiler says of operands whose rotations do not cancel."""
 
-    @qd.jit
+    @qd.jit(target="host")
     def mixed(x, w):
         a = qd.quantize(x, qd.UFP4, rht=qd.RHT(16, seed=0))
         return qd.matmul(a, qd.quantize(w, qd.UFP4).T)
@@ -161,7 +163,11 @@ def run(linears: list[Linear], formats=FORMATS, progress=lambda text: None) -> R
             functions = compiled_products(recipe(fmt, rotated))
             for linear in linears:
                 for product in PRODUCTS:
-                    results.rows.append(measure(linear, fmt, rotated, product, functions[product]))
+                    try:
+                        results.rows.append(measure(linear, fmt, rotated, product, functions[product]))
+                    except qd.QuadrilleError as error:
+                        rht = " + RHT16" if rotated else ""
+                        results.not_run.append(f"{linear.name} {product} {fmt.name}{rht}: {error.message}")
     results.digests = digests(linears[-1])
     results.refusal = refusal(linears[-1])
     return results

@@ -13,7 +13,7 @@ WIDTH = 100
 SHOWN = ("E2M1_REF", "UFP4", "BENT")
 
 
-def render(results: Results, linears: list[Linear], folder: Path) -> str:
+def render(results: Results, linears: list[Linear], folder: Path, drawn: bool = True) -> str:
     """At most 24 lines of 100 columns."""
     fc2 = linears[-1]
     tokens, inputs = fc2.x.shape
@@ -29,14 +29,19 @@ def render(results: Results, linears: list[Linear], folder: Path) -> str:
     lines += ["", "A refusal, with its reason:"]
     lines += textwrap.wrap(results.refusal, WIDTH, initial_indent="  ", subsequent_indent="  ")
     lines += ["", _times(results)]
-    lines += textwrap.wrap(f"All formats, linears, operands and kernels: {folder}/demo.json, figure: {folder}/demo.png", WIDTH)
+    figure = folder / "demo.png" if drawn else "none, for matplotlib is not installed (pip install 'quadrille[demo]')"
+    lines += textwrap.wrap(f"All formats, linears, operands and kernels: {folder}/demo.json, figure: {figure}", WIDTH)
     lines += ["Not run here: NVIDIA and AMD GPUs; `quadrille lower` prints their code for any function."]
+    if results.not_run:
+        lines += [textwrap.shorten(f"Not run: {len(results.not_run)} products, such as {results.not_run[0]}", WIDTH)]
     return "\n".join(lines)
 
 
 def _row(results: Results, linear: str, name: str) -> str:
-    plain, rotated = (results.find(linear, name, rht, "fprop").operands["x"]["sqnr"] for rht in (False, True))
-    outputs = "  ".join(f"{results.find(linear, name, True, product).output_sqnr:5.2f}" for product in PRODUCTS)
+    rows = [results.find(linear, name, rht, "fprop") for rht in (False, True)]
+    plain, rotated = (row.operands["x"]["sqnr"] if row else float("nan") for row in rows)
+    found = [results.find(linear, name, True, product) for product in PRODUCTS]
+    outputs = "  ".join(f"{row.output_sqnr:5.2f}" if row else "    -" for row in found)
     scales = {"BENT": "bf16/16, 5 bits"}.get(name, "f32/16")
     return f"{name:<11} {scales:<15} {plain:6.2f}    {rotated:6.2f}    {rotated - plain:+6.2f}      {outputs}"
 
@@ -48,6 +53,8 @@ def _digest_lines(results: Results) -> list[str]:
 
 
 def _times(results: Results) -> str:
+    if not results.rows:
+        return "nothing ran"
     compile_s = sum(row.compile_ms for row in results.rows) / 1e3
     run_ms = sorted(row.run_ms for row in results.rows)[len(results.rows) // 2]
     return f"{len(results.rows)} products; compiling {compile_s:.1f} s in all (disk cache included), running {run_ms:.2f} ms each (median)"
@@ -58,7 +65,7 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def draw(results: Results, path: Path) -> None:
-    """SQNR of every operand without and with RHT, one panel a product."""
+    """SQNR of every product without and with RHT, one panel a product. ImportError without matplotlib."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -70,7 +77,8 @@ def draw(results: Results, path: Path) -> None:
     for axis, product in zip(axes, PRODUCTS):
         for i, fmt in enumerate(formats):
             for j, linear in enumerate(linears):
-                plain, rotated = (results.find(linear, fmt, rht, product).output_sqnr for rht in (False, True))
+                rows = [results.find(linear, fmt, rht, product) for rht in (False, True)]
+                plain, rotated = (row.output_sqnr if row else float("nan") for row in rows)
                 place = i + (j - (len(linears) - 1) / 2) * 0.18
                 axis.plot([place, place], [plain, rotated], color=f"C{j}", lw=1)
                 axis.plot(place, plain, "o", mfc="white", color=f"C{j}", ms=4)
