@@ -86,7 +86,7 @@ def draw(results: Results, path: Path) -> None:
         axis.set_xticks(range(len(formats)), formats, rotation=45, ha="right")
         axis.set_title(product)
         axis.grid(axis="y", lw=0.3)
-    axes[0].set_ylabel("SQNR of the product, dB (hollow: no RHT, full: RHT16)")
+    axes[0].set_ylabel("SQNR, dB (hollow: no RHT)")
     axes[0].legend(frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
