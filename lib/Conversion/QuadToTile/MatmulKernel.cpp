@@ -183,7 +183,8 @@ chooseEngine(quad::MatmulOp op, const target::Capability &capability, host::Vect
 
 /// Both quantized axes are the contraction's, as storage needs.
 LogicalResult verifyOrientation(quad::MatmulOp op) {
-  for (auto [side, value] : llvm::enumerate(ValueRange{op.getLhs(), op.getRhs()})) {
+  const Value operands[] = {op.getLhs(), op.getRhs()};
+  for (auto [side, value] : llvm::enumerate(operands)) {
     auto type = dyn_cast<quad::QuantizedTensorType>(value.getType());
     if (type && type.getAxis() != (side == 0 ? 1 : 0))
       return op.emitOpError("operand ")

@@ -323,7 +323,8 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
 
 LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
   MatmulOperand sides[2];
-  for (auto [side, value] : llvm::enumerate(ValueRange{op.getLhs(), op.getRhs()})) {
+  const Value operands[] = {op.getLhs(), op.getRhs()};
+  for (auto [side, value] : llvm::enumerate(operands)) {
     Value operand = operandOf(launch, value);
     if (isa<quad::QuantizedTensorType>(value.getType()))
       sides[side].quantized = tensors[operand];
