@@ -11,13 +11,31 @@ die() {
   exit 1
 }
 
+# pip_install VENV ARGUMENT...
+pip_install() { "$1/bin/python" -m pip install -q --disable-pip-version-check "${@:2}"; }
+
+# once_per_pins STAMP FILE... -- COMMAND...: runs the command unless it last ran, by the stamp, with the same files.
+once_per_pins() {
+  local stamp=$1 files=() want
+  shift
+  while [[ $1 != -- ]]; do files+=("$1") && shift; done
+  shift
+  want=$(cat "${files[@]}" | sha256sum)
+  [[ -f $stamp && $(cat "$stamp") == "$want" ]] && return
+  "$@"
+  printf '%s\n' "$want" >"$stamp"
+}
+
+# Objects are shared between checkouts and build folders: paths below the root count as relative.
+# (So do compilers by the same name: what Python was built with would be another.)
+share_objects() { export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1 CC=${CC-cc} CXX=${CXX-c++}; }
+
 # Puts the virtual environment's programs (cmake, ninja, lit, python) and the built package first.
 use_environment() {
   export VIRTUAL_ENV=$VENV
   export PATH=$VENV/bin:$PATH
   export PYTHONPATH=$BUILD/python${PYTHONPATH:+:$PYTHONPATH}
-  # Objects are shared between checkouts: paths below the root count as relative.
-  export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=1
+  share_objects
 }
 
 # build TARGET...: configures build/dev when it is new or the preset changed, then builds.
