@@ -8,8 +8,6 @@ import importlib.util
 import os
 import runpy
 import sys
-import time
-from contextlib import contextmanager
 
 import ml_dtypes
 import numpy as np
@@ -21,6 +19,7 @@ from .formats import NAMED, lookup
 from .jit import DEFAULT_TARGET, JitFunction, jit
 from .metrics import metrics
 from .ops import quantize, quantize_pair
+from .progress import progress
 from .recipes import Spec
 from .rht import RHT
 from .rounding import Key, nearest_even, stochastic
@@ -61,21 +60,6 @@ def _parser() -> argparse.ArgumentParser:
         if importlib.util.find_spec(f"{__package__}.{name}"):
             importlib.import_module(f"{__package__}.{name}").add_command(commands)
     return parser
-
-
-@contextmanager
-def progress(what: str, quiet: bool = False):
-    """Says on standard error what is being done, and how long it took."""
-    start = time.perf_counter()
-    if not quiet:
-        print(f"{what} ..", end="", file=sys.stderr, flush=True)
-    ended = " failed"
-    try:
-        yield
-        ended = f" {time.perf_counter() - start:.2f} s"
-    finally:
-        if not quiet:
-            print(ended, file=sys.stderr, flush=True)
 
 
 # targets

@@ -67,7 +67,11 @@ def _copier(read: int, written: int, threads: int) -> Action:
     pool = ThreadPoolExecutor(threads)
 
     def copy():
-        list(pool.map(lambda i: np.copyto(destination[cuts[i] : cuts[i + 1]], source[cuts[i] : cuts[i + 1]]), range(threads)))
+        list(
+            pool.map(
+                lambda i: np.copyto(destination[cuts[i] : cuts[i + 1]], source[cuts[i] : cuts[i + 1]]), range(threads)
+            )
+        )
 
     return copy
 
@@ -82,7 +86,7 @@ def _eager_torch(torch, x, signs) -> Action:
     tensor = torch.from_numpy(x.view(np.int16)).view(torch.bfloat16)
 
     def quantize():
-        y = (tensor.float().view(-1, n) @ rotation)
+        y = tensor.float().view(-1, n) @ rotation
         scale = (y.abs().amax(1, keepdim=True) / 1.75).clamp_min(2.0**-126)
         bits = (scale.view(torch.int32) + 0x3FFFF + (scale.view(torch.int32) >> 19 & 1)) >> 19 << 19
         scale = bits.view(torch.float32)
@@ -114,7 +118,11 @@ def _quantize_rows(torch, threads: int, repeats: int):
         noisy=lambda: noisy(x, out=out_noisy),
         torch=peer,
     )
-    yield _at_least("RHT16 + quantize UFP4_B, bf16 4096x4096, of the bandwidth of a copy of the same bytes", t["copy"] / t["rotated"], 0.4)
+    yield _at_least(
+        "RHT16 + quantize UFP4_B, bf16 4096x4096, of the bandwidth of a copy of the same bytes",
+        t["copy"] / t["rotated"],
+        0.4,
+    )
     yield _at_least("the same against eager PyTorch", t["torch"] / t["rotated"], 5)
     yield _at_most("stochastic rounding, time of nearest", t["noisy"] / t["rotated"], 1.5)
     yield _at_most("RHT16, time of none", t["rotated"] / t["plain"], 1.3)
@@ -139,18 +147,29 @@ def _matmul_rows(torch, repeats: int, n: int = 2048):
         values = [torch.from_numpy(np.asarray(q.dequantize())) for q in (a, b)]
         out = product(a, b)
         t = alternate(repeats, ours=lambda: product(a, b, out=out), torch=lambda: values[0] @ values[1].T)
-        yield _at_least(f"matmul {n}^3 of {fmt.name} operands, against PyTorch f32 on their values", t["torch"] / t["ours"], bar)
+        yield _at_least(
+            f"matmul {n}^3 of {fmt.name} operands, against PyTorch f32 on their values", t["torch"] / t["ours"], bar
+        )
 
 
 #
 # Latency
 #
 
+
 def _latency_rows():
     with tempfile.TemporaryDirectory() as cache:
         environment = dict(os.environ, QUADRILLE_CACHE_DIR=cache)
         first, *others = (
-            float(subprocess.run([sys.executable, "-m", "quadrille.bench.first_call"], env=environment, capture_output=True, text=True, check=True).stdout)
+            float(
+                subprocess.run(
+                    [sys.executable, "-m", "quadrille.bench.first_call"],
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
             for _ in range(6)
         )
     yield _at_most("first call of a quantize kernel, helper warm", first, 300, " ms")

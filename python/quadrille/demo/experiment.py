@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 import quadrille as qd
-from quadrille.metrics import sqnr
 
 from .operands import Linear
 
@@ -19,23 +21,42 @@ bent = qd.grid("bent", steps + [-s for s in steps])
 scale = qd.level(16, "bf16", bits=5)
 BENT = qd.format("BENT", bent, scale)
 
-FORMATS = (qd.UFP4, qd.UFP4_B, qd.E2M1_REF, qd.NVFP4, qd.MXFP4, qd.MXUF4, qd.HIF4, BENT)
-PRODUCTS = ("fprop", "dgrad", "wgrad")
+#: One format for all operands of a product; the size of the transform and the noise are the recipe's.
+RECIPES = {name: recipe.replace(format=qd.formats[name]) for name, recipe in qd.recipes.BY_NAME.items()}
+RECIPES["BENT"] = qd.recipes.UFP4.replace(format=BENT)
+#: The operands of each product of y = x w^T, in order.
+PRODUCTS = {"fprop": ("x", "w"), "dgrad": ("dy", "w"), "wgrad": ("dy", "x")}
+#: Runs of a compiled product; the fastest counts.
+RUNS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One product under one recipe: a function to compile. `rht` is the transform's size, 0 for none."""
+
+    format: str
+    rht: int
+    product: str
+    function: qd.JitFunction
+
+    def __str__(self) -> str:
+        return f"{self.format}{f' + RHT{self.rht}' if self.rht else ''} {self.product}"
 
 
 @dataclass
 class Result:
-    """One product of one linear under one recipe. SQNR in dB, times in ms."""
+    """A case on one linear. `output` and `operands` hold metrics (quadrille/metrics.py), times are in ms."""
 
     linear: str
     format: str
-    rht: bool
+    rht: int
     product: str
-    output_sqnr: float
+    output: dict[str, float]
     operands: dict[str, dict[str, float]]
     kernels: list[str]
     carrier: str
     compile_ms: float
+    cached: bool  # came from the disk cache
     run_ms: float
 
 
@@ -45,24 +66,30 @@ class Results:
     digests: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
     not_run: list[str] = field(default_factory=list)  # what could not be compiled or run, and why
+    compile_s: float = 0.0  # of all cases, as it was waited for
 
-    def find(self, linear: str, fmt: str, rht: bool, product: str) -> Result | None:
+    def find(self, linear: str, fmt: str, rotated: bool, product: str) -> Result | None:
         """The row, or None if it could not run."""
-        key = (linear, fmt, rht, product)
-        return next((r for r in self.rows if (r.linear, r.format, r.rht, r.product) == key), None)
+        key = (linear, fmt, rotated, product)
+        return next((r for r in self.rows if (r.linear, r.format, r.rht > 0, r.product) == key), None)
 
     def as_dict(self) -> dict:
         return asdict(self)
 
 
-def recipe(fmt: qd.Format, rotated: bool) -> qd.Recipe:
-    """The paper's: RHT on both operands of all three products, stochastic rounding on dY alone."""
-    quiet = qd.Spec(fmt, qd.RHT(16, seed=0) if rotated else None)
-    noisy = quiet.replace(rounding=qd.stochastic(qd.Key(0)))
-    return qd.Recipe(fprop=(quiet, quiet), dgrad=(noisy, quiet), wgrad=(noisy, quiet))
+def cases(recipes: Iterable[str] = RECIPES) -> list[Case]:
+    """The three products of each recipe, without and with its transform on both operands of all three."""
+    found = []
+    for name in recipes:
+        recipe = RECIPES[name].replace(key=qd.Key(0))
+        rht = recipe.wgrad[0].rht
+        for rules in (recipe.replace(rht=None), recipe.replace(rht=rht)):
+            size = rht.n if rules.wgrad[0].rht else 0
+            found += [Case(name, size, product, f) for product, f in products(rules).items()]
+    return found
 
 
-def compiled_products(rules: qd.Recipe) -> dict:
+def products(rules: qd.Recipe) -> dict[str, qd.JitFunction]:
     """The three products as compiled functions of their operands; each returns (product, operand, operand)."""
 
     @qd.jit(target="host")
@@ -83,9 +110,27 @@ def compiled_products(rules: qd.Recipe) -> dict:
     return {"fprop": fprop, "dgrad": dgrad, "wgrad": wgrad}
 
 
+def compile_all(linears: list[Linear], todo: list[Case], results: Results, step: Callable[[str], None]) -> None:
+    """Compiles all cases, as many at a time as this process has CPUs; each has a compiler process to itself."""
+    start = time.perf_counter()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        waiting = {pool.submit(warm_up, case, linears): case for case in todo}
+        for number, done in enumerate(as_completed(waiting), 1):
+            step(f"{number} of {len(todo)}: {waiting[done]}")
+    results.compile_s = time.perf_counter() - start
+
+
+def warm_up(case: Case, linears: list[Linear]) -> None:
+    """Compiles the case for all linears; what is wrong with it is said when it runs."""
+    for linear in linears:
+        try:
+            case.function.warmup(*operands_of(linear, case.product).values())
+        except qd.QuadrilleError:
+            return
+
+
 def operands_of(linear: Linear, product: str) -> dict[str, np.ndarray]:
-    names = {"fprop": ("x", "w"), "dgrad": ("dy", "w"), "wgrad": ("dy", "x")}[product]
-    return {name: getattr(linear, name) for name in names}
+    return {name: getattr(linear, name) for name in PRODUCTS[product]}
 
 
 def exact(linear: Linear, product: str) -> np.ndarray:
@@ -94,29 +139,27 @@ def exact(linear: Linear, product: str) -> np.ndarray:
     return {"fprop": lambda: x @ w.T, "dgrad": lambda: dy @ w, "wgrad": lambda: dy.T @ x}[product]()
 
 
-def milliseconds(function) -> tuple[float, object]:
-    start = time.perf_counter()
-    value = function()
-    return (time.perf_counter() - start) * 1e3, value
-
-
-def measure(linear: Linear, fmt: qd.Format, rotated: bool, product: str, function) -> Result:
-    operands = operands_of(linear, product)
-    first_ms, _ = milliseconds(lambda: function(*operands.values()))
-    run_ms, (output, *quantized) = milliseconds(lambda: function(*operands.values()))
-    report = function.explain(*operands.values())
-    remarks = [d.message for d in report.diagnostics if "carrier" in d.message]
+def measure(linear: Linear, case: Case) -> Result:
+    operands = operands_of(linear, case.product)
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        output, *quantized = case.function(*operands.values())
+        times.append(time.perf_counter() - start)
+    report = case.function.explain(*operands.values())
+    wanted = exact(linear, case.product)
     return Result(
         linear=linear.name,
-        format=fmt.name,
-        rht=rotated,
-        product=product,
-        output_sqnr=sqnr(exact(linear, product), output),
+        format=case.format,
+        rht=case.rht,
+        product=case.product,
+        output={"sqnr": qd.sqnr(wanted, output), "shrinkage": qd.shrinkage(wanted, output)},
         operands={n: qd.metrics(x, q).as_dict() for (n, x), q in zip(operands.items(), quantized)},
         kernels=[kernel["name"] for kernel in report.kernels],
-        carrier=remarks[0] if remarks else "",
-        compile_ms=max(0.0, first_ms - run_ms),
-        run_ms=run_ms,
+        carrier=next((d.message for d in report.diagnostics if d.message.startswith("carrier ")), ""),
+        compile_ms=sum(report.timings.values()) * 1e3,
+        cached=bool(report.cached),
+        run_ms=min(times) * 1e3,
     )
 
 
@@ -130,11 +173,11 @@ def digest(q: qd.QTensor) -> str:
 
 def digests(linear: Linear) -> dict[str, str]:
     """The same quantization by the interpreter and by the compiled kernel."""
-    rule = recipe(qd.UFP4, True).fprop[0]
+    rule = RECIPES["UFP4"].fprop[0]
 
     @qd.jit(target="host")
     def quantized(x):
-        return qd.quantize(x, rule)
+        return qd.quantize(x, rule, pad=True)
 
     return {"interpreter": digest(quantized.reference(linear.x)), "host": digest(quantized(linear.x))}
 
@@ -154,20 +197,16 @@ def refusal(linear: Linear) -> str:
     raise AssertionError("a product of a rotated and a plain operand was not refused")
 
 
-def run(linears: list[Linear], formats=FORMATS, progress=lambda text: None) -> Results:
-    """Every format with and without RHT on every linear."""
-    results = Results()
-    for fmt in formats:
-        for rotated in (False, True):
-            progress(f"{fmt.name}{' + RHT16' if rotated else ''}")
-            functions = compiled_products(recipe(fmt, rotated))
-            for linear in linears:
-                for product in PRODUCTS:
-                    try:
-                        results.rows.append(measure(linear, fmt, rotated, product, functions[product]))
-                    except qd.QuadrilleError as error:
-                        rht = " + RHT16" if rotated else ""
-                        results.not_run.append(f"{linear.name} {product} {fmt.name}{rht}: {error.message}")
+def run(
+    linears: list[Linear], todo: list[Case], results: Results, step: Callable[[str], None] = lambda text: None
+) -> None:
+    """Runs every case on every linear and measures it against f32."""
+    for number, case in enumerate(todo, 1):
+        step(f"{number} of {len(todo)}: {case}")
+        for linear in linears:
+            try:
+                results.rows.append(measure(linear, case))
+            except qd.QuadrilleError as error:
+                results.not_run.append(f"{linear.name} {case}: {error.message}")
     results.digests = digests(linears[-1])
     results.refusal = refusal(linears[-1])
-    return results

@@ -42,7 +42,9 @@ def load(folder: Path | None = None) -> list[Linear]:
     for name in NAMES:
         found = sorted(Path(folder).glob(f"*_{name}.npz"))
         if not found:
-            raise ArgumentError(f"{folder} has no *_{name}.npz", instead="a folder with x, w and dy of " + ", ".join(NAMES))
+            raise ArgumentError(
+                f"{folder} has no *_{name}.npz", instead="a folder with x, w and dy of " + ", ".join(NAMES)
+            )
         linears.append(_linear(name, np.load(found[0])))
     return linears
 
