@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native, arrays, specs
 from .errors import ArgumentError, Location
-from .tensor import QTensor, array_views
+from .tensor import QTensor
 from .trace import (
     F32,
     I64,
@@ -118,8 +118,9 @@ class _Arguments:
         return TracedScalar(self.graph, value)
 
     def _array(self, name, spec, number) -> TracedTensor:
-        type_ = TensorType(self._shape(name, spec.shape, number), spec.dtype, spec.unit_stride)
-        fetch = lambda leaves: arrays.view(leaves[number])  # noqa: E731
+        shape = self._shape(name, spec.shape, number)
+        type_ = TensorType(shape, spec.dtype, spec.unit_stride, spec.alignment, spec.stride_divisors)
+        fetch = lambda leaves: leaves[number]  # noqa: E731
         return TracedTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, leaf=number))
 
     def _quantized(self, name, spec, number) -> TracedQTensor:
@@ -128,8 +129,8 @@ class _Arguments:
             self.graph.note_rht(rht, lambda leaves: leaves[number].rht)
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
-        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding)
-        fetch = lambda leaves: array_views(leaves[number])  # noqa: E731
+        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding, spec.alignment)
+        fetch = lambda leaves: [leaves[number].codes, *leaves[number].scales]  # noqa: E731
         return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
 
     def _shape(self, name: str, lengths, number: int) -> tuple:
