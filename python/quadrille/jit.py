@@ -9,9 +9,7 @@ import os
 import threading
 from typing import Any
 
-import numpy as np
-
-from . import arrays, compiler, devices, frameworks, mlir, specs
+from . import arrays, compiler, devices, frameworks, mlir, specs, warmup
 from .captures import Capture, captures
 from .device_plans import DevicePlan, first_array
 from .errors import ArgumentError, Location, UnsupportedError, caller
@@ -266,13 +264,35 @@ class JitFunction:
         report.bytes["workspace"] = plan.workspace_bytes
         return report
 
-    def warmup(self, *args, **kwargs) -> None:
-        """Compiles for these arguments or specs and loads the code, and runs nothing."""
-        _, leaves, traced = self._trace(args, kwargs)
-        if any(isinstance(leaf, specs.SPECS) for leaf in leaves):
-            self._program(traced, self.target)
-        else:
+    def warmup(self, *args, device: str = arrays.HOST, **kwargs) -> None:
+        """Compiles for these arguments or specs and loads the code, and runs nothing.
+
+        Args:
+            args: arguments, or specs made by :func:`spec`: then every program that calls with
+                row-major arrays of such types and lengths may need.
+            device: of specs: "host", or "cuda:N".
+
+        Needed before a CUDA graph captures a call. Raises as a call does.
+        """
+        args = self._bind(args, kwargs)
+        if not any(isinstance(value, specs.SPECS) for value in args):
+            _, leaves, traced = self._trace(args, {})
             self._plan_on(devices.holding(leaves), traced, leaves, warming=True)
+            return
+        for variant in warmup.variants(args, on_device=device != arrays.HOST):
+            _, leaves, traced = self._trace(variant, {})
+            self._load(device, traced, leaves)
+
+    def _load(self, place: str, traced: TracedFunction, leaves: list) -> None:
+        """Makes ready on `place` what any plan of a traced function needs."""
+        if place == arrays.HOST:
+            self._program(traced, self.target)
+            return
+        device = devices.device(place)
+        self._compiled(traced, self._target_on(device), device.options).program(place)
+        for entry in traced.graph.inputs:
+            if entry.fixed:
+                device.constant(entry.fetch(leaves), 0)
 
     def signatures(self) -> list[str]:
         """One line for each traced signature."""
@@ -290,9 +310,7 @@ def _captured(value):
     """A captured value, wrapped if the signature can only hold its identity."""
     if specs.children_of(value) is not None or isinstance(value, specs.CAPTURED):
         return value
-    if isinstance(value, np.ndarray) or arrays.is_torch(value):
-        return value
-    return _Opaque(value)
+    return value if arrays.is_array(value) else _Opaque(value)
 
 
 def _definition(function) -> Location | None:

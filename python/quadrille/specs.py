@@ -181,7 +181,7 @@ IMMUTABLE = (RHT, Key, Rounding, Format, ScaleRule, Spec, Recipe, int, float, st
 # From values to specs.
 
 
-def _symbolic(length: int) -> Symbolic:
+def symbolic(length: int) -> Symbolic:
     return Symbolic("", next((d for d in DIVISORS if length % d == 0), 1))
 
 
@@ -213,7 +213,7 @@ def array_spec(value, what: str) -> ArraySpec:
         arrays.check_matrix(array, what)
     dtype = dtypes.of(array.dtype, what=f"the dtype of {what}")
     # The single elements of amax, the only vectors whose length is fixed.
-    shape = (1,) if array.shape == (1,) else tuple(map(_symbolic, array.shape))
+    shape = (1,) if array.shape == (1,) else tuple(map(symbolic, array.shape))
     unit_stride = _unit_stride(array)
     return ArraySpec(dtype, shape, unit_stride, _alignment(array), _stride_divisors(array, unit_stride))
 
@@ -281,7 +281,7 @@ class Abstraction:
         if padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
             raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
         alignment = min(map(_alignment, views))
-        return QTensorSpec(q.format, tuple(map(_symbolic, q.shape)), q.axis, rht, padded, q.rounding, alignment, q.rht)
+        return QTensorSpec(q.format, tuple(map(symbolic, q.shape)), q.axis, rht, padded, q.rounding, alignment, q.rht)
 
 
 def children_of(value) -> tuple | None:

@@ -126,7 +126,7 @@ class _Arguments:
     def _quantized(self, name, spec, number) -> TracedQTensor:
         rht = spec.rht_value
         if rht is not None:
-            self.graph.note_rht(rht, lambda leaves: leaves[number].rht)
+            self.graph.note_rht(rht, lambda leaves: _rht_of(leaves[number]))
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
         type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding, spec.alignment)
@@ -147,6 +147,11 @@ class _Arguments:
         name = _identifier(name)
         taken = {entry.value.name for entry in self.graph.inputs}
         return name if name not in taken else f"{name}_{len(taken)}"
+
+
+def _rht_of(leaf):
+    """The transform of a quantized tensor, or of the spec of one."""
+    return leaf.rht_value if isinstance(leaf, specs.QTensorSpec) else leaf.rht
 
 
 def _identifier(name: str) -> str:
