@@ -70,7 +70,8 @@ enum LinkInput : int { ptxInput = 1 };
   X(ctxPushCurrent, cuCtxPushCurrent_v2, (Context context))                                        \
   X(ctxPopCurrent, cuCtxPopCurrent_v2, (Context * context))                                        \
   X(moduleLoadData, cuModuleLoadData, (Module * module, const void *image))                        \
-  X(moduleGetFunction, cuModuleGetFunction, (Function * function, Module module, const char *name)) \
+  X(moduleGetFunction, cuModuleGetFunction,                                                        \
+    (Function * function, Module module, const char *name))                                        \
   X(funcGetAttribute, cuFuncGetAttribute, (int *value, int attribute, Function function))          \
   X(funcSetAttribute, cuFuncSetAttribute, (Function function, int attribute, int value))           \
   X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                                        \

@@ -99,7 +99,7 @@ def host_view(value, what: str = "the array") -> np.ndarray:
     """`view` of host memory: UnsupportedError for a device's."""
     seen = view(value, what)
     if isinstance(seen, DeviceView):
-        raise UnsupportedError(f"{what} is on {seen.device}, and this runs on the host", instead="a copy of it (.cpu())")
+        raise UnsupportedError(f"{what} is on {seen.device}; this runs on the host", instead="a copy of it (.cpu())")
     return seen
 
 

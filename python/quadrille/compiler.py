@@ -142,8 +142,8 @@ def is_loaded(text: str, target: str, device: str) -> bool:
 def compile_module(text: str, target: str, stage: str, options: dict[str, str] | None = None) -> Compiled:
     """Compiles module text for a target up to a stage; equal requests are made once.
 
-    `options` are those of include/quadrille/Target/Compile.h. Raises CompileError with the compiler's messages at the user's lines,
-    UnsupportedError if this build has no compiler.
+    `options` are those of include/quadrille/Target/Compile.h. Raises CompileError with the
+    compiler's messages at the user's lines, UnsupportedError if this build has no compiler.
     """
     key = (text, target, stage, *(options or {}).items())
     found = _cache.get(key)

@@ -56,7 +56,8 @@ class Key:
         A counter on a GPU is advanced there, in the order of its framework's current stream.
         """
         if not hasattr(self.step, "__iadd__"):
-            raise ArgumentError(f"step is a {type(self.step).__name__}, which does not change", instead="an array that does")
+            kind = type(self.step).__name__
+            raise ArgumentError(f"step is a {kind}, which does not change", instead="an array that does")
         self.step += 1
         return self
 

@@ -310,8 +310,8 @@ def _exact_array(value, leaves):
 
 def _exact_torch(value, leaves):
     leaves.append(value)
-    device = value.device
-    aligned = device.type == "cpu" or value.data_ptr() % ALIGNMENT == 0
+    device = value.get_device()  # of the CPU -1; .device makes objects
+    aligned = device < 0 or value.data_ptr() % ALIGNMENT == 0
     return value.dtype, value.shape, value.stride(), device, aligned
 
 

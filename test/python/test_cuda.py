@@ -354,6 +354,9 @@ def torch(monkeypatch):
     class CudaTensor(torch.Tensor):
         device = property(lambda self: torch.device("cuda", 0))
 
+        def get_device(self):
+            return 0
+
     def empty(shape, dtype, device):
         assert device == torch.device("cuda", 0)
         return torch.Tensor._make_subclass(CudaTensor, torch.empty(shape, dtype=dtype))
