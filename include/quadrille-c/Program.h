@@ -6,14 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Loads objects that the compiler made for the host, and runs them. See
+// Loads objects that the compiler made, and runs them. See
 // quadrille/Runtime/Program.h for the behaviour.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUADRILLE_C_PROGRAM_H
 #define QUADRILLE_C_PROGRAM_H
 
-#include "quadrille-c/Support.h"
+#include "quadrille-c/Device.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,9 +21,10 @@ extern "C" {
 
 typedef struct QuadrilleProgram QuadrilleProgram;
 
-/// Loads `object` with `schedule`, both results of stage "object" for host
-/// target `target`. On success *program is set.
-QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleProgramCreate(QuadrilleStringRef object,
+/// Loads `object` with `schedule`, both results of stage "object" for `target`,
+/// on `device`. On success *program is set.
+QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleProgramCreate(QuadrilleDevice *device,
+                                                               QuadrilleStringRef object,
                                                                QuadrilleStringRef schedule,
                                                                QuadrilleStringRef target,
                                                                QuadrilleProgram **program);
@@ -65,11 +66,38 @@ typedef struct {
   unsigned launches;
 } QuadrilleRunStatistics;
 
-/// Runs once and returns when the results are there. `statistics` may be null.
-QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleProgramRun(const QuadrilleProgram *program,
-                                                            const QuadrilleArgument *arguments,
-                                                            size_t numArguments,
-                                                            QuadrilleRunStatistics *statistics);
+/// Where a run of a device happens; null means the default stream, and temporaries
+/// that the device allocates.
+typedef struct {
+  void *stream;
+  void *workspace; ///< aligned to 64 bytes
+  uint64_t workspaceBytes;
+} QuadrilleRunOptions;
+
+/// Runs once. On the host the results are there when it returns, on a GPU when the
+/// stream has come that far. `options` and `statistics` may be null.
+QUADRILLE_CAPI_EXPORTED QuadrilleError *
+quadrilleProgramRun(const QuadrilleProgram *program, const QuadrilleArgument *arguments,
+                    size_t numArguments, const QuadrilleRunOptions *options,
+                    QuadrilleRunStatistics *statistics);
+
+/// The workspace and the launches of a run with arguments of those sizes and
+/// strides; their data is not used.
+QUADRILLE_CAPI_EXPORTED QuadrilleError *
+quadrilleProgramMeasure(const QuadrilleProgram *program, const QuadrilleArgument *arguments,
+                        size_t numArguments, QuadrilleRunStatistics *statistics);
+
+/// What a kernel takes of the machine; 0 where the device does not say.
+typedef struct {
+  unsigned registers, spillBytes, sharedBytes, threads, blocksPerUnit;
+  double occupancy;
+} QuadrilleKernelFacts;
+
+QUADRILLE_CAPI_EXPORTED size_t quadrilleProgramGetNumKernels(const QuadrilleProgram *program);
+/// `name` lives as long as the program.
+QUADRILLE_CAPI_EXPORTED QuadrilleError *
+quadrilleProgramGetKernel(const QuadrilleProgram *program, size_t index, QuadrilleStringRef *name,
+                          QuadrilleKernelFacts *facts);
 
 /// Threads of a large run, the caller's included.
 QUADRILLE_CAPI_EXPORTED unsigned quadrilleGetNumThreads(void);

@@ -35,6 +35,8 @@ typedef struct {
 typedef struct QuadrilleError QuadrilleError;
 
 QUADRILLE_CAPI_EXPORTED QuadrilleStringRef quadrilleErrorGetMessage(const QuadrilleError *error);
+/// Whether the machine or its driver failed, not the caller.
+QUADRILLE_CAPI_EXPORTED bool quadrilleErrorIsOfDevice(const QuadrilleError *error);
 QUADRILLE_CAPI_EXPORTED void quadrilleErrorDestroy(QuadrilleError *error);
 
 #ifdef __cplusplus

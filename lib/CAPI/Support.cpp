@@ -13,4 +13,6 @@ QuadrilleStringRef quadrilleErrorGetMessage(const QuadrilleError *error) {
   return wrap(error->message);
 }
 
+bool quadrilleErrorIsOfDevice(const QuadrilleError *error) { return error->isOfDevice; }
+
 void quadrilleErrorDestroy(QuadrilleError *error) { delete error; }

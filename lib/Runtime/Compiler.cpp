@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Runtime/Compiler.h"
 #include "HelperProcess.h"
-#include "quadrille/Runtime/DiskCache.h"
+#include "quadrille/Target/NVVM/Ptxas.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
@@ -245,7 +245,8 @@ CompileResult Compiler::Pool::compile(const CompileRequest &request, bool &cache
     std::string fingerprint;
     return compileUncached(request, fingerprint);
   }
-  std::string key = DiskCache::key(request, compilerFingerprint());
+  std::string key =
+      DiskCache::key(request, compilerFingerprint() + ptxasFingerprint(request.option("ptxas")));
   if (std::optional<CompileResult> found = cache.lookup(key)) {
     std::lock_guard lock(mutex);
     ++statistics.cacheHits;
@@ -264,9 +265,18 @@ CompileResult Compiler::Pool::compile(const CompileRequest &request, bool &cache
 Compiler::Compiler(CompilerOptions options) : pool(std::make_unique<Pool>(std::move(options))) {}
 Compiler::~Compiler() = default;
 
+/// The request with the assembler of NVIDIA's targets, unless it has one: the helper
+/// and the cache's key must not depend on the environment.
+static CompileRequest withAssembler(CompileRequest request) {
+  bool isGiven = llvm::any_of(request.options, [](auto &o) { return o.first == "ptxas"; });
+  if (request.stage == "object" && StringRef(request.target).starts_with("sm_") && !isGiven)
+    request.options.emplace_back("ptxas", findPtxas());
+  return request;
+}
+
 CompileResult Compiler::compile(const CompileRequest &request, bool *cached) {
   bool fromCache;
-  CompileResult result = pool->compile(request, fromCache);
+  CompileResult result = pool->compile(withAssembler(request), fromCache);
   if (cached)
     *cached = fromCache;
   return result;

@@ -40,6 +40,15 @@ std::string DiskCache::key(const CompileRequest &request, const std::string &fin
   return toHex(hash.final(), /*LowerCase=*/true);
 }
 
+std::string DiskCache::keyOf(ArrayRef<StringRef> parts) {
+  SHA256 hash;
+  for (StringRef part : parts) {
+    hash.update(std::to_string(part.size()) + ":"); // where one ends
+    hash.update(part);
+  }
+  return toHex(hash.final(), /*LowerCase=*/true);
+}
+
 std::string DiskCache::entryPath(const std::string &key) const {
   SmallString<256> path(directory);
   sys::path::append(path, entryPrefix + key);
@@ -66,6 +75,8 @@ static std::optional<CompileResult> parseEntry(StringRef entry, StringRef key) {
 }
 
 std::optional<CompileResult> DiskCache::lookup(const std::string &key) const {
+  if (directory.empty())
+    return std::nullopt;
   std::string path = entryPath(key);
   Expected<sys::fs::file_t> file = sys::fs::openNativeFileForRead(path);
   if (!file) {
@@ -109,7 +120,7 @@ static std::error_code writeAtomically(const Twine &path, const Twine &model,
 bool DiskCache::store(const std::string &key, const CompileResult &result) const {
   std::string payload = encode(result);
   auto checksum = digest(key, payload);
-  if (sys::fs::create_directories(directory))
+  if (directory.empty() || sys::fs::create_directories(directory))
     return false;
   // The prefix lets pruning remove what a killed process leaves behind.
   std::string model = directory + "/" + entryPrefix.str() + "tmp-%%%%%%%%%%%%";

@@ -23,9 +23,6 @@ using namespace llvm;
 
 namespace quadrille::runtime {
 
-LoadedCode::~LoadedCode() = default;
-Device::~Device() = default;
-
 //===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//
@@ -67,7 +64,9 @@ public:
   HostCode(Linker &linker, orc::JITDylibSP library) : linker(linker), library(std::move(library)) {}
   ~HostCode() override { consumeError(linker.unlink(*library)); }
 
-  Expected<void *> lookup(StringRef kernel) override { return linker.lookup(*library, kernel); }
+  Expected<void *> lookup(const KernelDecl &kernel) override {
+    return linker.lookup(*library, kernel.name);
+  }
 
 private:
   Linker &linker;
@@ -151,9 +150,16 @@ struct Split {
 
 class HostDevice : public Device {
 public:
+  target::DeviceTarget getTarget() const override { return {"host"}; }
+  StringRef getDescription() const override { return "the CPU"; }
   Expected<std::unique_ptr<LoadedCode>> load(StringRef code, StringRef target) override;
   Expected<void *> allocate(size_t bytes, void *stream) override;
   void deallocate(void *memory, void *stream) override { std::free(memory); }
+  Expected<const void *> upload(ArrayRef<char> bytes) override;
+  Error download(void *to, const void *from, size_t bytes, void *) override {
+    std::memcpy(to, from, bytes);
+    return Error::success();
+  }
   Error launch(void *kernel, const KernelAttributes &attributes, int64_t gridX, int64_t gridY,
                ArrayRef<uint64_t> slots, void *stream) override;
 };
@@ -182,6 +188,13 @@ Expected<void *> HostDevice::allocate(size_t bytes, void *) {
             std::aligned_alloc(alignment, alignTo(std::max<size_t>(bytes, 1), alignment)))
       return memory;
   return createStringError("cannot allocate " + Twine(bytes) + " bytes of workspace");
+}
+
+Expected<const void *> HostDevice::upload(ArrayRef<char> bytes) {
+  Expected<void *> memory = allocate(bytes.size(), nullptr);
+  if (memory)
+    llvm::copy(bytes, static_cast<char *>(*memory));
+  return memory;
 }
 
 /// Waking a thread takes microseconds, so a part must be worth some: about as

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Runtime/Program.h"
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace llvm;
 
@@ -31,7 +32,7 @@ Expected<std::unique_ptr<Program>> Program::create(Device &device, StringRef cod
     return loaded.takeError();
   std::vector<void *> kernels;
   for (const KernelDecl &kernel : schedule->kernels) {
-    Expected<void *> handle = (*loaded)->lookup(kernel.name);
+    Expected<void *> handle = (*loaded)->lookup(kernel);
     if (!handle)
       return handle.takeError();
     kernels.push_back(*handle);
@@ -116,19 +117,45 @@ static int64_t evaluateBinary(Opcode opcode, uint64_t x, uint64_t y) {
 
 namespace {
 
-/// One run: the values, and the workspace until its end.
+/// Where a run's temporaries come from: the device, or memory that is given.
+class Temporaries {
+public:
+  Temporaries(Device &device, void *stream, const Workspace *given)
+      : device(device), stream(stream), isGiven(given) {
+    if (given)
+      left = *given;
+  }
+  ~Temporaries() {
+    for (void *memory : owned)
+      device.deallocate(memory, stream);
+  }
+
+  Expected<void *> allocate(uint64_t bytes);
+
+  /// So many bytes of a given workspace does an allocation take.
+  static uint64_t footprint(uint64_t bytes) { return alignTo(bytes, alignment); }
+
+private:
+  static constexpr uint64_t alignment = 64;
+
+  Device &device;
+  void *stream;
+  bool isGiven;
+  Workspace left;
+  SmallVector<void *, 8> owned;
+};
+
+/// One run: the values, and the temporaries until its end. Without temporaries
+/// it only measures: allocations are at address 0 and nothing is launched.
 class Interpreter {
 public:
   Interpreter(Device &device, const Schedule &schedule, ArrayRef<void *> kernels,
-              ArrayRef<Argument> arguments, void *stream)
-      : device(device), schedule(schedule), kernels(kernels), arguments(arguments), stream(stream) {
+              ArrayRef<Argument> arguments, void *stream, Temporaries *temporaries)
+      : device(device), schedule(schedule), kernels(kernels), arguments(arguments), stream(stream),
+        temporaries(temporaries) {
     values.reserve(schedule.numValues);
     for (const Argument &argument : arguments)
       slots.push_back(toSlot(argument));
-  }
-  ~Interpreter() {
-    for (void *memory : workspace)
-      device.deallocate(memory, stream);
   }
 
   Error run() {
@@ -157,12 +184,27 @@ private:
   ArrayRef<void *> kernels;
   ArrayRef<Argument> arguments;
   void *stream;
+  Temporaries *temporaries;
   SmallVector<int64_t, 64> values; ///< an alloc's value is its address
   SmallVector<uint64_t, 16> slots; ///< of the arguments
-  SmallVector<void *, 8> workspace;
 };
 
 } // namespace
+
+Expected<void *> Temporaries::allocate(uint64_t bytes) {
+  if (!isGiven) {
+    Expected<void *> memory = device.allocate(bytes, stream);
+    if (memory)
+      owned.push_back(*memory);
+    return memory;
+  }
+  uint64_t taken = footprint(bytes);
+  if (taken < bytes || taken > left.bytes)
+    return createStringError("the workspace is too small: " + Twine(left.bytes) +
+                             " bytes are left where " + Twine(bytes) + " are needed");
+  left.bytes -= taken;
+  return std::exchange(left.data, static_cast<char *>(left.data) + taken);
+}
 
 Error Interpreter::divide(const Instruction &instruction) {
   int64_t a = values[instruction.a], b = values[instruction.b];
@@ -176,12 +218,15 @@ Error Interpreter::divide(const Instruction &instruction) {
 Error Interpreter::allocate(int64_t bytes) {
   if (bytes < 0)
     return createStringError("a workspace of " + Twine(bytes) + " bytes");
-  Expected<void *> memory = device.allocate(bytes, stream);
-  if (!memory)
-    return memory.takeError();
-  workspace.push_back(*memory);
-  statistics.workspaceBytes += bytes;
-  define(reinterpret_cast<intptr_t>(*memory));
+  void *memory = nullptr;
+  if (temporaries) {
+    Expected<void *> allocated = temporaries->allocate(bytes);
+    if (!allocated)
+      return allocated.takeError();
+    memory = *allocated;
+  }
+  statistics.workspaceBytes += temporaries ? bytes : Temporaries::footprint(bytes);
+  define(reinterpret_cast<intptr_t>(memory));
   return Error::success();
 }
 
@@ -189,11 +234,13 @@ Error Interpreter::launch(const Instruction &instruction) {
   int64_t gridX = values[instruction.a], gridY = values[instruction.b];
   if (gridX <= 0 || gridY <= 0)
     return Error::success();
+  ++statistics.launches;
+  if (!temporaries)
+    return Error::success();
   const Launch &launch = schedule.launches[instruction.c];
   SmallVector<uint64_t, 32> packed;
   for (const Operand &operand : launch.operands)
     packed.push_back(slot(operand));
-  ++statistics.launches;
   return device.launch(kernels[launch.kernel], schedule.kernels[launch.kernel].attributes, gridX,
                        gridY, packed, stream);
 }
@@ -233,14 +280,29 @@ Error Interpreter::execute(const Instruction &instruction) {
   return Error::success();
 }
 
-Error Program::run(ArrayRef<Argument> arguments, void *stream, RunStatistics *statistics) const {
+Error Program::run(ArrayRef<Argument> arguments, void *stream, RunStatistics *statistics,
+                   const Workspace *workspace) const {
   if (Error error = checkArguments(arguments))
     return error;
-  Interpreter interpreter(device, schedule, kernels, arguments, stream);
+  Temporaries temporaries(device, stream, workspace);
+  Interpreter interpreter(device, schedule, kernels, arguments, stream, &temporaries);
   Error error = interpreter.run();
   if (statistics)
     *statistics = interpreter.statistics;
   return error;
+}
+
+Expected<RunStatistics> Program::measure(ArrayRef<Argument> arguments) const {
+  if (Error error = checkArguments(arguments))
+    return error;
+  Interpreter interpreter(device, schedule, kernels, arguments, nullptr, nullptr);
+  if (Error error = interpreter.run())
+    return error;
+  return interpreter.statistics;
+}
+
+Expected<KernelFacts> Program::describe(size_t kernel) const {
+  return code->describe(schedule.kernels[kernel], kernels[kernel]);
 }
 
 } // namespace quadrille::runtime

@@ -331,3 +331,31 @@ const std::vector<Capability> &target::capabilities() {
   };
   return table;
 }
+
+//===----------------------------------------------------------------------===//
+// GPUs
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct ComputeCapability {
+  unsigned major, minor;
+  std::string_view target;
+};
+} // namespace
+
+// Machine code runs on later minor versions of its major version, but that of a
+// target with an `a` on its own GPU alone.
+static constexpr ComputeCapability computeCapabilities[] = {
+    {8, 0, "sm_80"},   {8, 6, "sm_80"},   {8, 7, "sm_80"},    {8, 9, "sm_89"},
+    {9, 0, "sm_90a"},  {10, 0, "sm_100a"}, {10, 3, "sm_103a"}, {12, 0, "sm_120a"},
+};
+
+std::optional<DeviceTarget> target::targetOfComputeCapability(unsigned major, unsigned minor) {
+  for (const ComputeCapability &entry : computeCapabilities)
+    if (entry.major == major && entry.minor == minor)
+      return DeviceTarget{entry.target};
+  if (major < computeCapabilities[0].major)
+    return std::nullopt;
+  // PTX without an `a` is compiled by the driver of any newer GPU.
+  return DeviceTarget{"sm_89", /*byDriver=*/true};
+}

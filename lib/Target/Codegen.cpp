@@ -145,7 +145,7 @@ Expected<std::string> emitObject(Module &module, const TargetSpec &spec,
   // The NVPTX back end has no object writer and aborts rather than says so.
   if (Triple(spec.triple).isNVPTX())
     return createStringError("target " + spec.name +
-                             " has no objects: its code is the stage \"asm\" (PTX)");
+                             " has no objects: its assembly goes to ptxas or the driver");
   return emit(module, spec, options, CodeGenFileType::ObjectFile);
 }
 

@@ -8,6 +8,7 @@
 #include "quadrille/Target/Compile.h"
 #include "quadrille/Target/Codegen.h"
 #include "quadrille/Target/Diagnostics.h"
+#include "quadrille/Target/NVVM/Ptxas.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -21,6 +22,7 @@
 #include "quadrille/Target/Pipelines.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/TargetParser/Triple.h"
 #include <chrono>
 
 using namespace mlir;
@@ -47,6 +49,7 @@ private:
   bool lower();
   bool print();
   bool translate();
+  bool assemble();
   bool emit();
   bool fail(const Twine &message);
   bool finish(llvm::Expected<std::string> output);
@@ -142,11 +145,24 @@ bool Compilation::finish(llvm::Expected<std::string> output) {
   return true;
 }
 
+/// PTX, or machine code by the ptxas that the request names.
+bool Compilation::assemble() {
+  llvm::Expected<std::string> ptx = emitAssembly(*llvmModule, target);
+  StringRef ptxas = request.option("ptxas");
+  if (!ptx || ptxas.empty())
+    return finish(std::move(ptx));
+  std::string log;
+  llvm::Expected<std::string> cubin = assemblePTX(*ptx, target.cpu, ptxas, log);
+  result.metadata.emplace_back("ptxas", std::move(log));
+  return finish(std::move(cubin));
+}
+
 bool Compilation::emit() {
   if (request.stage == "asm")
     return finish(emitAssembly(*llvmModule, target));
   if (request.stage == "object")
-    return finish(emitObject(*llvmModule, target));
+    return llvm::Triple(target.triple).isNVPTX() ? assemble()
+                                                 : finish(emitObject(*llvmModule, target));
   if (request.stage != "llvm")
     return fail("unknown stage '" + request.stage + "': expected quad, tile, mlir, llvm, asm or object");
   llvm::raw_string_ostream stream(result.output);

@@ -19,6 +19,7 @@ from .dtypes import bf16, f16, f32
 from .errors import (
     ArgumentError,
     CompileError,
+    DeviceError,
     Diagnostic,
     DTypeError,
     FileError,

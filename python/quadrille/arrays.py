@@ -1,12 +1,14 @@
-"""Arrays of NumPy, PyTorch (CPU) and anything with DLPack, as NumPy views.
+"""Arrays of NumPy, PyTorch and anything with DLPack or __cuda_array_interface__, without copies.
 
-Nothing here copies: `view` shares the caller's memory with whatever strides
-it has, and results are allocated in the framework of the inputs.
+`view` gives a NumPy array over host memory and a DeviceView of a GPU's, with
+whatever strides it has; results are allocated in the framework of the inputs.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -14,8 +16,9 @@ import numpy as np
 from . import _core
 from .errors import DTypeError, ShapeError, UnsupportedError
 
+HOST = "host"
 #: NumPy dtypes of DLPack's (type code, bits).
-_DLPACK_TYPES = {(2, 32): np.float32, (2, 16): np.float16, (4, 16): ml_dtypes.bfloat16, (1, 8): np.uint8}
+_DLPACK_TYPES = {(2, 32): np.float32, (2, 16): np.float16, (4, 16): ml_dtypes.bfloat16, (1, 8): np.uint8, (0, 64): np.int64}
 #: torch dtypes that NumPy views by way of an integer of the same size.
 _TORCH_BITS = {
     "bfloat16": ("int16", np.dtype(ml_dtypes.bfloat16)),
@@ -23,6 +26,39 @@ _TORCH_BITS = {
     "float8_e8m0fnu": ("uint8", np.dtype(ml_dtypes.float8_e8m0fnu)),
 }
 _BITS_OF = {numpy: (name, bits) for name, (bits, numpy) in _TORCH_BITS.items()}
+#: DLPack's numbers of memory that the host may read, and of a CUDA GPU's.
+_DLPACK_HOST, _DLPACK_CUDA = (1, 3), (2, 13)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """An array in a GPU's memory: what NumPy's arrays say of theirs, and where it is.
+
+    `strides` are in bytes. `owner` is the array of another library that this is a view of, and
+    `keep` what else holds its memory; `stream` is the one that the library asks to be ordered
+    with, or None.
+    """
+
+    address: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+    device: str
+    owner: Any = None
+    keep: Any = None
+    stream: int | None = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape)) * self.itemsize
 
 
 def is_torch(value) -> bool:
@@ -33,34 +69,78 @@ def is_torch(value) -> bool:
 
 def is_array(value) -> bool:
     """True for what `view` accepts (a NumPy scalar is not an array)."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, DeviceView)):
         return True
-    return not isinstance(value, (np.generic, type)) and (hasattr(value, "__dlpack__") or is_torch(value))
+    if isinstance(value, (np.generic, type)):
+        return False
+    return is_torch(value) or hasattr(value, "__dlpack__") or hasattr(value, "__cuda_array_interface__")
 
 
-def view(value, what: str = "the array") -> np.ndarray:
-    """A NumPy array over the same memory; bfloat16 and fp8 as ml_dtypes types.
+def view(value, what: str = "the array") -> np.ndarray | DeviceView:
+    """The same memory as a NumPy array, or as a DeviceView; bfloat16 and fp8 as ml_dtypes types.
 
-    Raises UnsupportedError for memory of a device and DTypeError for types
-    that no operation takes.
+    Raises UnsupportedError for a device that is no CUDA GPU and DTypeError for types that
+    no operation takes.
     """
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, DeviceView)):
         return value
     if is_torch(value):
         return _view_torch(value, what)
     if hasattr(value, "__dlpack__"):
         return _view_dlpack(value, what)
+    if hasattr(value, "__cuda_array_interface__"):
+        return _view_cuda_interface(value.__cuda_array_interface__, value, what)
     raise DTypeError(
-        f"{what} is a {type(value).__name__}", instead="a NumPy array, a torch CPU tensor or an object with __dlpack__"
+        f"{what} is a {type(value).__name__}", instead="a NumPy array, a torch tensor or an object with __dlpack__"
     )
 
 
-def _view_torch(tensor, what: str) -> np.ndarray:
-    if tensor.device.type != "cpu":
-        raise UnsupportedError(f"{what} is on {tensor.device}; this build runs on the host", instead=".cpu()")
+def host_view(value, what: str = "the array") -> np.ndarray:
+    """`view` of host memory: UnsupportedError for a device's."""
+    seen = view(value, what)
+    if isinstance(seen, DeviceView):
+        raise UnsupportedError(f"{what} is on {seen.device}; this runs on the host", instead="a copy of it (.cpu())")
+    return seen
+
+
+def to_host(value) -> np.ndarray:
+    """The values in host memory: a view of it, or a copy from a device, waited for."""
+    seen = view(value)
+    return seen if isinstance(seen, np.ndarray) else view(host_copy(value))
+
+
+def host_copy(value):
+    """The array in host memory: itself, or a copy by its own library."""
+    if device_of(value) == HOST:
+        return value
+    if is_torch(value):
+        return value.detach().cpu()
+    owner = value.owner if isinstance(value, DeviceView) and value.owner is not None else value
+    for method in ("get", "copy_to_host"):  # cupy, numba
+        if hasattr(owner, method):
+            return np.asarray(getattr(owner, method)())
+    return np.asarray(owner)  # jax
+
+
+def device_of(value) -> str:
+    """ "host" or "cuda:N" of an array."""
+    if isinstance(value, np.ndarray):
+        return HOST
+    if is_torch(value) and value.device.type in ("cpu", "cuda"):
+        return HOST if value.device.type == "cpu" else f"cuda:{value.device.index}"
+    seen = view(value)
+    return seen.device if isinstance(seen, DeviceView) else HOST
+
+
+def _view_torch(tensor, what: str) -> np.ndarray | DeviceView:
+    kind = tensor.device.type
+    if kind not in ("cpu", "cuda"):
+        raise UnsupportedError(f"{what} is on {tensor.device}", instead="a tensor of the CPU or of a CUDA GPU")
     torch = sys.modules["torch"]
     tensor = tensor.detach()
     name = str(tensor.dtype).removeprefix("torch.")
+    if kind == "cuda":
+        return _view_torch_cuda(tensor, name, what)
     if name in _TORCH_BITS:
         bits, dtype = _TORCH_BITS[name]
         return tensor.view(getattr(torch, bits)).numpy().view(dtype)
@@ -70,20 +150,89 @@ def _view_torch(tensor, what: str) -> np.ndarray:
         raise DTypeError(f"{what} is a {tensor.dtype} tensor without a NumPy view: {error}") from None
 
 
-def _view_dlpack(value, what: str) -> np.ndarray:
-    device = value.__dlpack_device__()[0] if hasattr(value, "__dlpack_device__") else 1
-    if int(device) != 1:
+def _view_torch_cuda(tensor, name: str, what: str) -> DeviceView:
+    try:
+        dtype = _TORCH_BITS[name][1] if name in _TORCH_BITS else np.dtype(name)
+    except TypeError:
+        raise DTypeError(f"{what} is a {tensor.dtype} tensor", instead="f32, bf16 or f16") from None
+    strides = tuple(stride * dtype.itemsize for stride in tensor.stride())
+    device = f"cuda:{tensor.device.index}"
+    return DeviceView(tensor.data_ptr(), tuple(tensor.shape), strides, dtype, device, tensor)
+
+
+def _dlpack_dtype(code: int, bits: int, what: str) -> np.dtype:
+    dtype = _DLPACK_TYPES.get((code, bits))
+    if dtype is None:
+        raise DTypeError(f"{what} has DLPack type code {code} of {bits} bits", instead="f32, bf16 or f16")
+    return np.dtype(dtype)
+
+
+def _view_dlpack(value, what: str) -> np.ndarray | DeviceView:
+    kind, ordinal = value.__dlpack_device__() if hasattr(value, "__dlpack_device__") else (1, 0)
+    kind = int(kind)
+    if kind in _DLPACK_CUDA:
+        return _view_dlpack_cuda(value, int(ordinal), what)
+    if kind not in _DLPACK_HOST:
         raise UnsupportedError(
-            f"{what} is not in host memory (DLPack device {int(device)}); this build runs on the host"
+            f"{what} is on DLPack device {kind}", instead="memory of the host or of a CUDA GPU (devices 1 and 2)"
         )
     try:
         array, code, bits = _core.dlpack.from_capsule(value.__dlpack__())
     except (BufferError, TypeError) as error:
         raise DTypeError(f"{what} cannot be viewed: {error}") from None
-    dtype = _DLPACK_TYPES.get((code, bits))
-    if dtype is None:
-        raise DTypeError(f"{what} has DLPack type code {code} of {bits} bits", instead="f32, bf16 or f16")
-    return array.view(dtype)
+    return array.view(_dlpack_dtype(code, bits, what))
+
+
+def _view_dlpack_cuda(value, ordinal: int, what: str) -> DeviceView:
+    from .frameworks import framework_of
+
+    device = f"cuda:{ordinal}"
+    # The stream that work will be on: the producer orders it after its own. 1 is the default one.
+    stream = framework_of(value).stream_of(device) or 1
+    try:
+        capsule = value.__dlpack__(stream=stream)
+        address, shape, strides, code, bits, owner = _core.dlpack.describe_capsule(capsule)
+    except (BufferError, TypeError) as error:
+        raise DTypeError(f"{what} cannot be viewed: {error}") from None
+    dtype = _dlpack_dtype(code, bits, what)
+    strides = tuple(stride * dtype.itemsize for stride in strides)
+    return DeviceView(address, shape, strides, dtype, device, value, owner)
+
+
+def _view_cuda_interface(interface: dict, value, what: str) -> DeviceView:
+    """Of an object that has no DLPack (numba): version 3 of the interface."""
+    try:
+        dtype = np.dtype(interface["typestr"])
+    except TypeError:
+        raise DTypeError(f"{what} has elements {interface['typestr']!r}", instead="f32, bf16 or f16") from None
+    shape = tuple(interface["shape"])
+    strides = interface.get("strides") or packed_strides(shape, dtype.itemsize)
+    device = f"cuda:{getattr(getattr(value, 'device', None), 'id', 0)}"
+    return DeviceView(interface["data"][0], shape, tuple(strides), dtype, device, value, stream=interface.get("stream"))
+
+
+def packed_strides(shape, itemsize: int) -> tuple[int, ...]:
+    """Strides in bytes of a row-major array."""
+    strides, step = [], itemsize
+    for length in reversed(shape):
+        strides.append(step)
+        step *= length
+    return tuple(reversed(strides))
+
+
+def is_packed(seen: np.ndarray | DeviceView) -> bool:
+    """Whether a view is row-major without gaps."""
+    if isinstance(seen, np.ndarray):
+        return seen.flags.c_contiguous
+    packed = packed_strides(seen.shape, seen.itemsize)
+    used = [(own, wanted) for own, wanted, length in zip(seen.strides, packed, seen.shape) if length > 1]
+    return 0 in seen.shape or all(own == wanted for own, wanted in used)
+
+
+def torch_dtype(dtype: np.dtype):
+    """torch's own type of a NumPy dtype."""
+    name = _BITS_OF[dtype][0] if dtype in _BITS_OF else dtype.name
+    return getattr(sys.modules["torch"], name)
 
 
 def empty_torch(shape, dtype: np.dtype):
@@ -108,7 +257,7 @@ def like(array: np.ndarray, torch: bool):
     return module.from_numpy(array)
 
 
-def check_matrix(array: np.ndarray, what: str) -> None:
+def check_matrix(array: np.ndarray | DeviceView, what: str) -> None:
     """ShapeError unless rank 2 with strides of whole elements."""
     if array.ndim != 2:
         shape = "x".join(map(str, array.shape)) or "a scalar"

@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 from . import _native
-from .errors import CompileError, Diagnostic, Location, UnsupportedError
+from .errors import CompileError, DeviceError, Diagnostic, Location, UnsupportedError
 
 #: Where `lower` may stop, in order. "trace" is Python's own text.
 STAGES = ("trace", "quad", "tile", "mlir", "llvm", "asm", "object")
@@ -50,21 +49,33 @@ class Compiled:
     metadata: dict[str, str]
     timings: dict[str, float]
     cached: bool
-    _program: Any = None
+    _programs: dict[str, Program] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def program(self) -> Program:
-        """The object, loaded. UnsupportedError if the target is not this machine's."""
+    def program(self, device: str) -> Program:
+        """The object, loaded on "host" or "cuda:N".
+
+        UnsupportedError if the target is not the device's, DeviceError if its driver refuses it.
+        """
         with self._lock:
-            if self._program is None:
-                try:
-                    self._program = Program(_runtime().Program(self.output, self.schedule, self.target))
-                except ValueError as error:
-                    raise UnsupportedError(
-                        f"a program for {self.target} does not run here: {error}",
-                        instead="fn.lower, which needs no device",
-                    ) from None
-            return self._program
+            if device not in self._programs:
+                self._programs[device] = self._load(device)
+            return self._programs[device]
+
+    def _load(self, device: str) -> Program:
+        runtime = _runtime()
+        try:
+            return Program(runtime.Program(self.output, self.schedule, self.target, device))
+        except ValueError as error:
+            raise UnsupportedError(
+                f"a program for {self.target} does not run here: {error}",
+                instead="fn.lower, which needs no device",
+            ) from None
+        except runtime.DeviceError as error:
+            raise DeviceError(str(error)) from None
+
+    def is_loaded(self, device: str) -> bool:
+        return device in self._programs
 
     @property
     def launches(self) -> list[str]:
@@ -93,7 +104,7 @@ class Compiled:
 
 
 class Program:
-    """A loaded program of the host."""
+    """A loaded program."""
 
     __slots__ = ("_native",)
 
@@ -110,21 +121,34 @@ class Program:
                 flat.append(value)
         self._native(*flat, *outputs)
 
+    def bind(self, layouts: list):
+        """The program with its buffers' sizes and strides (`_core.runtime.BoundProgram`)."""
+        return _runtime().BoundProgram(self._native, layouts)
 
-_cache: dict[tuple[str, str, str], Compiled] = {}
+    def kernels(self) -> list[dict]:
+        """What each kernel takes of the device: registers, spills, shared memory, occupancy."""
+        return self._native.kernels()
+
+
+_cache: dict[tuple, Compiled] = {}
 _cache_lock = threading.Lock()
 
 
-def compile_module(text: str, target: str, stage: str) -> Compiled:
+def is_loaded(text: str, target: str, device: str) -> bool:
+    """Whether a module is compiled for a target and loaded on a device."""
+    return any(c.is_loaded(device) for key, c in list(_cache.items()) if key[:3] == (text, target, "object"))
+
+
+def compile_module(text: str, target: str, stage: str, options: dict[str, str] | None = None) -> Compiled:
     """Compiles module text for a target up to a stage; equal requests are made once.
 
-    Raises CompileError with the compiler's messages at the user's lines,
-    UnsupportedError if this build has no compiler.
+    `options` are those of include/quadrille/Target/Compile.h. Raises CompileError with the
+    compiler's messages at the user's lines, UnsupportedError if this build has no compiler.
     """
-    key = (text, target, stage)
+    key = (text, target, stage, *(options or {}).items())
     found = _cache.get(key)
     if found is None:
-        result = client().compile(text, target, stage)
+        result = client().compile(text, target, stage, options or {})
         diagnostics = tuple(map(_diagnostic, result["diagnostics"]))
         if result["failure"]:
             raise _error(result, diagnostics, text, target)

@@ -29,6 +29,9 @@ f32 = DType("f32", np.dtype(np.float32))
 bf16 = DType("bf16", np.dtype(ml_dtypes.bfloat16))
 f16 = DType("f16", np.dtype(np.float16))
 
+#: Of counters in memory; no operation computes with it.
+i64 = DType("i64", np.dtype(np.int64))
+
 BY_NAME = {dtype.name: dtype for dtype in (f32, bf16, f16)}
 _BY_NUMPY = {dtype.numpy: dtype for dtype in BY_NAME.values()}
 _TORCH_NAMES = {"torch.float32": f32, "torch.bfloat16": bf16, "torch.float16": f16}

@@ -114,6 +114,14 @@ class UnsupportedError(QuadrilleError, NotImplementedError):
     """Well formed, but not available on this target or in this build."""
 
 
+class DeviceError(QuadrilleError, RuntimeError):
+    """A GPU or its driver failed: names the kernel and the driver's function.
+
+    Kernels run after the call returns, so that a fault may be reported by a later call; the
+    message then says so.
+    """
+
+
 class FileError(QuadrilleError, ValueError):
     """A file that does not hold a quantized tensor of ours."""
 

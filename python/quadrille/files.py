@@ -28,7 +28,7 @@ from .formats import level as make_level
 from .grids import e1m2, e2m1, int4
 from .grids import grid as make_grid
 from .rht import RHT
-from .tensor import QTensor, array_views
+from .tensor import QTensor, host_arrays
 
 _COLUMN = "column."
 
@@ -45,7 +45,7 @@ def save(path, tensor) -> None:
     tensors: dict[str, np.ndarray] = {}
     metadata = {"numerics_version": str(_native.NUMERICS_VERSION)}
     for prefix, q in zip(("", _COLUMN), pair):
-        codes, *scales = array_views(q)
+        codes, *scales = host_arrays(q)
         tensors[prefix + "codes"] = np.ascontiguousarray(codes)
         for i, scale in enumerate(scales):
             tensors[f"{prefix}scales.{i}"] = np.ascontiguousarray(storage.bits(scale))

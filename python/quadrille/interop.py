@@ -55,7 +55,7 @@ def to_scaled_mm(q: QTensor) -> Exported:
     multiplied by both operands' global_scale (f32 of shape (1,); None for MXFP4).
     """
     codes, scale, tensor_scale = _parts(q, "torch._scaled_mm")
-    blocked = _to_blocked(arrays.view(scale))
+    blocked = _to_blocked(arrays.host_view(scale))
     scale = arrays.like(blocked, arrays.is_torch(q.codes))
     return Exported({"data": codes, "scale": scale, "global_scale": tensor_scale}, frozenset({"scale"}))
 
@@ -64,7 +64,7 @@ def from_scaled_mm(exported: Exported, shape, *, axis: int = -1, rht=None) -> QT
     """The QTensor that `to_scaled_mm` exported; copies the scales back to row-major."""
     fmt = NAMED["NVFP4" if exported.global_scale is not None else "MXFP4"]
     rows, bytes_ = exported.data.shape
-    scale = _from_blocked(arrays.view(exported.scale), rows, bytes_ * 2 // fmt.levels[0].cols)
+    scale = _from_blocked(arrays.host_view(exported.scale), rows, bytes_ * 2 // fmt.levels[0].cols)
     return _import(fmt, exported.data, scale, exported.global_scale, shape, axis, rht)
 
 
@@ -91,8 +91,8 @@ def to_te(q: QTensor) -> Exported:
     if tensor_scale is None:
         raise UnsupportedError("Transformer Engine's NVFP4Tensor has a tensor scale", instead="format NVFP4")
     torch = arrays.is_torch(q.codes)
-    padded = arrays.like(_pad(arrays.view(scale), 128, 4), torch)
-    amax = arrays.like(arrays.view(tensor_scale) * _NVFP4_RANGE, torch)
+    padded = arrays.like(_pad(arrays.host_view(scale), 128, 4), torch)
+    amax = arrays.like(arrays.host_view(tensor_scale) * _NVFP4_RANGE, torch)
     fields = {"rowwise_data": codes, "rowwise_scale_inv": padded, "amax_rowwise": amax}
     return Exported(fields, frozenset({"rowwise_scale_inv", "amax_rowwise"}))
 
@@ -101,10 +101,10 @@ def from_te(exported, shape, *, axis: int = -1, rht=None) -> QTensor:
     """A QTensor of an object with the fields of `to_te`; the scales are copied without padding."""
     fmt = NAMED["NVFP4"]
     rows, bytes_ = exported.rowwise_data.shape
-    scale = arrays.view(exported.rowwise_scale_inv)[:rows, : bytes_ * 2 // 16]
+    scale = arrays.host_view(exported.rowwise_scale_inv)[:rows, : bytes_ * 2 // 16]
     if scale.dtype == np.uint8:
         scale = scale.view(storage.SCALE_DTYPES["e4m3"])
-    tensor_scale = (arrays.view(exported.amax_rowwise) / _NVFP4_RANGE).astype(np.float32).reshape(1)
+    tensor_scale = (arrays.host_view(exported.amax_rowwise) / _NVFP4_RANGE).astype(np.float32).reshape(1)
     return _import(fmt, exported.rowwise_data, np.ascontiguousarray(scale), tensor_scale, shape, axis, rht)
 
 

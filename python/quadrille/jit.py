@@ -7,23 +7,22 @@ import inspect
 import operator
 import os
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from . import arrays, compiler, mlir, specs, storage
+from . import arrays, compiler, devices, frameworks, mlir, specs, warmup
 from .captures import Capture, captures
-from .errors import ArgumentError, DTypeError, Location, ShapeError, UnsupportedError, caller
+from .device_plans import DevicePlan, first_array
+from .errors import ArgumentError, Location, UnsupportedError, caller
+from .plans import HostPlan, Plan
 from .reference import InterpretedProgram
 from .report import Report
 from .rounding import Key
 from .tensor import QTensor
-from .trace import QuantType, current, resolve
+from .trace import current
 from .tracer import TracedFunction, trace
 
 #: The target that runs a program by the specification.
 INTERPRET = "interpret"
-_empty = np.empty
 #: Plans kept by a function; a plan is one combination of exact shapes.
 _MAX_PLANS = 4096
 
@@ -45,134 +44,13 @@ class _Opaque:
         return id(self.value)
 
 
-class _Result(NamedTuple):
-    """How one result is made of the buffers [start, end)."""
-
-    type: Any
-    start: int
-    end: int
-    shape: tuple[int, ...]
-    stored: int
-    rht: Any
-
-
-class Plan:
-    """Everything about a call but its data: one combination of exact shapes."""
-
-    __slots__ = ("traced", "run_program", "sizes", "fixed", "moves", "fetches", "buffers", "results", "torch")
-
-    def __init__(self, traced: TracedFunction, program, leaves: list):
-        self.traced, self.run_program = traced, program.run
-        self.sizes = traced.sizes(leaves)
-        traced.graph.check_conditions(self.sizes)
-        self._find_inputs(traced.graph.inputs, leaves)
-        self.torch = any(arrays.is_torch(getattr(leaf, "codes", leaf)) for leaf in leaves)
-        self.buffers: list[storage.Buffer] = []
-        self.results = [self._result(type_, leaves) for type_ in traced.results]
-
-    def _find_inputs(self, inputs, leaves) -> None:
-        """How the inputs are made of a call's leaves: fixed ones, plain moves, and the rest."""
-        self.fixed: list = [entry.fetch(leaves) if entry.fixed else None for entry in inputs]
-        self.moves: list[tuple[int, int]] = []
-        self.fetches: list[tuple[int, Any]] = []
-        for position, entry in enumerate(inputs):
-            if entry.leaf is not None and isinstance(leaves[entry.leaf], (np.ndarray, int, float)):
-                self.moves.append((position, entry.leaf))
-            elif not entry.fixed:
-                self.fetches.append((position, entry.fetch))
-
-    def _result(self, type_, leaves) -> _Result:
-        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
-        start = len(self.buffers)
-        if not isinstance(type_, QuantType):
-            self.buffers.append(storage.Buffer(shape, type_.dtype.numpy))
-            return _Result(None, start, start + 1, shape, 0, None)
-        self.buffers += type_.buffers(self.sizes)
-        rht = self.traced.graph.rht_at_call(type_.rht, leaves)
-        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht)
-
-    def run(self, leaves: list, out=None):
-        """Runs the program on the data of `leaves`; into `out` if given."""
-        inputs = self.fixed.copy()
-        for position, number in self.moves:
-            inputs[position] = leaves[number]
-        for position, fetch in self.fetches:
-            inputs[position] = fetch(leaves)
-        if out is not None:
-            self.run_program(inputs, self._given(out, inputs), self.sizes)
-            return out
-        if self.torch:
-            pairs = [arrays.empty_torch(shape, dtype) for shape, dtype in self.buffers]
-            made, views = [a for a, _ in pairs], [v for _, v in pairs]
-        else:
-            made = views = [_empty(shape, dtype) for shape, dtype in self.buffers]
-        self.run_program(inputs, views, self.sizes)
-        return self.traced.rebuild([self._assemble(made, *result) for result in self.results])
-
-    @staticmethod
-    def _assemble(made, type_, start, end, shape, stored, rht):
-        """One result of its buffers."""
-        if type_ is None:
-            return made[start]
-        scales = tuple(made[start + 1 : end])
-        return QTensor._make(made[start], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
-
-    def _given(self, out, inputs) -> list[np.ndarray]:
-        """Views of the caller's buffers, checked before anything is written."""
-        given = out if isinstance(out, (tuple, list)) else (out,)
-        if len(given) != len(self.results):
-            raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
-        views: list[np.ndarray] = []
-        for value, result in zip(given, self.results):
-            parts = self._parts(value, result)
-            views += [_check_out(part, buffer) for part, buffer in zip(parts, self.buffers[result.start : result.end])]
-        self._check_aliases(views, inputs)
-        return views
-
-    @staticmethod
-    def _parts(value, result: _Result) -> tuple:
-        """The arrays of one entry of `out`."""
-        type_ = result.type
-        if isinstance(value, QTensor) != (type_ is not None):
-            raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
-        if type_ is None:
-            return (value,)
-        if (value.format, value.shape, value.axis, value.rht) != (type_.format, result.shape, type_.axis, result.rht):
-            rht = f" and {result.rht!r}" if result.rht else ""
-            raise ArgumentError(
-                f"out is {value!r}", instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}"
-            )
-        return (value.codes, *value.scales)
-
-    def _check_aliases(self, views, inputs) -> None:
-        """`out` may share memory with acc= alone, and only if it is the same array."""
-        accumulators = {node.operands.get("acc") for node in self.traced.graph.nodes}
-        for entry, value in zip(self.traced.graph.inputs, inputs):
-            for array in value if isinstance(value, list) else [value]:
-                if not isinstance(array, np.ndarray) or not any(np.may_share_memory(array, view) for view in views):
-                    continue
-                same = any(array.ctypes.data == v.ctypes.data and array.shape == v.shape for v in views)
-                if entry.value not in accumulators or not same:
-                    raise ArgumentError(f"out shares memory with {entry.value.name}", instead="a buffer of its own")
-
-
-def _check_out(value, buffer: storage.Buffer) -> np.ndarray:
-    view = arrays.view(value, "out")
-    if tuple(view.shape) != buffer.shape:
-        raise ShapeError(f"out has shape {tuple(view.shape)}", instead=f"{buffer.shape}")
-    if view.dtype != buffer.dtype:
-        raise DTypeError(f"out is {view.dtype}", instead=f"{buffer.dtype}")
-    if not view.flags.c_contiguous or not view.flags.writeable:
-        raise ArgumentError("out is not contiguous and writable", instead="a row-major array of your own")
-    return view
-
-
 class JitFunction:
     """A function made by :func:`jit`."""
 
     def __init__(self, function, *, strict=False, max_kernels=None, target=None, own=False):
         self.function = function
         self.strict, self.max_kernels, self.target = strict, max_kernels, target or DEFAULT_TARGET
+        self._fixed_target = target
         self._own = own  # an operation of ours: no captures; located at its callers
         self._parameters = inspect.signature(function)
         self._names = list(self._parameters.parameters)
@@ -192,14 +70,15 @@ class JitFunction:
 
         Args:
             out: buffer (or tuple of buffers, one per result) to write into and return.
-            workspace: not available yet; the runtime allocates temporaries.
+            workspace: on a GPU, bytes for the temporaries (`explain` says how many), aligned to
+                64; None: they come from the allocator of the arguments' framework.
 
-        Raises what the operations raise, and CompileError, UnsupportedError.
+        Arguments on a GPU make it run there, on the current stream, without waiting; results
+        lie there too. Raises what the operations raise, and CompileError, UnsupportedError,
+        DeviceError.
         """
         if current() is not None:  # called by a traced function: inlined
             return self.function(*args, **kwargs)
-        if workspace is not None:
-            raise UnsupportedError("workspace= is not available yet", instead="workspace=None")
         leaves: list = []
         key = self._exact_key(args, kwargs, leaves)
         try:
@@ -209,7 +88,7 @@ class JitFunction:
             raise
         if plan is None:
             plan = self._plan(key, args, kwargs)
-        return plan.run(leaves, out)
+        return plan.run(leaves, out, workspace)
 
     def _exact_key(self, args, kwargs, leaves) -> tuple:
         """A key of the exact shapes and static values; fills `leaves`."""
@@ -262,7 +141,7 @@ class JitFunction:
             if key in self._plans:
                 return self._plans[key]
             _, leaves, traced = self._trace(args, kwargs)
-            plan = Plan(traced, self._program(traced, self.target), leaves)
+            plan = self._plan_on(devices.holding(leaves), traced, leaves)
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             self._plans[key] = plan
@@ -299,22 +178,49 @@ class JitFunction:
 
         return function
 
+    def _plan_on(self, place: str, traced: TracedFunction, leaves: list, warming: bool = False) -> Plan:
+        """The plan of a call whose arrays lie on `place`."""
+        if place == arrays.HOST:
+            return HostPlan(traced, self._program(traced, self.target), leaves)
+        device = devices.device(place)
+        text = mlir.print_graph(traced.graph)
+        target = self._target_on(device)
+        if not warming and not compiler.is_loaded(text, target, place):
+            stream = frameworks.framework_of(first_array(traced, leaves)).stream_of(place)
+            device.refuse_capture(stream, "a kernel that is not compiled yet")
+        compiled = self._compiled(traced, target, device.options)
+        return DevicePlan(traced, compiled.program(place), device, leaves)
+
+    def _target_on(self, device: devices.Device) -> str:
+        """What to compile for calls on a GPU. ArgumentError if the function is fixed to another kind."""
+        fixed = self._fixed_target
+        if fixed is not None and (fixed == INTERPRET or fixed.startswith("host")):
+            raise ArgumentError(
+                f"{self.__name__} is made for target {fixed!r}, and its arguments are on {device.name}",
+                instead="target=None, or fn.reference, which copies to the host",
+            )
+        return fixed or device.target
+
     def _program(self, traced: TracedFunction, target: str):
         if target == INTERPRET:
             return InterpretedProgram(traced.graph)
-        return self._compiled(traced, target).program()
+        return self._compiled(traced, target).program(arrays.HOST)
 
-    def _compiled(self, traced: TracedFunction, target: str) -> compiler.Compiled:
-        compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object")
+    def _compiled(self, traced: TracedFunction, target: str, options=None) -> compiler.Compiled:
+        compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object", options)
         compiled.enforce(self.__name__, strict=self.strict, max_kernels=self.max_kernels)
         return compiled
 
     # Looking.
 
     def reference(self, *args, **kwargs):
-        """The result by the interpreter (lib/Numerics): what every target must give."""
+        """The result by the interpreter (lib/Numerics): what every target must give.
+
+        Arguments on a GPU are copied to the host, where the result stays.
+        """
         _, leaves, traced = self._trace(args, kwargs)
-        return Plan(traced, InterpretedProgram(traced.graph), leaves).run(leaves)
+        leaves = [devices.on_host(leaf) for leaf in leaves]
+        return HostPlan(traced, InterpretedProgram(traced.graph), leaves).run(leaves)
 
     def lower(self, *args, target: str | None = None, stage: str = "quad", **kwargs):
         """The program at a stage, for any target; no GPU is needed.
@@ -339,16 +245,54 @@ class JitFunction:
     def explain(self, *args, verbose: bool = False, target: str | None = None, **kwargs) -> Report:
         """What a call with these arguments (or specs) runs: kernels, carriers, bytes, why."""
         _, leaves, traced = self._trace(args, kwargs)
-        target = target or self.target
-        compiled = None if target == INTERPRET else self._compiled(traced, target)
         with_data = not any(isinstance(leaf, specs.SPECS) for leaf in leaves)
         sizes = traced.sizes(leaves) if with_data else None
+        place = devices.holding(leaves) if with_data and target is None else arrays.HOST
+        if place != arrays.HOST:
+            return self._explain_on(place, traced, leaves, sizes, verbose)
+        target = target or self.target
+        compiled = None if target == INTERPRET else self._compiled(traced, target)
         return Report.of(self.__name__, target, traced, compiled, sizes, verbose)
 
-    def warmup(self, *args, **kwargs) -> None:
-        """Compiles for these arguments or specs, and runs nothing."""
-        _, _, traced = self._trace(args, kwargs)
-        self._program(traced, self.target)
+    def _explain_on(self, place: str, traced: TracedFunction, leaves: list, sizes, verbose: bool) -> Report:
+        plan = self._plan_on(place, traced, leaves, warming=True)
+        device = plan.device
+        compiled = self._compiled(traced, self._target_on(device), device.options)
+        facts = compiled.program(place).kernels() if verbose else []
+        head = f"{compiled.target} ({device.native.description}, {place})"
+        report = Report.of(self.__name__, head, traced, compiled, sizes, verbose, facts)
+        report.bytes["workspace"] = plan.workspace_bytes
+        return report
+
+    def warmup(self, *args, device: str = arrays.HOST, **kwargs) -> None:
+        """Compiles for these arguments or specs and loads the code, and runs nothing.
+
+        Args:
+            args: arguments, or specs made by :func:`spec`: then every program that calls with
+                row-major arrays of such types and lengths may need.
+            device: of specs: "host", or "cuda:N".
+
+        Needed before a CUDA graph captures a call. Raises as a call does.
+        """
+        args = self._bind(args, kwargs)
+        if not any(isinstance(value, specs.SPECS) for value in args):
+            _, leaves, traced = self._trace(args, {})
+            self._plan_on(devices.holding(leaves), traced, leaves, warming=True)
+            return
+        for variant in warmup.variants(args, on_device=device != arrays.HOST):
+            _, leaves, traced = self._trace(variant, {})
+            self._load(device, traced, leaves)
+
+    def _load(self, place: str, traced: TracedFunction, leaves: list) -> None:
+        """Makes ready on `place` what any plan of a traced function needs."""
+        if place == arrays.HOST:
+            self._program(traced, self.target)
+            return
+        device = devices.device(place)
+        self._compiled(traced, self._target_on(device), device.options).program(place)
+        for entry in traced.graph.inputs:
+            if entry.fixed:
+                device.constant(entry.fetch(leaves), 0)
 
     def signatures(self) -> list[str]:
         """One line for each traced signature."""
@@ -366,9 +310,7 @@ def _captured(value):
     """A captured value, wrapped if the signature can only hold its identity."""
     if specs.children_of(value) is not None or isinstance(value, specs.CAPTURED):
         return value
-    if isinstance(value, np.ndarray) or arrays.is_torch(value):
-        return value
-    return _Opaque(value)
+    return value if arrays.is_array(value) else _Opaque(value)
 
 
 def _definition(function) -> Location | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import _native, arrays, reference
 from .errors import DTypeError, ShapeError
-from .tensor import QTensor, array_views
+from .tensor import QTensor, host_arrays
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,24 @@ def shrinkage(reference_, value) -> float:
 
 
 def _f64(value) -> np.ndarray:
-    return arrays.view(value).astype(np.float64)
+    return arrays.to_host(value).astype(np.float64)
 
 
 def metrics(x, q: QTensor) -> Metrics:
     """Metrics of `q` as the quantization of the matrix `x` (before q's transform).
 
-    All are taken of what was quantized: after the RHT, where there is one.
+    All are taken of what was quantized: after the RHT, where there is one. Arrays on a GPU are
+    copied to the host.
     Raises ShapeError, DTypeError.
     """
     if not isinstance(q, QTensor):
         raise DTypeError(f"q is a {type(q).__name__}", instead="a QTensor")
-    x = arrays.view(x, "x")
+    x = arrays.to_host(x)
     if tuple(x.shape) != q.shape:
         raise ShapeError(f"x has shape {tuple(x.shape)} and q {q.shape}")
     signs = q.rht.signs if q.rht else None
     rotated = _native.numerics.rotate(x, signs, q.axis, _native.stored_multiple(q.format, q.rht)).astype(np.float64)
-    codes, *scales = parts = array_views(q)
+    codes, *scales = parts = host_arrays(q)
     values = reference.exact_values(parts, q.format)
     magnitudes = np.abs(_native.numerics.decode(_native.numerics.unpack_codes(codes), _native.grid(q.format.grid)))
     limit = np.full((1, 1), max(map(abs, q.format.grid.values)), np.float64)

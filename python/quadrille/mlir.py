@@ -103,6 +103,7 @@ class _Printer:
     def _quantize(self, node, names) -> str:
         a = node.attributes
         key = f" key({names['key']}, {names['index_base']})" if "key" in names else ""
+        step = f" step({names['step']})" if "step" in names else ""
         amax = f" amax({names['amax']})" if "amax" in names else ""
         attributes = _dictionary(
             axis=f"{a['axis']} : i64",
@@ -112,7 +113,7 @@ class _Printer:
             pad="true" if a["pad"] else None,
         )
         signs = self._typed(node, names, "signs")
-        return f"quantize {names['input']}{signs}{key}{amax}{attributes} {self._signature(node, 'input')}"
+        return f"quantize {names['input']}{signs}{key}{step}{amax}{attributes} {self._signature(node, 'input')}"
 
     def _dequantize(self, node, names) -> str:
         return f"dequantize {names['input']}{self._typed(node, names, 'signs')} {self._signature(node, 'input')}"
@@ -172,6 +173,11 @@ def _hints(type_) -> str:
         hints.append(f"quad.divisible_by = array<i64: {', '.join(map(str, divisors))}>")
     if getattr(type_, "unit_stride", None) is not None:
         hints.append(f"quad.unit_stride = {type_.unit_stride} : i64")
+    if getattr(type_, "alignment", 0):
+        hints.append(f"quad.alignment = {type_.alignment} : i64")
+    stride_divisors = getattr(type_, "stride_divisors", ())
+    if any(d > 1 for d in stride_divisors):
+        hints.append(f"quad.stride_divisible_by = array<i64: {', '.join(map(str, stride_divisors))}>")
     return f" {{{', '.join(hints)}}}" if hints else ""
 
 

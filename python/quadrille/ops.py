@@ -235,10 +235,12 @@ def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, amax, pad: bool, in
         _check_axis_length(graph, x.type, axis, multiple, why)
     if amax is not None and not fmt.has_tensor_level:
         raise ArgumentError(f"{fmt.name} has no tensor scale, so amax= means nothing", instead="amax=None")
+    key, step = graph.key(rounding.key) if rounding.is_stochastic else (None, None)
     operands = {
         "input": x,
         "signs": graph.signs(rht) if rht else None,
-        "key": graph.key(rounding.key) if rounding.is_stochastic else None,
+        "key": key,
+        "step": step,
         "index_base": _integer(graph, index_base, "index_base") if rounding.is_stochastic else None,
         "amax": _vector(graph, amax, 1, (dtypes.f32,), "amax", "f32 of shape (1,), such as qd.amax(x, rht=rht)"),
     }

@@ -68,10 +68,11 @@ def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
     noise = {}
     if rounding.is_stochastic:
         mask = (1 << 64) - 1
+        step = int(operands["step"][0]) if "step" in operands else 0
         noise = {
             "bits": rounding.bits,
             "rounds": rounding.rounds,
-            "key": operands["key"] & mask,
+            "key": (operands["key"] + step) & mask,
             "base": operands["index_base"] & mask,
             "stream": node.attributes["stream"],
         }

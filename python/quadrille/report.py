@@ -38,13 +38,14 @@ class Report:
     verbose: bool = False
 
     @classmethod
-    def of(cls, name, target, traced, compiled, sizes, verbose) -> Report:
+    def of(cls, name, target, traced, compiled, sizes, verbose, facts=()) -> Report:
+        """`facts` are dicts of what kernels take of a GPU, with their names."""
         graph = traced.graph
         return cls(
             name=name,
             target=target,
             operations=tuple(_operation(node) for node in graph.nodes),
-            kernels=_kernels(compiled),
+            kernels=_kernels(compiled, facts),
             bytes=None if sizes is None else _bytes(traced, sizes),
             diagnostics=compiled.diagnostics if compiled else (),
             timings=compiled.timings if compiled else {},
@@ -78,7 +79,7 @@ class Report:
             head += ": the specification, one operation after another; no kernels"
         lines = [head, *(f"  {line}" for line in self.operations)]
         for number, kernel in enumerate(self.kernels):
-            facts = ", ".join(f"{k} {v}" for k, v in kernel.items() if k != "name")
+            facts = ", ".join(f"{k.replace('_', ' ')} {_number(v)}" for k, v in kernel.items() if k != "name")
             lines.append(f"  kernel {number}: {kernel['name']}" + (f" ({facts})" if facts else ""))
         if self.bytes is not None:
             lines.append("  bytes: " + ", ".join(f"{k} {v}" for k, v in self.bytes.items()))
@@ -99,6 +100,10 @@ class Report:
         printer.text(self.text)
 
 
+def _number(value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _describe(type_) -> str:
     if isinstance(type_, ScalarType):
         return type_.name
@@ -116,11 +121,13 @@ def _operation(node) -> str:
     return f"{node.op} {operands} -> {_describe(node.result.type)}{where}"
 
 
-def _kernels(compiled) -> tuple[dict[str, Any], ...]:
-    """Launches in order, with what the compiler says of each kernel."""
+def _kernels(compiled, facts) -> tuple[dict[str, Any], ...]:
+    """Launches in order, with what the compiler and the device say of each kernel."""
     if compiled is None:
         return ()
     known = {entry["name"]: entry for entry in json.loads(compiled.metadata.get("kernels", "[]"))}
+    for entry in facts:
+        known[entry["name"]] = known.get(entry["name"], {}) | entry
     return tuple(known.get(name, {"name": name}) for name in compiled.launches)
 
 

@@ -26,6 +26,8 @@ from .tensor import QTensor, array_views, normalize_axis
 
 #: Classes of lengths: kernels may rely on the largest of these that divides one.
 DIVISORS = (128, 16)
+#: Bytes of the widest access to a GPU's memory.
+ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,17 @@ class Symbolic:
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """A plain array: dtype, lengths, and the axis whose neighbours are adjacent."""
+    """A plain array: dtype, lengths, and the axis whose neighbours are adjacent.
+
+    On a GPU also what divides its address (`alignment`, bytes, or 0) and its strides
+    (elements), as wide accesses need it. On the host nothing does.
+    """
 
     dtype: dtypes.DType
     shape: tuple[int | Symbolic, ...]
     unit_stride: int | None
+    alignment: int = 0
+    stride_divisors: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
@@ -62,6 +70,7 @@ class QTensorSpec:
     rht: RHTSpec | None
     padded: bool
     rounding: str = ""
+    alignment: int = 0
     rht_value: RHT | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
@@ -79,7 +88,10 @@ class RHTSpec:
 
 @dataclass(frozen=True)
 class KeySpec:
+    """A key; `on_device` if its step is in a GPU's memory."""
+
     number: int
+    on_device: bool = False
 
     def __str__(self) -> str:
         return f"key#{self.number}"
@@ -115,12 +127,13 @@ class Tree:
         return f"({', '.join(map(str, self.children))})"
 
 
-def spec(text: str, *, axis: int = -1, rht: RHT | None = None):
+def spec(text: str, *, axis: int = -1, rht: RHT | None = None, aligned: bool = True):
     """Describes an argument without data, for `lower` and `warmup`.
 
     "bf16[M,8192]" is a row-major matrix whose row count is known only at run time;
     "bf16[M%16,8192]" promises that 16 divides it; "UFP4_B[M,8192]" is a quantized
-    tensor (with `axis` and `rht`); "f32" is a float argument, "i64" an integer one.
+    tensor (with `axis` and `rht`); "f32" is a float argument, "i64" an integer one. `aligned`
+    promises addresses that are multiples of 16 bytes, as allocators of GPU memory give them.
 
     Equal names in one call mean equal lengths. Raises ArgumentError.
     """
@@ -132,10 +145,21 @@ def spec(text: str, *, axis: int = -1, rht: RHT | None = None):
     shape = tuple(_length(part.strip(), text) for part in match[2].split(","))
     if match[1] in NAMED:
         identity = RHTSpec(rht.n, rht.digest) if rht else None
-        return QTensorSpec(NAMED[match[1]], shape, normalize_axis(axis), identity, False, rht_value=rht)
+        alignment = ALIGNMENT if aligned else 0
+        return QTensorSpec(NAMED[match[1]], shape, normalize_axis(axis), identity, False, "", alignment, rht)
     if match[1] not in dtypes.BY_NAME:
         raise ArgumentError(f"{match[1]!r} in {text!r} is not a type", instead=", ".join([*dtypes.BY_NAME, *NAMED]))
-    return ArraySpec(dtypes.BY_NAME[match[1]], shape, len(shape) - 1)
+    return _packed_spec(dtypes.BY_NAME[match[1]], shape, aligned)
+
+
+def _packed_spec(dtype: dtypes.DType, shape, aligned: bool) -> ArraySpec:
+    """A row-major array."""
+    if not aligned:
+        return ArraySpec(dtype, shape, len(shape) - 1)
+    whole, length = ALIGNMENT * 8 // dtype.bits, shape[-1]
+    divides = (length.divisor if isinstance(length, Symbolic) else length) % whole == 0
+    strides = (whole if divides else 1,) * (len(shape) - 1)
+    return ArraySpec(dtype, shape, len(shape) - 1, ALIGNMENT, (*strides, 1))
 
 
 def _length(part: str, text: str) -> int | Symbolic:
@@ -157,11 +181,26 @@ IMMUTABLE = (RHT, Key, Rounding, Format, ScaleRule, Spec, Recipe, int, float, st
 # From values to specs.
 
 
-def _symbolic(length: int) -> Symbolic:
+def symbolic(length: int) -> Symbolic:
     return Symbolic("", next((d for d in DIVISORS if length % d == 0), 1))
 
 
-def _unit_stride(array: np.ndarray) -> int | None:
+def _alignment(view) -> int:
+    """The class of an array's address."""
+    on_device = isinstance(view, arrays.DeviceView)
+    return ALIGNMENT if on_device and view.address % ALIGNMENT == 0 else 0
+
+
+def _stride_divisors(view, unit_stride: int | None) -> tuple[int, ...]:
+    """For each axis what divides its stride; 1 for the unit stride itself."""
+    if not isinstance(view, arrays.DeviceView):
+        return ()
+    whole = max(1, ALIGNMENT // view.itemsize)
+    axes = zip(range(view.ndim), view.shape, view.strides)
+    return tuple(whole if d != unit_stride and (n <= 1 or s % ALIGNMENT == 0) else 1 for d, n, s in axes)
+
+
+def _unit_stride(array) -> int | None:
     for axis in reversed(range(array.ndim)):
         if array.strides[axis] == array.itemsize or array.shape[axis] == 1:
             return axis
@@ -174,8 +213,9 @@ def array_spec(value, what: str) -> ArraySpec:
         arrays.check_matrix(array, what)
     dtype = dtypes.of(array.dtype, what=f"the dtype of {what}")
     # The single elements of amax, the only vectors whose length is fixed.
-    shape = (1,) if array.shape == (1,) else tuple(map(_symbolic, array.shape))
-    return ArraySpec(dtype, shape, _unit_stride(array))
+    shape = (1,) if array.shape == (1,) else tuple(map(symbolic, array.shape))
+    unit_stride = _unit_stride(array)
+    return ArraySpec(dtype, shape, unit_stride, _alignment(array), _stride_divisors(array, unit_stride))
 
 
 def _with_shape(value):
@@ -203,7 +243,7 @@ class Abstraction:
             return RHTSpec(value.n, self._rhts.setdefault(value, len(self._rhts)))
         if isinstance(value, Key):
             self.leaves.append(value)
-            return KeySpec(self._keys.setdefault(id(value), len(self._keys)))
+            return KeySpec(self._keys.setdefault(id(value), len(self._keys)), value.on_device)
         if isinstance(value, float) or isinstance(value, np.floating):
             self.leaves.append(float(value))
             return ScalarSpec("f32")
@@ -230,17 +270,18 @@ class Abstraction:
         return Static(type(value), value)
 
     def _quantized(self, q: QTensor) -> QTensorSpec:
-        for view in array_views(q):
-            if not view.flags.c_contiguous:
-                raise ArgumentError(
-                    "the codes or scales of a quantized argument are not contiguous", instead="a copy of them"
-                )
+        views = array_views(q)
+        if not all(map(arrays.is_packed, views)):
+            raise ArgumentError(
+                "the codes or scales of a quantized argument are not contiguous", instead="a copy of them"
+            )
         self.leaves.append(q)
         rht = RHTSpec(q.rht.n, self._rhts.setdefault(q.rht, len(self._rhts))) if q.rht else None
         padded = q.stored != q.shape[q.axis]
         if padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
             raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
-        return QTensorSpec(q.format, tuple(map(_symbolic, q.shape)), q.axis, rht, padded, q.rounding, q.rht)
+        alignment = min(map(_alignment, views))
+        return QTensorSpec(q.format, tuple(map(symbolic, q.shape)), q.axis, rht, padded, q.rounding, alignment, q.rht)
 
 
 def children_of(value) -> tuple | None:
@@ -267,9 +308,22 @@ def _exact_array(value, leaves):
     return value.dtype, value.shape, value.strides
 
 
+def _exact_torch(value, leaves):
+    leaves.append(value)
+    device = value.get_device()  # of the CPU -1; .device makes objects
+    aligned = device < 0 or value.data_ptr() % ALIGNMENT == 0
+    return value.dtype, value.shape, value.stride(), device, aligned
+
+
+def _exact_view(value, leaves):
+    leaves.append(value)
+    return value.device, value.dtype, value.shape, value.strides, value.address % ALIGNMENT == 0, type(value.owner)
+
+
 def _exact_quantized(q, leaves):
     leaves.append(q)
-    parts = tuple([(a.shape, a.strides, a.dtype) for a in array_views(q)])
+    ignored: list = []
+    parts = tuple([exact(a, ignored) for a in (q.codes, *q.scales)])
     return QTensor, type(q.codes), q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, parts
 
 
@@ -281,7 +335,7 @@ def _exact_rht(value, leaves):
 def _exact_key(value, leaves):
     first = next((i for i, leaf in enumerate(leaves) if leaf is value), len(leaves))
     leaves.append(value)
-    return Key, first
+    return Key, first, value.on_device and exact(value.step, [])
 
 
 def _exact_float(value, leaves):
@@ -300,6 +354,7 @@ def _exact_static(value, leaves):
 
 _EXACT = {
     np.ndarray: _exact_array,
+    arrays.DeviceView: _exact_view,
     QTensor: _exact_quantized,
     RHT: _exact_rht,
     Key: _exact_key,
@@ -324,10 +379,14 @@ def _exact_other(value, leaves):
         return _exact_float(value, leaves)
     if isinstance(value, np.integer):
         return _exact_integer(value, leaves)
+    if isinstance(value, arrays.DeviceView):
+        return _exact_view(value, leaves)
+    if arrays.is_torch(value):
+        _EXACT[type(value)] = _exact_torch  # the next one is found at once
+        return _exact_torch(value, leaves)
     if arrays.is_array(value):
-        leaves.append(_with_shape(value))
-        view = arrays.view(leaves[-1])
-        return type(value), view.dtype, view.shape, view.strides
+        view = arrays.view(value)
+        return type(value), exact(view, leaves)
     children = children_of(value)
     if children is not None:
         kind = tuple(value) if isinstance(value, dict) else type(value)

@@ -26,7 +26,7 @@ class QTensor:
         stored: length of the quantized axis with padding; shape[axis] without.
         rounding: how it was rounded ("nearest_even", ..), or "" if not known.
 
-    Arrays are NumPy's or torch's, shared and not copied. `.T` swaps the logical axes
+    Arrays are NumPy's, torch's or another library's, shared and not copied. `.T` swaps the logical axes
     and moves nothing. A transform (`rht`) stays applied: see dequantize's undo_rht.
 
     The constructor checks that the arrays fit the metadata: raises ShapeError,
@@ -130,13 +130,18 @@ def normalize_axis(axis) -> int:
     return int(axis) % 2
 
 
-def array_views(q: QTensor) -> list[np.ndarray]:
-    """NumPy views of codes and scales."""
+def array_views(q: QTensor) -> list:
+    """Views of codes and scales, as `arrays.view` gives them."""
     return [arrays.view(q.codes), *(arrays.view(s) for s in q.scales)]
+
+
+def host_arrays(q: QTensor) -> list[np.ndarray]:
+    """Codes and scales in host memory; copies, if they are on a device."""
+    return [arrays.to_host(array) for array in (q.codes, *q.scales)]
 
 
 def bit_identical(a: QTensor, b: QTensor) -> bool:
     """True if codes and scales are equal byte for byte, and formats and shapes are equal."""
     same = (a.format, a.shape, a.axis, a.stored, a.rht) == (b.format, b.shape, b.axis, b.stored, b.rht)
-    pairs = zip(array_views(a), array_views(b))
+    pairs = zip(host_arrays(a), host_arrays(b))
     return same and all(x.tobytes() == y.tobytes() for x, y in pairs)

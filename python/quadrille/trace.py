@@ -15,6 +15,7 @@ from typing import Any
 from . import storage
 from .dtypes import DType
 from .dtypes import f32 as _F32
+from .dtypes import i64 as _I64
 from .errors import ArgumentError, Location, ShapeError, TraceError, caller
 from .formats import Format
 from .rht import RHT
@@ -59,12 +60,15 @@ Length = int | Dim
 class TensorType:
     """A matrix or a vector of plain elements.
 
-    `unit_stride` is the axis of an argument whose neighbours are adjacent in memory.
+    `unit_stride` is the axis of an argument whose neighbours are adjacent in memory;
+    `alignment` (bytes) divides its address, `stride_divisors` its strides (elements).
     """
 
     shape: tuple[Length, ...]
     dtype: DType
     unit_stride: int | None = None
+    alignment: int = 0
+    stride_divisors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +82,7 @@ class QuantType:
     multiple: int
     pad: bool = False
     rounding: str = ""
+    alignment: int = 0
 
     def stored(self, sizes) -> int:
         """Stored length of the axis, given the sizes of symbols."""
@@ -125,9 +130,9 @@ class Node:
 class Input:
     """An argument of the graph.
 
-    `fetch(leaves)` gives its value at a call: a NumPy view, the list of a quantized tensor's
-    arrays, an int or a float. `leaf` is the number of the leaf that is the value itself, if it
-    is a NumPy array or a number; `fixed` says that calls of one plan have the same value.
+    `fetch(leaves)` gives its value at a call: the caller's array, the list of a quantized
+    tensor's arrays, an int or a float. `leaf` is the number of the leaf that is the value itself,
+    if it is an array or a number; `fixed` says that calls of one plan have the same value.
     """
 
     value: Value
@@ -161,6 +166,7 @@ class Graph:
     # Where a call finds what was seen while tracing: transforms by value, the rest by identity.
     _rht_sources: dict[RHT, Callable] = field(default_factory=dict)
     _key_sources: dict[int, Callable] = field(default_factory=dict)
+    _steps: dict[int, Value] = field(default_factory=dict)
     _lifted: dict[int, Traced] = field(default_factory=dict)
 
     # Inputs.
@@ -198,8 +204,8 @@ class Graph:
         """What `rht` of this graph is in the call of `leaves`."""
         return self._rht_sources[rht](leaves) if rht in self._rht_sources else rht
 
-    def key(self, key: Key) -> Value:
-        """The key's value as an input, read at every call."""
+    def key(self, key: Key) -> tuple[Value, Value | None]:
+        """The key's value as an input, read at every call, and its counter if kernels must read it."""
         root = key
         while id(root) not in self._key_sources and root.parent is not None:
             root = root.parent
@@ -207,8 +213,18 @@ class Graph:
         if source is None:  # made inside the function: the same at every call, but for its counter
             root, source = key, lambda leaves: key
         path = key.folds[len(root.folds) :]
-        fetch = lambda leaves: _signed(source(leaves).fold_in(*path).value)  # noqa: E731
-        return self.scalar((id(root), path), I64, "key", fetch)
+        if not key.on_device:
+            fetch = lambda leaves: _signed(source(leaves).fold_in(*path).value)  # noqa: E731
+            return self.scalar((id(root), path), I64, "key", fetch), None
+        fetch = lambda leaves: _signed(source(leaves).fold_in(*path).base)  # noqa: E731
+        return self.scalar((id(root), path), I64, "key", fetch), self._step(root, source)
+
+    def _step(self, root: Key, source) -> Value:
+        """The counter of a key as an input in memory."""
+        if id(root) not in self._steps:
+            fetch = lambda leaves: source(leaves).step  # noqa: E731
+            self._steps[id(root)] = self.add_input(TensorType((1,), _I64), f"step{len(self._steps)}", fetch)
+        return self._steps[id(root)]
 
     def scalar(self, identity, type_: ScalarType, name: str, fetch, *, leaf: int | None = None) -> Value:
         """A scalar input, one for each identity."""

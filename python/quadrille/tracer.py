@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native, arrays, specs
 from .errors import ArgumentError, Location
-from .tensor import QTensor, array_views
+from .tensor import QTensor
 from .trace import (
     F32,
     I64,
@@ -118,18 +118,19 @@ class _Arguments:
         return TracedScalar(self.graph, value)
 
     def _array(self, name, spec, number) -> TracedTensor:
-        type_ = TensorType(self._shape(name, spec.shape, number), spec.dtype, spec.unit_stride)
-        fetch = lambda leaves: arrays.view(leaves[number])  # noqa: E731
+        shape = self._shape(name, spec.shape, number)
+        type_ = TensorType(shape, spec.dtype, spec.unit_stride, spec.alignment, spec.stride_divisors)
+        fetch = lambda leaves: leaves[number]  # noqa: E731
         return TracedTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, leaf=number))
 
     def _quantized(self, name, spec, number) -> TracedQTensor:
         rht = spec.rht_value
         if rht is not None:
-            self.graph.note_rht(rht, lambda leaves: leaves[number].rht)
+            self.graph.note_rht(rht, lambda leaves: _rht_of(leaves[number]))
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
-        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding)
-        fetch = lambda leaves: array_views(leaves[number])  # noqa: E731
+        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding, spec.alignment)
+        fetch = lambda leaves: [leaves[number].codes, *leaves[number].scales]  # noqa: E731
         return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
 
     def _shape(self, name: str, lengths, number: int) -> tuple:
@@ -146,6 +147,11 @@ class _Arguments:
         name = _identifier(name)
         taken = {entry.value.name for entry in self.graph.inputs}
         return name if name not in taken else f"{name}_{len(taken)}"
+
+
+def _rht_of(leaf):
+    """The transform of a quantized tensor, or of the spec of one."""
+    return leaf.rht_value if isinstance(leaf, specs.QTensorSpec) else leaf.rht
 
 
 def _identifier(name: str) -> str:

@@ -9,33 +9,18 @@
 // Over libquadrille's C API: LLVM and its helper process stay behind it.
 //
 //===----------------------------------------------------------------------===//
+#include "Runtime.h"
 #include "quadrille-c/Compiler.h"
 #include "quadrille-c/Program.h"
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 namespace py = pybind11;
 using namespace py::literals;
 
 namespace {
-
-QuadrilleStringRef toRef(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view toView(QuadrilleStringRef text) { return {text.data, text.length}; }
-py::str toText(QuadrilleStringRef text) { return py::str(text.data, text.length); }
-
-/// Throws ValueError with the error's message, if there is one.
-void check(QuadrilleError *error) {
-  if (!error)
-    return;
-  std::string message(toView(quadrilleErrorGetMessage(error)));
-  quadrilleErrorDestroy(error);
-  throw py::value_error(message);
-}
 
 //===----------------------------------------------------------------------===//
 // Compiler
@@ -44,7 +29,6 @@ void check(QuadrilleError *error) {
 struct Destroy {
   void operator()(QuadrilleCompiler *compiler) const { quadrilleCompilerDestroy(compiler); }
   void operator()(QuadrilleCompileResult *result) const { quadrilleCompileResultDestroy(result); }
-  void operator()(QuadrilleProgram *program) const { quadrilleProgramDestroy(program); }
 };
 template <typename T> using Handle = std::unique_ptr<T, Destroy>;
 
@@ -135,189 +119,6 @@ private:
   Handle<QuadrilleCompiler> compiler;
 };
 
-//===----------------------------------------------------------------------===//
-// Program
-//===----------------------------------------------------------------------===//
-
-/// Python's side of one call: converts arguments without making Python objects
-/// and holds what must live until the end.
-class Call {
-public:
-  Call(const std::vector<QuadrilleArgumentDecl> &declarations, size_t totalRank)
-      : declarations(declarations) {
-    arguments.reserve(declarations.size());
-    strides.reserve(totalRank); // never grows: `arguments` points into it
-  }
-  ~Call() {
-    for (Py_buffer &buffer : buffers)
-      PyBuffer_Release(&buffer);
-  }
-
-  void add(PyObject *object);
-
-  const std::vector<QuadrilleArgument> &getArguments() const { return arguments; }
-  /// Of all buffers: how much the call may read and write.
-  uint64_t getBytes() const { return bytes; }
-
-private:
-  [[noreturn]] void fail(const std::string &message) const {
-    throw py::value_error("argument " + std::to_string(arguments.size()) + " " + message);
-  }
-  void addArray(const QuadrilleArgumentDecl &declaration, const py::array &array);
-  void addTuple(const QuadrilleArgumentDecl &declaration, const py::tuple &tuple);
-  void addBuffer(const QuadrilleArgumentDecl &declaration, PyObject *object);
-  void addMemory(const QuadrilleArgumentDecl &declaration, const void *data, py::ssize_t rank,
-                 py::ssize_t itemSize, const py::ssize_t *sizes, const py::ssize_t *byteStrides);
-
-  const std::vector<QuadrilleArgumentDecl> &declarations;
-  std::vector<QuadrilleArgument> arguments;
-  std::vector<int64_t> strides;
-  std::vector<Py_buffer> buffers;
-  std::deque<std::vector<int64_t>> shapes; ///< of tuples
-  uint64_t bytes = 0;
-};
-
-static_assert(sizeof(py::ssize_t) == sizeof(int64_t));
-
-void Call::addMemory(const QuadrilleArgumentDecl &declaration, const void *data, py::ssize_t rank,
-                     py::ssize_t itemSize, const py::ssize_t *sizes,
-                     const py::ssize_t *byteStrides) {
-  if (rank != static_cast<py::ssize_t>(declaration.rank))
-    fail("must have rank " + std::to_string(declaration.rank) + ", got " + std::to_string(rank));
-  if (itemSize != static_cast<py::ssize_t>(declaration.itemSize))
-    fail("must have elements of " + std::to_string(declaration.itemSize) + " bytes, got " +
-         std::to_string(itemSize));
-  int64_t *first = strides.data() + strides.size();
-  uint64_t elements = 1;
-  for (py::ssize_t d = 0; d < rank; ++d) {
-    if (byteStrides[d] % itemSize)
-      fail("has a stride that is not a multiple of its element");
-    strides.push_back(byteStrides[d] / itemSize);
-    elements *= sizes[d];
-  }
-  bytes += elements * itemSize;
-  QuadrilleArgument argument = {};
-  argument.kind = QuadrilleArgumentBuffer;
-  argument.rank = declaration.rank;
-  argument.data = const_cast<void *>(data);
-  argument.sizes = reinterpret_cast<const int64_t *>(sizes);
-  argument.strides = first;
-  arguments.push_back(argument);
-}
-
-void Call::addArray(const QuadrilleArgumentDecl &declaration, const py::array &array) {
-  if (declaration.isOut && !array.writeable())
-    fail("is written to, but is a read-only array");
-  addMemory(declaration, array.data(), array.ndim(), array.itemsize(), array.shape(),
-            array.strides());
-}
-
-/// (address, sizes, strides in elements), whose meaning is the caller's word.
-void Call::addTuple(const QuadrilleArgumentDecl &declaration, const py::tuple &tuple) {
-  if (tuple.size() != 3)
-    fail("must be (address, sizes, strides)");
-  auto &sizes = shapes.emplace_back(tuple[1].cast<std::vector<int64_t>>());
-  auto &steps = shapes.emplace_back(tuple[2].cast<std::vector<int64_t>>());
-  if (sizes.size() != steps.size())
-    fail("must have as many strides as sizes");
-  for (int64_t &step : steps)
-    step *= declaration.itemSize;
-  addMemory(declaration, reinterpret_cast<void *>(tuple[0].cast<uintptr_t>()), sizes.size(),
-            declaration.itemSize, sizes.data(), steps.data());
-}
-
-void Call::addBuffer(const QuadrilleArgumentDecl &declaration, PyObject *object) {
-  Py_buffer buffer;
-  if (PyObject_GetBuffer(object, &buffer, declaration.isOut ? PyBUF_STRIDED : PyBUF_STRIDED_RO))
-    throw py::error_already_set();
-  buffers.push_back(buffer);
-  addMemory(declaration, buffer.buf, buffer.ndim, buffer.itemsize, buffer.shape, buffer.strides);
-}
-
-/// An integer in [-2^63, 2^64): keys use all 64 bits.
-int64_t toInteger(PyObject *object) {
-  int overflow = 0;
-  int64_t value = PyLong_AsLongLongAndOverflow(object, &overflow);
-  if (overflow > 0)
-    value = static_cast<int64_t>(
-        PyLong_AsUnsignedLongLong(py::reinterpret_steal<py::object>(PyNumber_Index(object)).ptr()));
-  if (overflow < 0)
-    PyErr_SetString(PyExc_OverflowError, "integer below -2^63");
-  if (PyErr_Occurred())
-    throw py::error_already_set();
-  return value;
-}
-
-void Call::add(PyObject *object) {
-  const QuadrilleArgumentDecl &declaration = declarations[arguments.size()];
-  if (declaration.kind != QuadrilleArgumentBuffer) {
-    QuadrilleArgument argument = {};
-    argument.kind = declaration.kind;
-    if (declaration.kind == QuadrilleArgumentI64)
-      argument.integer = toInteger(object);
-    else
-      argument.number = static_cast<float>(PyFloat_AsDouble(object));
-    if (PyErr_Occurred())
-      throw py::error_already_set();
-    arguments.push_back(argument);
-  } else if (py::isinstance<py::array>(object)) {
-    addArray(declaration, py::reinterpret_borrow<py::array>(object));
-  } else if (PyTuple_Check(object)) {
-    addTuple(declaration, py::reinterpret_borrow<py::tuple>(object));
-  } else {
-    addBuffer(declaration, object);
-  }
-}
-
-class Program {
-public:
-  Program(const py::bytes &object, const std::string &schedule, const std::string &target) {
-    QuadrilleProgram *created = nullptr;
-    check(quadrilleProgramCreate(toRef(std::string_view(object)), toRef(schedule), toRef(target),
-                                 &created));
-    program.reset(created);
-    for (size_t i = 0; i < quadrilleProgramGetNumArguments(created); ++i) {
-      declarations.push_back(quadrilleProgramGetArgument(created, i));
-      totalRank += declarations.back().rank;
-    }
-  }
-
-  QuadrilleRunStatistics run(const py::args &objects) const {
-    if (objects.size() != declarations.size())
-      throw py::value_error("expected " + std::to_string(declarations.size()) + " arguments, got " +
-                            std::to_string(objects.size()));
-    Call call(declarations, totalRank);
-    for (size_t i = 0; i < declarations.size(); ++i)
-      call.add(PyTuple_GET_ITEM(objects.ptr(), i));
-    // Releasing the lock pays from about as much work as handing it over costs.
-    constexpr uint64_t worthReleasing = 32 << 10;
-    std::optional<py::gil_scoped_release> release;
-    if (call.getBytes() >= worthReleasing)
-      release.emplace();
-    QuadrilleRunStatistics statistics = {};
-    const auto &arguments = call.getArguments();
-    QuadrilleError *error =
-        quadrilleProgramRun(program.get(), arguments.data(), arguments.size(), &statistics);
-    release.reset();
-    check(error);
-    return statistics;
-  }
-
-  py::list arguments() const {
-    static constexpr const char *kinds[] = {"buffer", "i64", "f32"};
-    py::list list;
-    for (const QuadrilleArgumentDecl &d : declarations)
-      list.append(py::dict("kind"_a = kinds[d.kind], "out"_a = d.isOut, "rank"_a = d.rank,
-                           "itemsize"_a = d.itemSize));
-    return list;
-  }
-
-private:
-  Handle<QuadrilleProgram> program;
-  std::vector<QuadrilleArgumentDecl> declarations;
-  size_t totalRank = 0;
-};
-
 py::tuple resolveTarget(const std::string &name) {
   QuadrilleStringRef cpu, features;
   check(quadrilleResolveTarget(toRef(name), &cpu, &features));
@@ -361,37 +162,11 @@ Returns a dict; it raises nothing for a failed compilation:
           "dict of compilations, cache_hits, helpers_started, helpers_lost, helper_start_seconds.");
 }
 
-void bindProgram(py::module_ &module) {
-  py::class_<Program>(module, "Program", R"(A compiled object, loaded into this process.
-
-Args:
-    object, schedule: output and schedule of a compilation of stage object.
-    target: its target, a host; ValueError if this CPU lacks something of it.)")
-      .def(py::init<const py::bytes &, const std::string &, const std::string &>(), "object"_a,
-           "schedule"_a, "target"_a = "host")
-      .def(
-          "__call__", [](const Program &program, const py::args &args) { program.run(args); },
-          R"(Runs once: the function's arguments in order, then a buffer for each result.
-
-A buffer is a NumPy array, an object with the buffer protocol, or a tuple (address, sizes, strides in
-elements); an i64 is an int in [-2^63, 2^64), an f32 a float. ValueError for a wrong rank, element size
-or number, for a read-only result, and for what the program checks itself; then nothing was launched
-after the failing check. Large runs use all threads and release the GIL.)")
-      .def(
-          "run",
-          [](const Program &program, const py::args &args) {
-            QuadrilleRunStatistics s = program.run(args);
-            return py::dict("workspace_bytes"_a = s.workspaceBytes, "launches"_a = s.launches);
-          },
-          "As a call; returns a dict of workspace_bytes and launches.")
-      .def_property_readonly("arguments", &Program::arguments,
-                             "list of {kind: buffer|i64|f32, out, rank, itemsize}.");
-}
-
 } // namespace
 
 void bindRuntime(py::module_ &module) {
   py::module_ runtime = module.def_submodule("runtime", "Compiling and running (libquadrille).");
+  py::register_exception<DeviceFailure>(runtime, "DeviceError", PyExc_RuntimeError);
   bindCompiler(runtime);
   bindProgram(runtime);
   runtime.def(

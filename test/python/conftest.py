@@ -11,10 +11,13 @@ import os
 # Before the package is imported: it reads the environment once.
 os.environ.setdefault("QUADRILLE_INTERPRET", "1")
 
+import fake_cuda
 import ml_dtypes
 import numpy as np
 import pytest
 from quadrille import _core
+
+fake_cuda.install()
 
 
 def pytest_configure(config):

@@ -138,8 +138,13 @@ def test_a_key_advances_only_when_told():
     before = key.value, child.value
     assert (key.value, child.value) == before
     key.advance_()
-    assert key.value == _core.numerics.fold_in(before[0], 1)
-    assert child.value == _core.numerics.fold_in(key.value, 2)
+    assert (key.value, child.value) == tuple((value + 1) % 2**64 for value in before)
+
+
+def test_a_counter_is_added_modulo_2_to_the_64():
+    key = qd.Key(5)
+    assert qd.Key(5, step=-1).value == (key.value - 1) % 2**64
+    assert qd.Key(5, step=2**62).fold_in(3).value == (key.fold_in(3).value + 2**62) % 2**64
 
 
 def test_a_key_reads_the_counter_it_was_given():

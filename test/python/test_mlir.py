@@ -60,8 +60,9 @@ def test_operations_and_hints_are_spelled_as_documented():
     for part in [
         '#own = #quad.format<"OWN", grid = lut<"own", [0.10000000149011612, -3.0, ',
         "levels = [<1x32, bf16, @rule_0, bits = 5>]>",
-        "%x: tensor<?x64xbf16> {quad.divisible_by = array<i64: 16, 1>, quad.unit_stride = 1 : i64}",
-        "%w: !quad.tensor<?x?, #mxfp4, axis = 1> {quad.divisible_by = array<i64: 1, 128>}",
+        "%x: tensor<?x64xbf16> {quad.divisible_by = array<i64: 16, 1>, quad.unit_stride = 1 : i64, "
+        "quad.alignment = 16 : i64, quad.stride_divisible_by = array<i64: 8, 1>}",
+        "%w: !quad.tensor<?x?, #mxfp4, axis = 1> {quad.divisible_by = array<i64: 1, 128>, quad.alignment = 16 : i64}",
         "quad.amax %x signs(%signs0 : tensor<32xf32>) {axis = 1 : i64} : tensor<?x64xbf16>",
         "amax(%v0) {axis = 1 : i64, rht = #rht32_1}",
         "rounding = #quad.stochastic<bits = 4, rounds = 10>, stream = 1 : i64, pad = true",

@@ -1,5 +1,6 @@
 """quadrille._core.runtime: the compiler's client and loaded programs, below the public API."""
 
+import shutil
 import sys
 import threading
 
@@ -213,6 +214,17 @@ def test_text_stages(compiler, target, mark):
     result = compiler.compile(MODULE, target, "asm")
     assert result["failure"] == ""
     assert mark in result["output"]
+
+
+@pytest.mark.parametrize("ptxas", [None, ""])
+def test_objects_for_nvidia(compiler, monkeypatch, ptxas):
+    if ptxas is not None:
+        monkeypatch.setenv("QUADRILLE_PTXAS", ptxas)
+    found = None if ptxas == "" else shutil.which("ptxas")
+    result = compiler.compile(MODULE, "sm_90a", "object")
+    assert result["failure"] == "", result["diagnostics"]
+    assert result["output"].startswith(b"\x7fELF") if found else b".target sm_90a" in result["output"]
+    assert result["schedule"]
 
 
 def test_a_crash_is_a_result(compiler):

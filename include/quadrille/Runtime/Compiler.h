@@ -8,7 +8,7 @@
 #ifndef QUADRILLE_RUNTIME_COMPILER_H
 #define QUADRILLE_RUNTIME_COMPILER_H
 
-#include "quadrille/Target/Compile.h"
+#include "quadrille/Runtime/DiskCache.h"
 #include <memory>
 
 namespace quadrille::runtime {
@@ -21,7 +21,7 @@ struct CompilerOptions {
   double timeout = 60;
   /// Empty: no disk cache.
   std::string cacheDirectory;
-  uint64_t cacheBytes = uint64_t(1) << 30;
+  uint64_t cacheBytes = DiskCache::defaultBytes;
   /// Where reproducers go; empty: QUADRILLE_REPRODUCER_DIR, else the system's
   /// temporary directory.
   std::string reproducerDirectory;

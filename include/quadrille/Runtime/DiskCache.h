@@ -20,6 +20,8 @@
 #define QUADRILLE_RUNTIME_DISKCACHE_H
 
 #include "quadrille/Target/Compile.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include <optional>
 
 namespace quadrille::runtime {
@@ -34,6 +36,9 @@ public:
   /// hexadecimal digits. "host" stands for the features of the running CPU.
   static std::string key(const CompileRequest &request, const std::string &fingerprint);
 
+  /// The key of anything else: of `parts`, in that order.
+  static std::string keyOf(llvm::ArrayRef<llvm::StringRef> parts);
+
   std::optional<CompileResult> lookup(const std::string &key) const;
 
   /// Errors (a full disk, no permission) are ignored: the entry is compiled
@@ -46,6 +51,11 @@ public:
   /// ($XDG_CACHE_HOME, ~/.cache). Empty, thus no cache, if the variable is set
   /// to nothing or there is no home.
   static std::string defaultDirectory();
+
+  /// The cache there, of the default size; it never finds anything if there is
+  /// no directory.
+  static DiskCache standard() { return DiskCache(defaultDirectory(), defaultBytes); }
+  static constexpr uint64_t defaultBytes = uint64_t(1) << 30;
 
 private:
   void prune() const;

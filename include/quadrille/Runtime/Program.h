@@ -43,6 +43,12 @@ struct RunStatistics {
   unsigned launches = 0;       ///< kernels that ran: empty grids do not count
 };
 
+/// Memory of the device for the temporaries of a run, aligned to 64 bytes.
+struct Workspace {
+  void *data = nullptr;
+  uint64_t bytes = 0;
+};
+
 class Program {
 public:
   /// Loads `code` (what stage "object" gave) on `device` and binds the kernels
@@ -53,11 +59,21 @@ public:
   /// Runs once. Arguments that do not match the schedule's declarations in
   /// number, kind or rank, failed checks and failed allocations are errors; no
   /// kernel has then been launched after the failing instruction. Safe to call
-  /// from several threads at once.
+  /// from several threads at once. Temporaries are allocated from the device, or
+  /// taken from `workspace` if it is given, which must have measure()'s bytes.
   llvm::Error run(llvm::ArrayRef<Argument> arguments, void *stream = nullptr,
-                  RunStatistics *statistics = nullptr) const;
+                  RunStatistics *statistics = nullptr, const Workspace *workspace = nullptr) const;
+
+  /// Bytes of workspace that a run of such arguments needs, and its launches. The
+  /// arguments' data and numbers are not read, but for numbers that sizes depend on.
+  llvm::Expected<RunStatistics> measure(llvm::ArrayRef<Argument> arguments) const;
+
+  /// What a kernel takes of the machine.
+  llvm::Expected<KernelFacts> describe(size_t kernel) const;
+  llvm::ArrayRef<KernelDecl> getKernels() const { return schedule.kernels; }
 
   llvm::ArrayRef<ArgumentDecl> getArguments() const { return schedule.arguments; }
+  Device &getDevice() const { return device; }
 
 private:
   Program(Device &device, Schedule schedule, std::unique_ptr<LoadedCode> code,

@@ -107,6 +107,17 @@ const std::vector<Capability> &capabilities();
 /// another name.
 const Capability *lookupCapability(std::string_view name);
 
+/// What code for one GPU is compiled as.
+struct DeviceTarget {
+  std::string_view name;
+  /// The GPU runs no machine code of this target: its driver must compile the PTX.
+  bool byDriver = false;
+};
+
+/// The target of an NVIDIA GPU of that compute capability: its own, or the nearest
+/// that it can run. Nothing for a GPU older than every target.
+std::optional<DeviceTarget> targetOfComputeCapability(unsigned major, unsigned minor);
+
 /// "unknown target 'x': expected host, host:sse4, ...".
 std::string unknownTarget(std::string_view name);
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,10 +32,21 @@ struct CompileRequest {
   std::string target;
   /// Where to stop: "quad", "tile", "mlir" (the LLVM dialect),
   /// "llvm" and "asm" give text, "object" gives
-  /// bytes (an ELF object of the host, a code object on AMD).
+  /// bytes (an ELF object of the host, a code object on AMD, a cubin or PTX for
+  /// NVIDIA).
   std::string stage;
-  /// Pipeline options, in the order given.
+  /// Options, in the order given:
+  ///   ptxas   path of the assembler that makes cubins; empty: objects are PTX.
+  ///           Runtime/Compiler.h fills it in.
   std::vector<std::pair<std::string, std::string>> options;
+
+  /// The value of an option; empty if it is not given.
+  std::string_view option(std::string_view name) const {
+    for (const auto &[key, value] : options)
+      if (key == name)
+        return value;
+    return {};
+  }
 };
 
 enum class Severity : uint8_t { Error, Warning, Remark, Note };

@@ -15,6 +15,7 @@ namespace quadrille {
 /// A machine whose lanes are threads: a register of a tile is a scalar.
 class SIMTTargetInfo : public TargetInfo {
 public:
+  unsigned getThreads() const override { return getLanes() * getWarps(); }
   layout::LinearLayout memoryLayout(const layout::LinearLayout &compute,
                                     unsigned contiguousBits) const override {
     return compute;

@@ -32,6 +32,8 @@ public:
   unsigned getLanes() const { return lanes; }
   /// Warps of a block; 1 where a block has no shared memory.
   unsigned getWarps() const { return warps; }
+  /// Threads of a block, for the launch; 0 where lanes are not threads.
+  virtual unsigned getThreads() const { return 0; }
   /// Elements that a lane of a row kernel should own.
   unsigned getElementsPerLane() const { return elementsPerLane; }
 

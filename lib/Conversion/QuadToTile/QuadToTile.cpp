@@ -254,7 +254,8 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
       s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
                      "index_base must be a multiple of " + Twine(elementsPerDraw));
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
-                        scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getAmax()),
+                        scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
+                        scheduledOf(launch, op.getAmax()),
                         resultTensor(result, input->sizes[1 - axis], length)});
   }
   ScheduledMatrix copy = *input; // emission may grow the map

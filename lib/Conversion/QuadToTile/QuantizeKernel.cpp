@@ -8,6 +8,7 @@
 #include "Codes.h"
 #include "Kernels.h"
 #include "Scales.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -123,7 +124,12 @@ Tile randomBits(KernelBuilder &kernel, const QuantizeRequest &request,
                 const numerics::Rounding &rounding, Tile like, Value p0, Value a0) {
   OpBuilder &b = kernel.body;
   auto type = cast<RankedTensorType>(TileBuilder::typeOf(like).clone(b.getI32Type()));
-  return tile::RandomOp::create(b, kernel.loc, type, kernel.pass(request.key),
+  Value key = kernel.pass(request.key);
+  if (request.step) {
+    Value step = LLVM::LoadOp::create(b, kernel.loc, b.getI64Type(), kernel.pass(request.step));
+    key = arith::AddIOp::create(b, kernel.loc, key, step);
+  }
+  return tile::RandomOp::create(b, kernel.loc, type, key,
                                 kernel.pass(request.indexBase), p0, a0,
                                 kernel.pass(request.result.length), rounding.bits,
                                 rounding.rounds, uint32_t(request.op.getStream()));

@@ -77,8 +77,10 @@ void SchedulePrinter::printKernel(func::FuncOp schedule, StringRef name) {
   auto module = schedule->getParentOfType<ModuleOp>();
   os << "kernel " << name;
   if (auto kernel = module.lookupSymbol<func::FuncOp>(name))
-    if (auto cost = kernel->getAttrOfType<IntegerAttr>("tile.cost"); cost && cost.getInt())
-      os << " cost=" << cost.getInt();
+    for (StringRef attribute : {"cost", "threads", "shared"})
+      if (auto value = kernel->getAttrOfType<IntegerAttr>(("tile." + attribute).str());
+          value && value.getInt())
+        os << " " << attribute << "=" << value.getInt();
   os << "\n";
 }
 

@@ -19,11 +19,21 @@ class NVVMTargetInfo : public SIMTTargetInfo {
 public:
   NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16) {}
 
-  Value programId(OpBuilder &b, Location loc, FunctionOpInterface, unsigned dim) const override {
+  /// A launch has at most 65535 blocks along y: the last argument is the number of
+  /// its first one (Runtime/Device.h).
+  void beginKernel(FunctionOpInterface kernel) const override {
+    Builder b(kernel.getContext());
+    (void)kernel.insertArgument(kernel.getNumArguments(), b.getI64Type(), {}, kernel.getLoc());
+  }
+
+  Value programId(OpBuilder &b, Location loc, FunctionOpInterface kernel,
+                  unsigned dim) const override {
     Type i32 = b.getI32Type();
-    Value id = dim == 0 ? Value(NVVM::BlockIdXOp::create(b, loc, i32))
-                        : Value(NVVM::BlockIdYOp::create(b, loc, i32));
-    return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
+    if (dim == 0)
+      return arith::ExtUIOp::create(b, loc, b.getI64Type(), NVVM::BlockIdXOp::create(b, loc, i32));
+    Value id = arith::ExtUIOp::create(b, loc, b.getI64Type(),
+                                      NVVM::BlockIdYOp::create(b, loc, i32));
+    return arith::AddIOp::create(b, loc, id, kernel.getArguments().back());
   }
 
 protected:

@@ -4,13 +4,13 @@
 // RUN: quad-opt %s --split-input-file --tile-serialize-schedule | FileCheck %s --check-prefix=IR
 // IR-NOT: tile.schedule
 
-// A kernel's cost, where it has one, is what a program of it takes.
+// What a kernel says for its launch: its cost is what a program of it takes.
 //      CHECK:module attributes {quadrille.schedule = "quadrille-schedule 1
 // CHECK-NEXT:arg buffer rank=2 itemsize=2
 // CHECK-NEXT:arg i64
 // CHECK-NEXT:arg f32
 // CHECK-NEXT:arg buffer rank=2 itemsize=1 out
-// CHECK-NEXT:kernel twice cost=512
+// CHECK-NEXT:kernel twice cost=512 threads=128 shared=1024
 // CHECK-NEXT:kernel once
 // CHECK-NEXT:%0 = dim 0 1
 // CHECK-NEXT:%1 = stride 0 0
@@ -28,7 +28,7 @@
 // CHECK-NEXT:launch once %2 %2 @3 @1
 // CHECK-NEXT:launch twice %0 %0 @0 %9 %8 @2
 // CHECK-NEXT:"} {
-func.func @twice() attributes {tile.kernel, tile.cost = 512 : i64} {
+func.func @twice() attributes {tile.kernel, tile.cost = 512 : i64, tile.threads = 128 : i64, tile.shared = 1024 : i64} {
   return
 }
 func.func @f(%x: !tile.buffer<2 x bf16>, %n: i64, %s: f32, %out: !tile.buffer<2 x i8> {tile.out}) attributes {tile.schedule} {

@@ -30,3 +30,14 @@ func.func @lut(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %ba
   %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 16, rounds = 10>, stream = 0} : tensor<?x?xbf16> -> !lut
   return %q : !lut
 }
+
+// A step in memory is read by the kernel and added to the key.
+//
+// CHECK-LABEL: func.func @stepped_quantize_row(
+// CHECK:         %[[STEP:.*]] = llvm.load %{{.*}} : !llvm.ptr -> i64
+// CHECK:         %[[KEY:.*]] = arith.addi %{{.*}}, %[[STEP]] : i64
+// CHECK:         tile.random %[[KEY]],
+func.func @stepped(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64, %step: tensor<1xi64>) -> !q {
+  %q = quad.quantize %x key(%key, %base) step(%step) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 0} : tensor<?x?xbf16> -> !q
+  return %q : !q
+}

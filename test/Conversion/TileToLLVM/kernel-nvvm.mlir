@@ -1,11 +1,14 @@
 // RUN: quad-opt %s --convert-tile-to-llvm=target=sm_90a | FileCheck %s
 
-// A block of 4 warps; exchanges between lanes are shuffles of the 32-bit word.
+// A block of 4 warps; exchanges between lanes are shuffles of the 32-bit word. Numbers
+// along y count from the last argument, for a launch cannot have all of a long grid.
 //
 // CHECK-LABEL: llvm.func @exchange(
-// CHECK-SAME:    %[[P:.*]]: !llvm.ptr, %[[N:.*]]: i64) attributes {nvvm.kernel, nvvm.reqntid = array<i32: 128>} {
+// CHECK-SAME:    %[[P:.*]]: !llvm.ptr, %[[N:.*]]: i64, %[[Y0:.*]]: i64) attributes {nvvm.kernel, nvvm.reqntid = array<i32: 128>} {
 // CHECK:         nvvm.read.ptx.sreg.ctaid.x : i32
-// CHECK:         nvvm.read.ptx.sreg.ctaid.y : i32
+// CHECK:         %[[Y:.*]] = nvvm.read.ptx.sreg.ctaid.y : i32
+// CHECK:         %[[WIDE:.*]] = arith.extui %[[Y]] : i32 to i64
+// CHECK:         arith.addi %[[WIDE]], %[[Y0]] : i64
 // CHECK:         nvvm.read.ptx.sreg.tid.x : i32
 // CHECK:         %[[W:.*]] = llvm.bitcast %{{.*}} : f32 to i32
 // CHECK:         %[[R:.*]] = nvvm.shfl.sync bfly %{{.*}}, %[[W]], %{{.*}}, %{{.*}} : i32 -> i32

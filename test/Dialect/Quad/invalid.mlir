@@ -327,6 +327,15 @@ func.func @key(%x: tensor<4x64xf32>, %k: i64) {
 // -----
 
 #f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+func.func @step(%x: tensor<4x64xf32>, %s: tensor<1xi64>) {
+  // expected-error @+1 {{has a step without the key that it advances}}
+  %0 = quad.quantize %x step(%s) {axis = 1} : tensor<4x64xf32> -> !quad.tensor<4x64, #f, axis = 1>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
 func.func @stream(%x: tensor<4x64xf32>) {
   // expected-error @+1 {{attribute 'stream' failed to satisfy constraint: 64-bit signless integer attribute whose minimum value is 0 whose maximum value is 1}}
   %0 = quad.quantize %x {axis = 1, stream = 2} : tensor<4x64xf32> -> !quad.tensor<4x64, #f, axis = 1>
@@ -668,3 +677,18 @@ func.func private @no_dimensions(i64 {quad.unit_stride = 0 : i64})
 
 // expected-error @+1 {{unknown argument attribute "quad.contiguous"}}
 func.func private @unknown(tensor<?x64xbf16> {quad.contiguous = 1 : i64})
+
+// -----
+
+// expected-error @+1 {{"quad.alignment" must be an i64 power of two, of a tensor}}
+func.func private @no_power_of_two(tensor<?x64xbf16> {quad.alignment = 12 : i64})
+
+// -----
+
+// expected-error @+1 {{"quad.alignment" must be an i64 power of two, of a tensor}}
+func.func private @aligned_number(i64 {quad.alignment = 16 : i64})
+
+// -----
+
+// expected-error @+1 {{"quad.stride_divisible_by" must be an i64 array with a divisor for each dimension of a tensor that is not quantized}}
+func.func private @stride_missing(tensor<?x64xbf16> {quad.stride_divisible_by = array<i64: 8>})

@@ -47,10 +47,10 @@ func.func private @attributes() attributes {
   stochastic = #quad.stochastic<rounds = 10, bits = 16>, zero = #quad.toward_zero}
 
 // CHECK-LABEL: func.func private @promises(
-// CHECK-SAME:    tensor<?x64xbf16> {quad.divisible_by = array<i64: 4, 64>, quad.unit_stride = 1 : i64}
-// CHECK-SAME:    !quad.tensor<?x64, {{.*}}> {quad.divisible_by = array<i64: 2, 1>}
-func.func private @promises(tensor<?x64xbf16> {quad.divisible_by = array<i64: 4, 64>, quad.unit_stride = 1 : i64},
-    !q {quad.divisible_by = array<i64: 2, 1>})
+// CHECK-SAME:    tensor<?x64xbf16> {quad.alignment = 16 : i64, quad.divisible_by = array<i64: 4, 64>, quad.stride_divisible_by = array<i64: 8, 1>, quad.unit_stride = 1 : i64}
+// CHECK-SAME:    !quad.tensor<?x64, {{.*}}> {quad.alignment = 16 : i64, quad.divisible_by = array<i64: 2, 1>}
+func.func private @promises(tensor<?x64xbf16> {quad.divisible_by = array<i64: 4, 64>, quad.unit_stride = 1 : i64, quad.alignment = 16 : i64, quad.stride_divisible_by = array<i64: 8, 1>},
+    !q {quad.divisible_by = array<i64: 2, 1>, quad.alignment = 16 : i64})
 
 // CHECK-LABEL: func.func @hadamard
 // CHECK:         quad.hadamard %{{.*}}, %{{.*}} {axis = 0 : i64} : tensor<64x?xbf16>, tensor<32xf32> -> tensor<64x?xf32>
@@ -78,12 +78,12 @@ func.func @quantize(%x: tensor<?x64xf32>) -> !q {
 }
 
 // CHECK-LABEL: func.func @quantize_with_everything
-// CHECK:         quad.quantize %{{.*}} signs(%{{.*}} : tensor<16xf32>) key(%{{.*}}, %{{.*}}) amax(%{{.*}})
+// CHECK:         quad.quantize %{{.*}} signs(%{{.*}} : tensor<16xf32>) key(%{{.*}}, %{{.*}}) step(%{{.*}}) amax(%{{.*}})
 // CHECK-SAME:      {axis = 0 : i64, pad = true, rht = #[[RHT]], rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1 : i64}
 // CHECK-SAME:      : tensor<?x64xbf16> -> !quad.tensor<?x64, #[[NVFP4]], axis = 0, rht = #[[RHT]], padded = ?>
 func.func @quantize_with_everything(%x: tensor<?x64xbf16>, %s: tensor<16xf32>, %key: i64, %base: i64,
-    %a: tensor<1xf32>) -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?> {
-  %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) amax(%a)
+    %step: tensor<1xi64>, %a: tensor<1xf32>) -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?> {
+  %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) step(%step) amax(%a)
     {axis = 0, rht = #rht, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1, pad = true}
     : tensor<?x64xbf16> -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?>
   return %q : !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?>

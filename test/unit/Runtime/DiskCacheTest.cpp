@@ -85,6 +85,19 @@ TEST_F(DiskCacheTest, keysCoverEverything) {
   expectNew(changed, "v1", "no option");
 }
 
+TEST_F(DiskCacheTest, keysOfPartsTellWherePartsEnd) {
+  std::set<std::string> keys = {DiskCache::keyOf({"ab", "c"}), DiskCache::keyOf({"a", "bc"}),
+                                DiskCache::keyOf({"abc"}), DiskCache::keyOf({"abc", ""})};
+  EXPECT_EQ(keys.size(), 4u);
+  EXPECT_TRUE(keys.count(DiskCache::keyOf({"ab", "c"})));
+}
+
+TEST_F(DiskCacheTest, withoutADirectoryNothingIsKept) {
+  DiskCache cache("", 0);
+  EXPECT_FALSE(cache.store("a", someResult()));
+  EXPECT_FALSE(cache.lookup("a"));
+}
+
 TEST_F(DiskCacheTest, tornEntriesAreMisses) {
   DiskCache cache(directory.str().str(), 0);
   ASSERT_TRUE(cache.store("a", someResult()));

@@ -53,18 +53,24 @@ void probeEnvironment(const uint64_t *slots, int64_t x0, int64_t x1, int64_t, in
 
 class TestCode : public LoadedCode {
 public:
-  Expected<void *> lookup(StringRef name) override {
+  Expected<void *> lookup(const KernelDecl &kernel) override {
     static const StringMap<HostKernel> kernels = {
         {"count", countPrograms}, {"copy", copySlots}, {"probe", probeEnvironment}};
-    auto found = kernels.find(name);
+    auto found = kernels.find(kernel.name);
     if (found == kernels.end())
-      return createStringError("no kernel " + name);
+      return createStringError("no kernel " + kernel.name);
     return reinterpret_cast<void *>(found->second);
   }
 };
 
 class TestDevice : public Device {
 public:
+  quadrille::target::DeviceTarget getTarget() const override { return {"host"}; }
+  StringRef getDescription() const override { return "a test"; }
+  Expected<const void *> upload(ArrayRef<char> bytes) override { return hostDevice().upload(bytes); }
+  Error download(void *to, const void *from, size_t bytes, void *stream) override {
+    return hostDevice().download(to, from, bytes, stream);
+  }
   Expected<std::unique_ptr<LoadedCode>> load(StringRef, StringRef) override {
     return std::make_unique<TestCode>();
   }

@@ -125,4 +125,23 @@ TEST(Capability, FeaturesOfOptionalInstructions) {
   EXPECT_EQ(feature("gfx1100", "wmma.i32.16x16x16.iu4"), "");
 }
 
+TEST(DeviceTarget, OfEachComputeCapability) {
+  struct Case {
+    unsigned major, minor;
+    std::string_view target;
+    bool byDriver;
+  };
+  for (auto [major, minor, name, byDriver] :
+       {Case{8, 0, "sm_80", false}, Case{8, 6, "sm_80", false}, Case{8, 9, "sm_89", false},
+        Case{9, 0, "sm_90a", false}, Case{10, 0, "sm_100a", false}, Case{10, 3, "sm_103a", false},
+        Case{12, 0, "sm_120a", false}, Case{12, 1, "sm_89", true}, Case{15, 0, "sm_89", true}}) {
+    std::optional<DeviceTarget> found = targetOfComputeCapability(major, minor);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->name, name) << major << "." << minor;
+    EXPECT_EQ(found->byDriver, byDriver) << major << "." << minor;
+    EXPECT_NE(lookupCapability(found->name), nullptr) << found->name;
+  }
+  EXPECT_FALSE(targetOfComputeCapability(7, 5));
+}
+
 } // namespace

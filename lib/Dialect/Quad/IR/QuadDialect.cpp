@@ -33,14 +33,20 @@ static std::optional<ArrayRef<int64_t>> shapeOf(Type type) {
   return std::nullopt;
 }
 
-/// One divisor of at least 1 a dimension, true of the static sizes.
-static bool isDivisibleBy(ArrayRef<int64_t> shape, Attribute attr) {
+/// One divisor of at least 1 a dimension.
+static bool isDivisors(ArrayRef<int64_t> shape, Attribute attr) {
   auto divisors = dyn_cast<DenseI64ArrayAttr>(attr);
   return divisors && divisors.size() == int64_t(shape.size()) &&
-         llvm::all_of(llvm::zip(shape, divisors.asArrayRef()), [](auto pair) {
+         llvm::all_of(divisors.asArrayRef(),
+                      [](int64_t divisor) { return divisor >= 1; });
+}
+
+/// The same, true of the static sizes.
+static bool isDivisibleBy(ArrayRef<int64_t> shape, Attribute attr) {
+  return isDivisors(shape, attr) &&
+         llvm::all_of(llvm::zip(shape, cast<DenseI64ArrayAttr>(attr).asArrayRef()), [](auto pair) {
            auto [size, divisor] = pair;
-           return divisor >= 1 &&
-                  (ShapedType::isDynamic(size) || size % divisor == 0);
+           return ShapedType::isDynamic(size) || size % divisor == 0;
          });
 }
 
@@ -48,6 +54,12 @@ static bool isDimension(ArrayRef<int64_t> shape, Attribute attr) {
   auto dim = dyn_cast<IntegerAttr>(attr);
   return dim && dim.getType().isSignlessInteger(64) && dim.getInt() >= 0 &&
          dim.getInt() < int64_t(shape.size());
+}
+
+static bool isAlignment(Attribute attr) {
+  auto bytes = dyn_cast<IntegerAttr>(attr);
+  return bytes && bytes.getType().isSignlessInteger(64) &&
+         bytes.getInt() > 0 && llvm::isPowerOf2_64(bytes.getInt());
 }
 
 LogicalResult QuadDialect::verifyRegionArgAttribute(Operation *op, unsigned,
@@ -72,6 +84,20 @@ LogicalResult QuadDialect::verifyRegionArgAttribute(Operation *op, unsigned,
     return op->emitOpError()
            << attr.getName() << " must be the i64 number of a dimension of "
            << type;
+  }
+  if (attr.getName() == getAlignmentAttrHelper().getName()) {
+    if (shape && isAlignment(attr.getValue()))
+      return success();
+    return op->emitOpError() << attr.getName()
+                             << " must be an i64 power of two, of a tensor";
+  }
+  if (attr.getName() == getStrideDivisibleByAttrHelper().getName()) {
+    if (isa<RankedTensorType>(type) && isDivisors(*shape, attr.getValue()))
+      return success();
+    return op->emitOpError()
+           << attr.getName()
+           << " must be an i64 array with a divisor for each dimension of a "
+              "tensor that is not quantized";
   }
   return op->emitOpError() << "unknown argument attribute " << attr.getName();
 }

@@ -153,6 +153,8 @@ static LogicalResult verifyPad(QuantizeOp op) {
 static LogicalResult verifyRandomness(QuantizeOp op) {
   if (bool(op.getKey()) != bool(op.getIndexBase()))
     return op.emitOpError("takes a key and an index base together");
+  if (op.getStep() && !op.getKey())
+    return op.emitOpError("has a step without the key that it advances");
   bool stochastic = op.getRounding().isStochastic();
   if (stochastic && !op.getKey())
     return op.emitOpError("stochastic rounding needs key(%key, %index_base)");

@@ -33,7 +33,12 @@ def QuadDialect : Dialect {
     generation uses and nothing else depends on:
 
     * `quad.divisible_by = array<i64: d0, d1>`: each size is a multiple of its entry;
-    * `quad.unit_stride = d : i64`: neighbours along dimension d are adjacent in memory.
+    * `quad.unit_stride = d : i64`: neighbours along dimension d are adjacent in memory;
+    * `quad.alignment = n : i64`: addresses of its arrays are multiples of n bytes, a power of two;
+    * `quad.stride_divisible_by = array<i64: d0, d1>`: each stride, in elements, is a
+      multiple of its entry.
+
+    The arrays of results are dense, and on a GPU aligned to 16 bytes.
 
     `docs/Dialects/Quad/RationaleQuad.md` says why the dialect is as it is.
   }];
@@ -43,7 +48,9 @@ def QuadDialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let discardableAttrs = (ins
     "::mlir::DenseI64ArrayAttr":$divisible_by,
-    "::mlir::IntegerAttr":$unit_stride
+    "::mlir::IntegerAttr":$unit_stride,
+    "::mlir::IntegerAttr":$alignment,
+    "::mlir::DenseI64ArrayAttr":$stride_divisible_by
   );
   let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{

@@ -34,6 +34,12 @@ def TensorAmax : Type<
     "tensor<1xf32>", "::mlir::RankedTensorType">,
   BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getF32Type())">;
 
+// A counter in memory, which the kernel reads.
+def KeyStep : Type<
+    CPred<"$_self == ::mlir::RankedTensorType::get({1}, ::mlir::IntegerType::get($_self.getContext(), 64))">,
+    "tensor<1xi64>", "::mlir::RankedTensorType">,
+  BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getI64Type())">;
+
 def BlockTensor : StaticShapeTensorOf<[F32]>;
 
 //===----------------------------------------------------------------------===//
@@ -110,7 +116,9 @@ def QuantizeOp : QuadOp<"quantize", [
       `quad.hadamard` before applies it;
     * `rounding`: `#quad.nearest_even` by default. `#quad.stochastic<..>` takes
       `key(%key, %index_base)`: a 64-bit key and the offset of the tensor's elements
-      in the sequence of draws, counted in the output's own order;
+      in the sequence of draws, counted in the output's own order. `step(%step)` is a
+      number in memory that is added to the key, modulo 2^64, when the kernel runs, so
+      that captured work draws anew at each replay;
     * `stream`: 0 for a row output, 1 for a column output: independent draws of one key;
     * `pad`: an axis that blocks or the RHT do not divide is zero-extended (before
       the RHT); without it such a length is an error.
@@ -126,14 +134,14 @@ def QuantizeOp : QuadOp<"quantize", [
   }];
   let arguments = (ins
     Matrix:$input, Optional<SignVector>:$signs, Optional<I64>:$key, Optional<I64>:$index_base,
-    Optional<TensorAmax>:$amax, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
+    Optional<KeyStep>:$step, Optional<TensorAmax>:$amax, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
     DefaultValuedAttr<RoundingAttr, "NearestEvenAttr">:$rounding,
     DefaultValuedAttr<ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>, "0">:$stream,
     DefaultValuedAttr<BoolAttr, "false">:$pad);
   let results = (outs QuantizedTensorType:$result);
   let assemblyFormat = [{
     $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`key` `(` $key^ `,` $index_base `)`)?
-    (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` qualified(type($result))
+    (`step` `(` $step^ `)`)? (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
     FormatAttr getFormat() { return getType().getFormat(); }

@@ -1,0 +1,200 @@
+"""The plan of a call whose arrays lie on a GPU: addresses in, launches out, nothing waited for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _native, arrays, frameworks
+from .devices import Device
+from .errors import ArgumentError, DeviceError
+from .plans import Plan, check_out, overlap_error
+from .specs import ALIGNMENT
+from .trace import QuantType, TensorType
+from .tracer import TracedFunction
+
+#: What a workspace's address must be a multiple of.
+WORKSPACE_ALIGNMENT = 64
+
+
+class DevicePlan(Plan):
+    """Runs a program on addresses: the sizes and strides of its arrays are bound to it.
+
+    Results are new arrays of the framework of the arguments, in the order of its current
+    stream; temporaries too. A call makes no copy between host and device.
+    """
+
+    __slots__ = ("device", "bound", "values", "tensors", "numbers", "fetches", "maker", "address", "stream", "failure")
+
+    def __init__(self, traced: TracedFunction, program, device: Device, leaves: list):
+        super().__init__(traced, leaves)
+        framework = frameworks.framework_of(first_array(traced, leaves))
+        self.device = device
+        self.stream = framework.stream_getter(device.name)
+        self.address = framework.address
+        self.maker = self._makers(framework)
+        self._find_inputs(leaves)
+        self.bound = program.bind(self._layouts(leaves))
+        self.failure = _native.submodule("runtime", "").DeviceError
+
+    @property
+    def workspace_bytes(self) -> int:
+        """What `workspace` must hold."""
+        return self.bound.workspace_bytes
+
+    def _makers(self, framework) -> list[tuple]:
+        """(empty, shape, keywords) of each result's buffer, then of the workspace's bytes."""
+        make, keywords = framework.maker(self.device.name)
+        byte = np.dtype(np.uint8)
+        return [*((make, b.shape, keywords(b.dtype)) for b in self.buffers), (make, None, keywords(byte))]
+
+    def _find_inputs(self, leaves) -> None:
+        """Where each of the program's arguments comes from: fixed ones, addresses, numbers, the rest."""
+        self.values: list = []
+        self.tensors: list[tuple[int, Any]] = []
+        self.numbers: list[tuple[int, int]] = []
+        self.fetches: list[tuple[int, Any]] = []
+        for entry in self.traced.graph.inputs:
+            position = len(self.values)
+            self.values += [0] * _parts_of(entry.value.type)
+            if entry.fixed:
+                self.values[position] = self.device.constant(entry.fetch(leaves), self.stream())
+            elif isinstance(entry.value.type, (QuantType, TensorType)) and entry.leaf is None:
+                self.fetches.append((position, self._addressing(entry.fetch)))
+            elif entry.leaf is None:
+                self.fetches.append((position, entry.fetch))
+            elif isinstance(entry.value.type, TensorType):
+                self.tensors.append((position, entry.leaf))
+            else:
+                self.numbers.append((position, entry.leaf))
+
+    def _addressing(self, fetch):
+        """`fetch` with addresses in place of arrays."""
+        address = self.address
+
+        def addresses(leaves):
+            value = fetch(leaves)
+            return list(map(address, value)) if isinstance(value, list) else address(value)
+
+        return addresses
+
+    def _layouts(self, leaves) -> list:
+        """Sizes and strides (elements) of each argument; None for numbers."""
+        layouts: list = []
+        for entry in self.traced.graph.inputs:
+            value = entry.fetch(leaves)
+            if not isinstance(entry.value.type, (QuantType, TensorType)):
+                layouts.append(None)
+                continue
+            for array in value if isinstance(value, list) else [value]:
+                view = arrays.view(array)
+                strides = [stride // view.itemsize for stride in view.strides]
+                # A counter may have no dimension.
+                layouts.append((list(view.shape), strides) if view.ndim else ([1], [1]))
+        for buffer in self.buffers:
+            strides = arrays.packed_strides(buffer.shape, 1)
+            layouts.append((list(buffer.shape), list(strides)))
+        return layouts
+
+    def run(self, leaves: list, out=None, workspace=None):
+        """Launches the program on the data of `leaves`; into `out` and with `workspace` if given."""
+        values, address = self.values.copy(), self.address
+        for position, number in self.tensors:
+            values[position] = address(leaves[number])
+        for position, number in self.numbers:
+            values[position] = leaves[number]
+        for position, fetch in self.fetches:
+            value = fetch(leaves)
+            if type(value) is list:
+                values[position : position + len(value)] = value
+            else:
+                values[position] = value
+        if out is None:
+            made = [make(shape, **keywords) for make, shape, keywords in self.maker[:-1]]
+            values += map(address, made)
+        else:
+            values += self._out_addresses(out, leaves)
+        stream, needed = self.stream(), self.bound.workspace_bytes
+        held = None
+        if workspace is not None:
+            place = self._workspace_address(workspace, needed)
+        elif needed:
+            make, _, keywords = self.maker[-1]
+            held = make((needed,), **keywords)
+            place = address(held)
+        else:
+            place = 0
+        try:
+            self.bound(stream, place, needed, values)
+        except self.failure as error:
+            raise DeviceError(str(error)) from None
+        return out if out is not None else self._rebuild(made)
+
+    def _out_addresses(self, out, leaves) -> list[int]:
+        views = [self._out_view(part, buffer) for part, buffer in zip(self._given(out), self.buffers)]
+        self._check_aliases(views, leaves)
+        return [view.address for view in views]
+
+    def _out_view(self, part, buffer) -> arrays.DeviceView:
+        view = arrays.view(part, "out")
+        if not isinstance(view, arrays.DeviceView) or view.device != self.device.name:
+            place = getattr(view, "device", arrays.HOST)
+            raise ArgumentError(f"out is on {place}", instead=f"a buffer on {self.device.name}")
+        if view.address % ALIGNMENT:
+            raise ArgumentError(f"out is not aligned to {ALIGNMENT} bytes", instead="a buffer of its own")
+        return check_out(view, buffer)
+
+    def _check_aliases(self, views, leaves) -> None:
+        """`out` may share memory with acc= alone, and only if it is the same array."""
+        accumulators = self._accumulators()
+        for entry in self.traced.graph.inputs:
+            if entry.fixed or not isinstance(entry.value.type, (QuantType, TensorType)):
+                continue
+            value = entry.fetch(leaves)
+            for array in value if isinstance(value, list) else [value]:
+                seen = arrays.view(array)
+                touched = [view for view in views if _overlap(seen, view)]
+                same = any(seen.address == view.address and seen.shape == view.shape for view in touched)
+                if touched and not (entry.value in accumulators and same):
+                    raise overlap_error(entry.value.name)
+
+    def _workspace_address(self, workspace, needed: int) -> int:
+        view = arrays.view(workspace, "workspace")
+        if not isinstance(view, arrays.DeviceView) or view.device != self.device.name:
+            place = getattr(view, "device", arrays.HOST)
+            raise ArgumentError(f"workspace is on {place}", instead=f"a buffer on {self.device.name}")
+        if view.nbytes < needed or not arrays.is_packed(view) or view.address % WORKSPACE_ALIGNMENT:
+            raise ArgumentError(
+                f"workspace has {view.nbytes} bytes at address {view.address:#x}",
+                instead=f"{needed} contiguous bytes, aligned to {WORKSPACE_ALIGNMENT}",
+            )
+        return view.address
+
+
+def _parts_of(type_) -> int:
+    """Arguments of the program for one input."""
+    return 1 + len(type_.format.levels) if isinstance(type_, QuantType) else 1
+
+
+def first_array(traced: TracedFunction, leaves: list):
+    """An array of the call, whose framework its results have."""
+    for entry in traced.graph.inputs:
+        if not entry.fixed and isinstance(entry.value.type, (QuantType, TensorType)):
+            value = entry.fetch(leaves)
+            return value[0] if isinstance(value, list) else value
+    raise AssertionError("a call on a device has an array")
+
+
+def _extent(view) -> tuple[int, int]:
+    """First and past-the-end address that an array's elements may take."""
+    if 0 in view.shape:
+        return view.address, view.address
+    spans = [stride * (length - 1) for stride, length in zip(view.strides, view.shape)]
+    low, high = sum(s for s in spans if s < 0), sum(s for s in spans if s > 0)
+    return view.address + low, view.address + high + view.itemsize
+
+
+def _overlap(a, b) -> bool:
+    (a0, a1), (b0, b1) = _extent(a), _extent(b)
+    return a0 < b1 and b0 < a1

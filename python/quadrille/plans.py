@@ -1,0 +1,173 @@
+"""A plan: everything about a call but its data, for one combination of exact shapes.
+
+HostPlan runs on NumPy views, by compiled code or the interpreter; device_plans.py
+has the one of a GPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import arrays, storage
+from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .tensor import QTensor
+from .trace import QuantType, TensorType, resolve
+from .tracer import TracedFunction
+
+_empty = np.empty
+
+
+class _Result(NamedTuple):
+    """How one result is made of the buffers [start, end)."""
+
+    type: Any
+    start: int
+    end: int
+    shape: tuple[int, ...]
+    stored: int
+    rht: Any
+
+
+class Plan:
+    """What plans of all devices have in common: sizes, results, and the checks of `out`."""
+
+    __slots__ = ("traced", "sizes", "buffers", "results")
+
+    def __init__(self, traced: TracedFunction, leaves: list):
+        self.traced = traced
+        self.sizes = traced.sizes(leaves)
+        traced.graph.check_conditions(self.sizes)
+        self.buffers: list[storage.Buffer] = []
+        self.results = [self._result(type_, leaves) for type_ in traced.results]
+
+    def _result(self, type_, leaves) -> _Result:
+        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
+        start = len(self.buffers)
+        if not isinstance(type_, QuantType):
+            self.buffers.append(storage.Buffer(shape, type_.dtype.numpy))
+            return _Result(None, start, start + 1, shape, 0, None)
+        self.buffers += type_.buffers(self.sizes)
+        rht = self.traced.graph.rht_at_call(type_.rht, leaves)
+        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht)
+
+    def _rebuild(self, made: list):
+        """The function's return value, of its results' buffers."""
+        return self.traced.rebuild([self._assemble(made, *result) for result in self.results])
+
+    @staticmethod
+    def _assemble(made, type_, start, end, shape, stored, rht):
+        """One result of its buffers."""
+        if type_ is None:
+            return made[start]
+        scales = tuple(made[start + 1 : end])
+        return QTensor._make(made[start], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
+
+    def _given(self, out) -> list:
+        """The caller's buffers, one for each of ours."""
+        given = out if isinstance(out, (tuple, list)) else (out,)
+        if len(given) != len(self.results):
+            raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
+        return [part for value, result in zip(given, self.results) for part in self._parts(value, result)]
+
+    @staticmethod
+    def _parts(value, result: _Result) -> tuple:
+        """The arrays of one entry of `out`."""
+        type_ = result.type
+        if isinstance(value, QTensor) != (type_ is not None):
+            raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
+        if type_ is None:
+            return (value,)
+        if (value.format, value.shape, value.axis, value.rht) != (type_.format, result.shape, type_.axis, result.rht):
+            rht = f" and {result.rht!r}" if result.rht else ""
+            raise ArgumentError(
+                f"out is {value!r}", instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}"
+            )
+        return (value.codes, *value.scales)
+
+    def _accumulators(self) -> set:
+        """The inputs that a result may be written over."""
+        return {node.operands.get("acc") for node in self.traced.graph.nodes}
+
+
+def check_out(view, buffer: storage.Buffer):
+    """`view`, if it is what a result's buffer must be."""
+    if tuple(view.shape) != buffer.shape:
+        raise ShapeError(f"out has shape {tuple(view.shape)}", instead=f"{buffer.shape}")
+    if view.dtype != buffer.dtype:
+        raise DTypeError(f"out is {view.dtype}", instead=f"{buffer.dtype}")
+    writable = isinstance(view, arrays.DeviceView) or view.flags.writeable
+    if not arrays.is_packed(view) or not writable:
+        raise ArgumentError("out is not contiguous and writable", instead="a row-major array of your own")
+    return view
+
+
+def overlap_error(name: str) -> ArgumentError:
+    return ArgumentError(f"out shares memory with {name}", instead="a buffer of its own")
+
+
+class HostPlan(Plan):
+    """Runs a program on NumPy views of the call's arrays."""
+
+    __slots__ = ("run_program", "fixed", "moves", "fetches", "torch")
+
+    def __init__(self, traced: TracedFunction, program, leaves: list):
+        super().__init__(traced, leaves)
+        self.run_program = program.run
+        self._find_inputs(traced.graph.inputs, leaves)
+        self.torch = any(arrays.is_torch(getattr(leaf, "codes", leaf)) for leaf in leaves)
+
+    def _find_inputs(self, inputs, leaves) -> None:
+        """How the inputs are made of a call's leaves: fixed ones, plain moves, and the rest."""
+        self.fixed: list = [entry.fetch(leaves) if entry.fixed else None for entry in inputs]
+        self.moves: list[tuple[int, int]] = []
+        self.fetches: list[tuple[int, Any]] = []
+        for position, entry in enumerate(inputs):
+            if entry.leaf is not None and isinstance(leaves[entry.leaf], (np.ndarray, int, float)):
+                self.moves.append((position, entry.leaf))
+            elif not entry.fixed:
+                self.fetches.append((position, _viewing(entry)))
+
+    def run(self, leaves: list, out=None, workspace=None):
+        """Runs the program on the data of `leaves`; into `out` if given."""
+        if workspace is not None:
+            raise UnsupportedError("workspace= is of GPUs: the host allocates temporaries", instead="workspace=None")
+        inputs = self.fixed.copy()
+        for position, number in self.moves:
+            inputs[position] = leaves[number]
+        for position, fetch in self.fetches:
+            inputs[position] = fetch(leaves)
+        if out is not None:
+            views = [check_out(arrays.host_view(part, "out"), b) for part, b in zip(self._given(out), self.buffers)]
+            self._check_aliases(views, inputs)
+            self.run_program(inputs, views, self.sizes)
+            return out
+        if self.torch:
+            pairs = [arrays.empty_torch(shape, dtype) for shape, dtype in self.buffers]
+            made, views = [a for a, _ in pairs], [v for _, v in pairs]
+        else:
+            made = views = [_empty(shape, dtype) for shape, dtype in self.buffers]
+        self.run_program(inputs, views, self.sizes)
+        return self._rebuild(made)
+
+    def _check_aliases(self, views, inputs) -> None:
+        """`out` may share memory with acc= alone, and only if it is the same array."""
+        accumulators = self._accumulators()
+        for entry, value in zip(self.traced.graph.inputs, inputs):
+            for array in value if isinstance(value, list) else [value]:
+                if not isinstance(array, np.ndarray) or not any(np.may_share_memory(array, view) for view in views):
+                    continue
+                same = any(array.ctypes.data == v.ctypes.data and array.shape == v.shape for v in views)
+                if entry.value not in accumulators or not same:
+                    raise overlap_error(entry.value.name)
+
+
+def _viewing(entry):
+    """The entry's `fetch`, with NumPy views of the arrays."""
+    fetch, view = entry.fetch, arrays.view
+    if isinstance(entry.value.type, TensorType):
+        return lambda leaves: view(fetch(leaves))
+    if isinstance(entry.value.type, QuantType):
+        return lambda leaves: [view(array) for array in fetch(leaves)]
+    return fetch
