@@ -73,5 +73,11 @@ LogicalResult QuadDialect::verifyRegionArgAttribute(Operation *op, unsigned,
            << attr.getName() << " must be the i64 number of a dimension of "
            << type;
   }
+  if (attr.getName() == getAlignmentAttrHelper().getName()) {
+    auto bytes = dyn_cast<IntegerAttr>(attr.getValue());
+    if (shape && bytes && bytes.getInt() > 0 && llvm::isPowerOf2_64(bytes.getInt()))
+      return success();
+    return op->emitOpError() << attr.getName() << " must be a power of two of bytes";
+  }
   return op->emitOpError() << "unknown argument attribute " << attr.getName();
 }

@@ -33,7 +33,9 @@ def QuadDialect : Dialect {
     generation uses and nothing else depends on:
 
     * `quad.divisible_by = array<i64: d0, d1>`: each size is a multiple of its entry;
-    * `quad.unit_stride = d : i64`: neighbours along dimension d are adjacent in memory.
+    * `quad.unit_stride = d : i64`: neighbours along dimension d are adjacent in memory;
+    * `quad.alignment = n : i64`: n, a power of two, divides the address in bytes of every
+      row along that dimension.
 
     `docs/Dialects/Quad/RationaleQuad.md` says why the dialect is as it is.
   }];
@@ -43,7 +45,8 @@ def QuadDialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let discardableAttrs = (ins
     "::mlir::DenseI64ArrayAttr":$divisible_by,
-    "::mlir::IntegerAttr":$unit_stride
+    "::mlir::IntegerAttr":$unit_stride,
+    "::mlir::IntegerAttr":$alignment
   );
   let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{
