@@ -242,14 +242,15 @@ std::optional<Conversion> quadrille::layout::planConversion(const LinearLayout &
                                                             bool allowShared) {
   if (!canConvert(source, destination))
     return std::nullopt;
+  std::optional<Conversion> exchanged, shared;
   if (std::optional<PlaceMap> map = planWithinWarp(source, destination)) {
-    Conversion result{source, destination, {}};
-    appendWithinWarp(result, std::move(*map));
-    return result;
+    exchanged = Conversion{source, destination, {}};
+    appendWithinWarp(*exchanged, std::move(*map));
   }
-  if (!allowShared)
-    return std::nullopt;
-  return planSharedConversion(source, destination, memory);
+  if (!allowShared || (exchanged && exchanged->cost().total() <= barrierCost))
+    return exchanged;
+  shared = planSharedConversion(source, destination, memory);
+  return exchanged && exchanged->cost().total() <= shared->cost().total() ? exchanged : shared;
 }
 
 Cost Conversion::cost() const {

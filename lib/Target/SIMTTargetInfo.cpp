@@ -39,6 +39,29 @@ Value fromWord(OpBuilder &b, Location loc, Value word, Type type) {
 
 } // namespace
 
+/// The layout itself if each run of memory that a warp touches at once is a sector or
+/// all there is; else one in which lanes follow each other with wide accesses.
+layout::LinearLayout SIMTTargetInfo::memoryLayout(const layout::LinearLayout &compute,
+                                                  unsigned contiguousBits,
+                                                  unsigned elementBytes) const {
+  constexpr unsigned sectorBytes = 32, widestAccess = 16;
+  unsigned bytesBits = llvm::Log2_32(std::max(1u, elementBytes));
+  auto isInWarp = [&](unsigned bit) {
+    uint64_t basis = uint64_t(1) << bit;
+    return llvm::is_contained(compute.reg, basis) || llvm::is_contained(compute.lane, basis);
+  };
+  unsigned run = 0;
+  while (run < contiguousBits && isInWarp(run))
+    ++run;
+  if (run == contiguousBits || run + bytesBits >= llvm::Log2_32(sectorBytes))
+    return compute;
+  unsigned threadBits = compute.lane.size() + compute.warp.size();
+  unsigned perThread = compute.indexBits > threadBits ? compute.indexBits - threadBits : 0;
+  unsigned vectorBits = std::min({llvm::Log2_32(widestAccess) - bytesBits, perThread, contiguousBits});
+  return layout::LinearLayout::contiguous(compute.indexBits, vectorBits, compute.lane.size(),
+                                          compute.warp.size());
+}
+
 Value SIMTTargetInfo::laneId(OpBuilder &b, Location loc) const {
   return arith::AndIOp::create(b, loc, threadId(b, loc), constantI32(b, loc, getLanes() - 1));
 }
@@ -77,16 +100,16 @@ static Value pointerTo(OpBuilder &b, Location loc, const TargetInfo::Access &acc
 
 SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access &access) const {
   Value pointer = pointerTo(b, loc, access);
-  if (access.mask) {
-    // A lane beyond the end reads the first element instead, which exists.
+  // A lane beyond the end reads the first elements instead, which exist.
+  if (access.mask)
     pointer = LLVM::SelectOp::create(b, loc, access.mask, pointer, access.base);
-    Value loaded = LLVM::LoadOp::create(b, loc, access.element, pointer);
-    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(access.element));
-    return {arith::SelectOp::create(b, loc, access.mask, loaded, zero)};
-  }
   unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
   auto type = VectorType::get({int64_t(access.width)}, access.element);
   Value loaded = LLVM::LoadOp::create(b, loc, type, pointer, access.width * bytes);
+  if (access.mask) {
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+    loaded = LLVM::SelectOp::create(b, loc, access.mask, loaded, zero);
+  }
   SmallVector<Value> registers;
   for (unsigned i = 0; i < access.width; ++i)
     registers.push_back(
@@ -97,19 +120,38 @@ SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access
 void SIMTTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
                            const Access &access) const {
   Value pointer = pointerTo(b, loc, access);
-  if (access.mask) {
-    scf::IfOp::create(b, loc, access.mask, [&](OpBuilder &inner, Location) {
-      LLVM::StoreOp::create(inner, loc, registers.front(), pointer);
-      scf::YieldOp::create(inner, loc);
-    });
-    return;
-  }
   unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
   auto type = VectorType::get({int64_t(access.width)}, access.element);
   Value value = LLVM::PoisonOp::create(b, loc, type);
   for (auto [i, reg] : llvm::enumerate(registers))
     value = LLVM::InsertElementOp::create(b, loc, value, reg, constantI32(b, loc, i));
-  LLVM::StoreOp::create(b, loc, value, pointer, access.width * bytes);
+  auto storeVector = [&](OpBuilder &inner) {
+    LLVM::StoreOp::create(inner, loc, value, pointer, access.width * bytes);
+  };
+  if (!access.mask)
+    return storeVector(b);
+  scf::IfOp::create(b, loc, access.mask, [&](OpBuilder &inner, Location) {
+    storeVector(inner);
+    scf::YieldOp::create(inner, loc);
+  });
+}
+
+/// A variable of the module in the address space that both vendors number 3.
+Value SIMTTargetInfo::sharedMemory(OpBuilder &b, Location loc, uint64_t bytes) const {
+  constexpr unsigned sharedSpace = 3, alignment = 16;
+  Operation *kernel = b.getInsertionBlock()->getParentOp();
+  while (!isa<FunctionOpInterface>(kernel))
+    kernel = kernel->getParentOp();
+  auto module = kernel->getParentOfType<ModuleOp>();
+  std::string stem = (cast<FunctionOpInterface>(kernel).getName() + "_shared").str(), name = stem;
+  for (unsigned i = 1; module.lookupSymbol(name); ++i)
+    name = stem + std::to_string(i);
+  OpBuilder global = OpBuilder::atBlockBegin(module.getBody(), b.getListener());
+  LLVM::GlobalOp::create(global, loc, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
+                         /*isConstant=*/false, LLVM::Linkage::Internal, name,
+                         /*value=*/Attribute(), alignment, sharedSpace);
+  return LLVM::AddressOfOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), sharedSpace),
+                                   name);
 }
 
 /// Only a function of the LLVM dialect can be a kernel; the arguments are pointers

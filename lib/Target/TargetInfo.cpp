@@ -8,6 +8,7 @@
 #include "quadrille/Target/TargetInfo.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "quadrille/Target/TargetSpec.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -48,6 +49,47 @@ std::pair<Value, Value> TargetInfo::swapRegisterAndLane(OpBuilder &b, Location l
   return {selectByLaneBit(b, loc, bit, received, low),
           selectByLaneBit(b, loc, bit, high, received)};
 }
+
+/// The bits of an f32 register without the sign: they order like the magnitude.
+static Value magnitudeBits(OpBuilder &b, Location loc, const TargetInfo &target, Value x) {
+  Value bits = arith::BitcastOp::create(b, loc, target.registerType(b.getI32Type()), x);
+  Value mask = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0x7fffffff));
+  return arith::AndIOp::create(b, loc, bits, target.splat(b, loc, mask));
+}
+
+Value TargetInfo::maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const {
+  Value bits = arith::MaxUIOp::create(b, loc, magnitudeBits(b, loc, *this, x),
+                                      magnitudeBits(b, loc, *this, y));
+  return arith::BitcastOp::create(b, loc, x.getType(), bits);
+}
+
+Value TargetInfo::clampMagnitude(OpBuilder &b, Location loc, Value x, float bound) const {
+  Value limit = arith::ConstantOp::create(
+      b, loc, b.getI32IntegerAttr(llvm::bit_cast<int32_t>(bound)));
+  Value bits = arith::MinUIOp::create(b, loc, magnitudeBits(b, loc, *this, x),
+                                      splat(b, loc, limit));
+  return arith::BitcastOp::create(b, loc, x.getType(), bits);
+}
+
+Value TargetInfo::permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
+                               std::array<unsigned, 4> selector) const {
+  auto constant = [&](int32_t c) {
+    return splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)));
+  };
+  Value result = constant(0);
+  for (auto [i, byte] : llvm::enumerate(selector)) {
+    Value shifted = arith::ShRUIOp::create(b, loc, byte < 4 ? low : high, constant(byte % 4 * 8));
+    Value masked = arith::AndIOp::create(b, loc, shifted, constant(0xff));
+    result = arith::OrIOp::create(b, loc, result,
+                                  arith::ShLIOp::create(b, loc, masked, constant(8 * i)));
+  }
+  return result;
+}
+
+Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t) const {
+  llvm_unreachable("a block of one warp shares nothing");
+}
+void TargetInfo::barrier(OpBuilder &, Location) const {}
 
 Value TargetInfo::lookup(OpBuilder &b, Location loc, llvm::ArrayRef<float> table,
                          Value index) const {

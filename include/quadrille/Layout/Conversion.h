@@ -8,9 +8,9 @@
 //
 // The planner behind convert_layout: an ordered list of steps, each of which a
 // target knows how to emit, that brings a tile from one layout to another.
-// Pure register renaming is free and tried first; then exchanges between
-// registers and lanes and lane permutations, as long as no element leaves its
-// warp; then shared memory, swizzled so that no access conflicts in its banks.
+// Pure register renaming is free; where no element leaves its warp there are
+// exchanges between registers and lanes and lane permutations; and there is shared
+// memory, swizzled so that no access conflicts in its banks. The cheapest is taken.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUADRILLE_LAYOUT_CONVERSION_H
@@ -73,12 +73,15 @@ struct SharedMemory {
 
 using Step = std::variant<RegisterPermute, RegisterSelect, LanePermute, SwapRegLane, SharedMemory>;
 
+/// What a barrier costs in instructions of a warp.
+constexpr unsigned barrierCost = 16;
+
 /// Instructions of one warp.
 struct Cost {
   unsigned shuffles = 0, selects = 0;
   unsigned sharedAccesses = 0; ///< vector stores and loads times their conflicts
   unsigned barriers = 0;
-  unsigned total() const { return 2 * shuffles + selects + 4 * sharedAccesses + 16 * barriers; }
+  unsigned total() const { return 2 * shuffles + selects + 4 * sharedAccesses + barrierCost * barriers; }
 };
 
 struct Conversion {
@@ -109,8 +112,7 @@ struct SharedMemoryModel {
 /// that the destination does.
 bool canConvert(const LinearLayout &source, const LinearLayout &destination);
 
-/// The cheapest way from `source` to `destination`, by the order in the
-/// comment at the top; nothing unless canConvert. Within a warp: exchanges, then
+/// The cheapest way from `source` to `destination` by Cost; nothing unless canConvert. Within a warp: exchanges, then
 /// at most one selection, then at most one lane permutation; when the source is
 /// a permutation no plan of that form has fewer exchanges.
 /// `allowShared = false` (a target without it) gives nothing where only shared

@@ -16,10 +16,11 @@ namespace quadrille {
 class SIMTTargetInfo : public TargetInfo {
 public:
   unsigned getThreads() const override { return getLanes() * getWarps(); }
-  layout::LinearLayout memoryLayout(const layout::LinearLayout &compute,
-                                    unsigned contiguousBits) const override {
-    return compute;
-  }
+  layout::LinearLayout memoryLayout(const layout::LinearLayout &compute, unsigned contiguousBits,
+                                    unsigned elementBytes) const override;
+  unsigned getMaxElementsPerLane() const override { return 32; }
+  /// Reads of 128 bytes of bf16, and registers for several of them in flight.
+  ColumnTile columnTile() const override { return {32, 64, 64}; }
   mlir::Type registerType(mlir::Type element) const override { return element; }
   mlir::Value splat(mlir::OpBuilder &, mlir::Location, mlir::Value scalar) const override {
     return scalar;
@@ -35,6 +36,8 @@ public:
                                       const Access &access) const override;
   void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
              const Access &access) const override;
+  mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc,
+                           uint64_t bytes) const override;
   void finishKernel(mlir::FunctionOpInterface kernel) const override;
 
 protected:

@@ -19,6 +19,7 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "quadrille/Layout/LinearLayout.h"
 #include "llvm/ADT/StringRef.h"
+#include <array>
 #include <memory>
 
 namespace quadrille {
@@ -37,11 +38,24 @@ public:
   /// Elements that a lane of a row kernel should own.
   unsigned getElementsPerLane() const { return elementsPerLane; }
 
-  /// The layout in which memory is best read and written, for a tile that is
-  /// computed on under `compute`. `contiguousBits` of the tile's index are
-  /// consecutive in memory, from the lowest.
+  /// The most, for longer blocks and transforms; the rest lies in other lanes.
+  virtual unsigned getMaxElementsPerLane() const { return elementsPerLane; }
+
+  /// What a lane should own of a tile that is quantized across the direction in which
+  /// memory is contiguous, and how far the tile should reach along memory.
+  struct ColumnTile {
+    unsigned maxAlong;        ///< elements of one block or transform
+    unsigned elementsPerLane; ///< neighbours along memory make up the rest
+    unsigned across;          ///< elements along memory of the whole tile
+  };
+  virtual ColumnTile columnTile() const = 0;
+
+  /// The layout in which memory is best read and written, for a tile of elements of
+  /// that many bytes that is computed on under `compute`. `contiguousBits` of the
+  /// tile's index are consecutive in memory, from the lowest.
   virtual layout::LinearLayout memoryLayout(const layout::LinearLayout &compute,
-                                            unsigned contiguousBits) const = 0;
+                                            unsigned contiguousBits,
+                                            unsigned elementBytes) const = 0;
 
   /// The type of one register of elements of type `element`.
   virtual mlir::Type registerType(mlir::Type element) const = 0;
@@ -68,6 +82,15 @@ public:
   /// `bit` set and lanes of `high` with it clear trade places (layout::SwapRegLane).
   virtual std::pair<mlir::Value, mlir::Value> swapRegisterAndLane(mlir::OpBuilder &b,
       mlir::Location loc, mlir::Value low, mlir::Value high, unsigned bit) const;
+  /// The larger of |x| and |y|, registers of f32: NaN if one is NaN.
+  virtual mlir::Value maxMagnitude(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                                   mlir::Value y) const;
+  /// min(|x|, bound) of a register of f32; `bound` for NaN.
+  virtual mlir::Value clampMagnitude(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                                     float bound) const;
+  /// Byte i of the i32 result is byte selector[i] of `low` (0 to 3) or, less 4, of `high`.
+  virtual mlir::Value permuteBytes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value low,
+                                   mlir::Value high, std::array<unsigned, 4> selector) const;
   /// Values of `table` at a register of i32 indices.
   virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
                              mlir::Value index) const;
@@ -91,6 +114,12 @@ public:
                                               const Access &access) const = 0;
   virtual void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
                      const Access &access) const = 0;
+
+  /// `bytes` of memory that the warps of a block share, aligned to 16; every call
+  /// gives other memory. Only where a block has several warps.
+  virtual mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc, uint64_t bytes) const;
+  /// All warps of the block arrive, and see what was written to shared memory.
+  virtual void barrier(mlir::OpBuilder &b, mlir::Location loc) const;
 
   /// Called before the body is lowered; may add arguments that programId needs.
   virtual void beginKernel(mlir::FunctionOpInterface kernel) const {}

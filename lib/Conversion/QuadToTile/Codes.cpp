@@ -54,25 +54,23 @@ Tile roundedCoordinate(TileBuilder &t, GridKind kind, unsigned bits, Tile magnit
   return least;
 }
 
-/// |t| clamped to the largest value. As integers: NaN clamps as well.
-Tile clampedMagnitude(TileBuilder &t, const Grid &grid, Tile value) {
-  return t.fromBits(t.minU(t.magnitudeBits(value), bitsOf(grid.values[7])));
+/// The words of magnitudes below the grid's largest value: rounding leaves a code, and
+/// below it the fraction that stochastic rounding adds to, above the magic constant.
+Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Tile magnitude,
+                    Tile random) {
+  bool stochastic = rounding.kind == RoundingKind::Stochastic;
+  unsigned bits = stochastic ? rounding.bits : 0;
+  Tile coordinate = roundedCoordinate(t, kind, bits, magnitude);
+  return t.pack(stochastic ? t.add(coordinate, random) : coordinate, bitsOf(magic), bits);
 }
 
-/// Puts t's sign on the code of |t|.
-Tile withSign(TileBuilder &t, GridKind kind, Tile code, Tile value) {
-  if (kind != GridKind::INT4)
-    return t.bitOr(code, t.bitAnd(t.shrU(t.bits(value), 28), 8));
-  Tile sign = t.shrS(t.bits(value), 31); // 0 or -1
-  return t.bitAnd(t.sub(t.bitXor(code, sign), sign), 15);
-}
-
-Tile encodeMagnitude(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile magnitude,
-                     Tile random) {
-  if (rounding.kind == RoundingKind::NearestEven)
-    return t.bitAnd(roundedCoordinate(t, grid.kind, 0, magnitude), 7);
-  Tile coordinate = roundedCoordinate(t, grid.kind, rounding.bits, magnitude);
-  return t.bitAnd(t.shrU(t.add(coordinate, random), rounding.bits), 7);
+/// INT4 from words of magnitudes 0 to 7 and of sign bits: two's complement in each
+/// nibble, which no carry leaves, for 0 stays as it is.
+Tile negateNibbles(TileBuilder &t, Tile words, Tile signs) {
+  Tile isNotZero = t.add(words, 0x77777777); // its top bits
+  Tile one = t.shrU(t.bitAnd(signs, isNotZero), 3);
+  Tile ones = t.sub(t.shl(one, 4), one); // 15 in each negative nibble, modulo 2^32
+  return t.add(t.bitXor(words, ones), one);
 }
 
 /// Thresholds T with orderedBits(T) <= orderedBits(v) choose the code.
@@ -116,17 +114,31 @@ Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value, T
 
 } // namespace
 
-Tile encodeGrid(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value,
-                Tile random) {
+Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value,
+                 Tile random) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   if (grid.kind == GridKind::LUT)
-    return stochastic ? encodeByGaps(t, grid, rounding.bits, value, random)
-                      : encodeByThresholds(t, grid, rounding.kind, value);
-  Tile magnitude = clampedMagnitude(t, grid, value);
+    return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, random)
+                             : encodeByThresholds(t, grid, rounding.kind, value));
+  Tile magnitude = t.clampMagnitude(value, grid.values[7]);
   bool linear = stochastic || rounding.kind == RoundingKind::NearestEven;
-  Tile code = linear ? encodeMagnitude(t, grid, rounding, magnitude, random)
-                     : encodeByThresholds(t, grid, rounding.kind, magnitude);
-  return withSign(t, grid.kind, code, value);
+  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, magnitude, random)
+                      : t.pack(encodeByThresholds(t, grid, rounding.kind, magnitude));
+  Tile signs = t.packSigns(value);
+  return grid.kind == GridKind::INT4 ? negateNibbles(t, words, signs) : t.bitOr(words, signs);
+}
+
+Tile encodeGrid(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value) {
+  if (grid.kind == GridKind::LUT)
+    return encodeByThresholds(t, grid, rounding.kind, value);
+  Tile magnitude = t.clampMagnitude(value, grid.values[7]);
+  Tile code = rounding.kind == RoundingKind::NearestEven
+                  ? t.bitAnd(roundedCoordinate(t, grid.kind, /*bits=*/0, magnitude), 7)
+                  : encodeByThresholds(t, grid, rounding.kind, magnitude);
+  if (grid.kind != GridKind::INT4)
+    return t.bitOr(code, t.bitAnd(t.shrU(t.bits(value), 28), 8));
+  Tile sign = t.shrS(t.bits(value), 31); // 0 or -1
+  return t.bitAnd(t.sub(t.bitXor(code, sign), sign), 15);
 }
 
 Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes) {

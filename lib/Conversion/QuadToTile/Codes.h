@@ -13,11 +13,14 @@
 
 namespace quadrille {
 
-/// numerics::GridRounder on tiles: codes (i32) of f32 `t`. `random` is i32 in
-/// [0, 2^bits), for stochastic rounding only. Codes of NaN are unspecified: the
-/// caller masks them.
-Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value,
-                Tile random = {});
+/// numerics::GridRounder on tiles: the codes of f32 `value`, eight to an i32 word.
+/// `random` is i32 in [0, 2^bits), for stochastic rounding only. The code of a NaN
+/// is unspecified: the caller masks it.
+Tile encodeWords(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value,
+                 Tile random = {});
+
+/// The same codes one by one (i32), for roundings that are not stochastic.
+Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value);
 
 /// The grid's value of each code.
 Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes);

@@ -29,13 +29,21 @@ struct ScheduledMatrix {
   /// known to be adjacent.
   unsigned contiguousDim = 1;
   bool isContiguous = true;
+  /// Bytes that divide the address of each row (along contiguousDim); 0: not known.
+  int64_t alignment = 0;
+  /// Powers of two that divide the sizes.
+  int64_t divisors[2] = {1, 1};
 };
+
+/// Bytes that divide the address of every result and of the workspace.
+constexpr int64_t resultAlignment = 16;
 
 /// A quantized tensor of the schedule, as stored.
 struct ScheduledTensor {
   mlir::Value codes;
   llvm::SmallVector<mlir::Value> scales; ///< inner to outer
   mlir::Value rows, length;              ///< i64; length of the axis as stored
+  int64_t divisor = 1;                   ///< a power of two that divides length
 };
 
 /// Builds i64 arithmetic of the schedule.
@@ -75,6 +83,10 @@ public:
   /// Ends the kernel and launches it. `cost` is about how many bytes one program
   /// reads and writes, or would in the time it takes: how much work is worth a thread.
   void launch(mlir::Value gridX, mlir::Value gridY, int64_t cost);
+
+  /// The program's tile is within the bounds of all that it reads and writes, an i1;
+  /// null where that is not known as one.
+  mlir::Value inside;
 
   mlir::Value programId(unsigned dim);
   /// program number * step, the first position of a tile.

@@ -58,20 +58,35 @@ mlir::LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan,
 // Pieces
 //===----------------------------------------------------------------------===//
 
-/// The layout in which a tile of that shape is computed on. `acrossLanes`: lanes
-/// run across the quantized axis, so that all of a row is in one lane's registers.
-layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acrossLanes);
+/// A tile and the layout in which it is computed on.
+struct Tiling {
+  TileShape shape;
+  layout::LinearLayout layout;
+};
 
-/// Loads a tile of the P x A orientation at (p0, a0), widened to f32, zero beyond
-/// the sizes, in `layout`.
+/// The tile of at least `minimum` for a matrix whose memory is contiguous across the
+/// quantized axis, read where its elements are computed on.
+Tiling columnTiling(const TargetInfo &target, TileShape minimum);
+
+/// The layout in which a tile of that shape is computed on, with so many elements of
+/// a row in one lane's registers.
+layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, int64_t perLane);
+
+/// Loads a tile of the P x A orientation at (p0, a0), zero beyond the sizes, in the
+/// tiling's layout: widened to f32, or as stored.
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
-                TileShape shape, mlir::Value p0, mlir::Value a0,
-                const layout::LinearLayout &layout);
+                const Tiling &tiling, mlir::Value p0, mlir::Value a0, bool widen = true);
 
 /// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
-/// `length` columns, in the memory's layout.
+/// `length` columns, a multiple of `divisor`, in the memory's layout. The array is
+/// aligned as all results are; tiles begin at multiples of their size.
 void storeDense(KernelBuilder &kernel, Tile value, mlir::Value buffer, mlir::Value row,
-                mlir::Value column, mlir::Value rows, mlir::Value length);
+                mlir::Value column, mlir::Value rows, mlir::Value length, int64_t divisor = 1);
+
+/// Bytes of an element in memory.
+unsigned bytesOf(mlir::RankedTensorType tile);
+/// The alignment of such a tile's rows.
+int64_t denseAlignment(mlir::RankedTensorType tile, int64_t divisor);
 
 /// The signs of a transform for tiles (.., groups, n), as (1, 1, n).
 Tile loadSigns(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType groups);
@@ -80,10 +95,13 @@ Tile loadSigns(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType 
 Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, mlir::Value signs, int64_t n);
 
 /// Turns y into t of the specification by every level's scales, which it stores.
-/// Returns t and a mask (i32, 15 or 0) for the codes of each element.
+/// Returns t and which of the innermost blocks have a scale that is no NaN: an i32
+/// mask, -1 or 0, of shape (rows / block rows, 1, columns / block columns, 1).
 struct Scaled {
-  Tile t, codeMask;
+  Tile t, isFinite;
 };
+/// `words` of eight codes, 0 in blocks that are not finite.
+Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled);
 mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    const QuantizeRequest &request, Tile y, mlir::Value p0,
                                    mlir::Value a0);

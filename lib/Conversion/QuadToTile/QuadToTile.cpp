@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include <numeric>
 
 namespace quadrille {
 #define GEN_PASS_DEF_QUADTOTILE
@@ -38,6 +39,7 @@ public:
 private:
   void createSchedule();
   void bindArgument(BlockArgument argument);
+  void bindFacts(unsigned number, ScheduledMatrix &matrix);
   SmallVector<Value> addBuffers(Type type, bool isOut);
   void bindResults();
 
@@ -114,6 +116,24 @@ SmallVector<Value> FunctionLowering::addBuffers(Type type, bool isOut) {
   return buffers;
 }
 
+/// The largest power of two that divides `x`, at most 128: all that accesses need.
+static int64_t powerOfTwoDivisor(int64_t x) { return std::gcd<int64_t>(x, 128); }
+
+/// What the signature says of an argument's address and sizes.
+void FunctionLowering::bindFacts(unsigned number, ScheduledMatrix &matrix) {
+  // A row's address is the array's plus a multiple of the stride across memory.
+  auto alignment = source.getArgAttrOfType<IntegerAttr>(number, "quad.alignment");
+  auto strides = source.getArgAttrOfType<DenseI64ArrayAttr>(number, "quad.stride_divisible_by");
+  if (alignment && strides && matrix.isContiguous) {
+    int64_t bytes = cast<tile::BufferType>(matrix.buffer.getType())
+                        .getElementType().getIntOrFloatBitWidth() / 8;
+    matrix.alignment = std::gcd(alignment.getInt(), strides[1 - matrix.contiguousDim] * bytes);
+  }
+  if (auto sizes = source.getArgAttrOfType<DenseI64ArrayAttr>(number, "quad.divisible_by"))
+    for (unsigned d = 0; d < 2; ++d)
+      matrix.divisors[d] = powerOfTwoDivisor(sizes[d]);
+}
+
 void FunctionLowering::bindArgument(BlockArgument argument) {
   Type type = argument.getType();
   SmallVector<Value> buffers = addBuffers(type, /*isOut=*/false);
@@ -140,6 +160,7 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
       matrix.contiguousDim = attr.getInt();
     else
       matrix.isContiguous = false;
+    bindFacts(argument.getArgNumber(), matrix);
   } else {
     scalars[argument] = buffers[0];
   }
@@ -253,24 +274,16 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
     if (op.getKey())
       s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
                      "index_base must be a multiple of " + Twine(elementsPerDraw));
+    ScheduledTensor stored = resultTensor(result, input->sizes[1 - axis], length);
+    stored.divisor = std::max(powerOfTwoDivisor(granularity),
+                              op.getPad() ? 1 : input->divisors[axis]);
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
-                        scheduledOf(launch, op.getAmax()),
-                        resultTensor(result, input->sizes[1 - axis], length)});
+                        scheduledOf(launch, op.getAmax()), stored});
   }
   ScheduledMatrix copy = *input; // emission may grow the map
-  if (requests.size() == 1 || target.getWarps() == 1) {
-    KernelBuilder builder = makeKernel(launch);
-    return emitQuantize(builder, copy, requests);
-  }
-  // A tile of both would have to cross warps, for which there is no shared memory yet.
-  launch.emitRemark("reads its input once for each result on this target");
-  for (const QuantizeRequest &request : requests) {
-    KernelBuilder builder = makeKernel(launch, request.op.getAxis() == 1 ? "_row" : "_column");
-    if (failed(emitQuantize(builder, copy, request)))
-      return failure();
-  }
-  return success();
+  KernelBuilder builder = makeKernel(launch);
+  return emitQuantize(builder, copy, requests);
 }
 
 LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {

@@ -21,10 +21,9 @@ namespace quadrille {
 // Layouts and memory
 //===----------------------------------------------------------------------===//
 
-LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acrossLanes) {
+LinearLayout computeLayout(const TargetInfo &target, TileShape shape, int64_t perLane) {
   unsigned along = llvm::Log2_64(shape.along), across = llvm::Log2_64(shape.across);
-  unsigned registers =
-      acrossLanes ? along : std::min(along, llvm::Log2_32(target.getElementsPerLane()));
+  unsigned registers = std::min<unsigned>(along, llvm::Log2_64(perLane));
   // Bits of the index in the order in which hardware takes them: elements of a row in
   // one lane, then rows, so that a block of several stays in a warp, then the rest.
   std::vector<uint64_t> order;
@@ -48,8 +47,61 @@ LinearLayout computeLayout(const TargetInfo &target, TileShape shape, bool acros
   return LinearLayout(along + across, reg, lane, warp);
 }
 
+namespace {
+
+/// Hands out the bits of a tile's index, those along the quantized axis and those
+/// across it, each from the lowest.
+class IndexBits {
+public:
+  IndexBits(unsigned along, unsigned across) : next{0, along}, end{along, along + across} {}
+
+  unsigned left(bool across) const { return end[across] - next[across]; }
+  /// At most `count` more.
+  void take(std::vector<uint64_t> &bases, bool across, unsigned count) {
+    for (; count && next[across] < end[across]; --count)
+      bases.push_back(uint64_t(1) << next[across]++);
+  }
+
+private:
+  unsigned next[2], end[2];
+};
+
+} // namespace
+
+Tiling columnTiling(const TargetInfo &target, TileShape minimum) {
+  auto [maxAlong, elementsPerLane, across] = target.columnTile();
+  unsigned laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
+  unsigned alongBits = llvm::Log2_64(std::max<int64_t>(minimum.along, target.getElementsPerLane()));
+  unsigned acrossBits = llvm::Log2_64(std::max<int64_t>(minimum.across, across));
+  unsigned along = std::min(alongBits, llvm::Log2_32(maxAlong));
+  unsigned perLane = std::max(along, llvm::Log2_32(elementsPerLane));
+  // Lanes that the block and the reach along memory leave over extend the tile along the axis.
+  unsigned threads = laneBits + warpBits, needed = alongBits + acrossBits - perLane;
+  alongBits += threads > needed ? threads - needed : 0;
+
+  // What a block has beyond a lane's share lies in lanes, which exchange values.
+  const unsigned neighbours = perLane - along;
+  const unsigned lanesOfBlock = llvm::Log2_64(std::max<int64_t>(1, minimum.along >> along));
+  IndexBits bits(alongBits, acrossBits);
+  std::vector<uint64_t> reg, lane, warp;
+  bits.take(reg, /*across=*/false, along);
+  bits.take(reg, /*across=*/true, neighbours);
+  bits.take(lane, false, std::min(laneBits, lanesOfBlock));
+  bits.take(lane, true, laneBits - lane.size());
+  bits.take(lane, false, laneBits - lane.size());
+  bits.take(warp, true, warpBits);
+  bits.take(warp, false, warpBits - warp.size());
+  bits.take(reg, false, bits.left(false));
+  bits.take(reg, true, bits.left(true));
+  lane.resize(laneBits);
+  warp.resize(warpBits);
+  TileShape shape{int64_t(1) << acrossBits, int64_t(1) << alongBits};
+  return {shape, LinearLayout(alongBits + acrossBits, reg, lane, warp)};
+}
+
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
-                TileShape shape, Value p0, Value a0, const LinearLayout &layout) {
+                const Tiling &tiling, Value p0, Value a0, bool widen) {
+  auto [shape, layout] = tiling;
   OpBuilder &b = kernel.body;
   TileBuilder t(b, kernel.loc);
   Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
@@ -69,29 +121,47 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
   }
   LinearLayout computed = tile::getLayout(wanted);
   LinearLayout stored =
-      matrix.isContiguous ? kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]))
+      matrix.isContiguous ? kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]), bytesOf(wanted))
                           : computed;
   SmallVector<Value> bounds = {kernel.pass(matrix.sizes[dims[0]]),
                                kernel.pass(matrix.sizes[dims[1]])};
   SmallVector<Value> strides = {kernel.pass(matrix.strides[dims[0]]),
                                 matrix.isContiguous ? kernel.constant(1)
                                                     : kernel.pass(matrix.strides[dims[1]])};
+  int64_t rowBytes = sizes[1] * bytesOf(wanted);
+  IntegerAttr alignment, granularity;
+  if (matrix.alignment)
+    alignment = b.getI64IntegerAttr(std::min(matrix.alignment, rowBytes));
+  if (matrix.isContiguous)
+    granularity = b.getI64IntegerAttr(matrix.divisors[dims[1]]);
   Tile x = tile::LoadOp::create(b, kernel.loc, tile::withLayout(wanted, stored),
                                 kernel.pass(matrix.buffer), offsets, bounds, strides,
-                                /*alignment=*/IntegerAttr());
-  x = t.convertLayout(t.widen(x), computed);
+                                kernel.inside, alignment, granularity);
+  x = t.convertLayout(widen ? t.widen(x) : x, computed);
   return transposed ? t.transpose(x) : x;
 }
 
+unsigned bytesOf(RankedTensorType tile) {
+  return std::max(1u, tile.getElementTypeBitWidth() / 8);
+}
+
+int64_t denseAlignment(RankedTensorType tile, int64_t divisor) {
+  int64_t bytes = bytesOf(tile);
+  return std::min({resultAlignment, divisor * bytes, tile.getDimSize(1) * bytes});
+}
+
 void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Value column,
-                Value rows, Value length) {
+                Value rows, Value length, int64_t divisor) {
   TileBuilder t(kernel.body, kernel.loc);
   LinearLayout layout = tile::getLayout(TileBuilder::typeOf(value));
   unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
-  value = t.convertLayout(value, kernel.target.memoryLayout(layout, contiguous));
+  unsigned bytes = bytesOf(TileBuilder::typeOf(value));
+  value = t.convertLayout(value, kernel.target.memoryLayout(layout, contiguous, bytes));
+  int64_t alignment = denseAlignment(TileBuilder::typeOf(value), divisor);
   tile::StoreOp::create(kernel.body, kernel.loc, value, buffer, ValueRange{row, column},
                         ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
-                        /*alignment=*/IntegerAttr());
+                        kernel.inside, t.b.getI64IntegerAttr(alignment),
+                        t.b.getI64IntegerAttr(divisor));
 }
 
 Tile loadSigns(KernelBuilder &kernel, Value signs, RankedTensorType groups) {
@@ -99,7 +169,9 @@ Tile loadSigns(KernelBuilder &kernel, Value signs, RankedTensorType groups) {
   return tile::LoadOp::create(kernel.body, kernel.loc, tile::reducedType(groups, {0, 1}),
                               kernel.pass(signs), ValueRange{zero, zero, zero},
                               ValueRange{one, one, kernel.constant(groups.getDimSize(2))},
-                              ValueRange{zero, zero, one}, /*alignment=*/IntegerAttr());
+                              ValueRange{zero, zero, one}, /*inside=*/Value(),
+                              kernel.body.getI64IntegerAttr(resultAlignment),
+                              /*granularity=*/IntegerAttr());
 }
 
 Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t n) {
@@ -149,12 +221,13 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
   Tile random;
   if (rounding.kind == numerics::RoundingKind::Stochastic)
     random = randomBits(kernel, request, rounding, scaled->t, p0, a0);
-  Tile codes = encodeGrid(t, type.getFormat().toFormat().grid, rounding, scaled->t, random);
-  Tile words = t.pack(t.bitAnd(codes, scaled->codeMask));
+  Tile words = maskCodes(
+      t, encodeWords(t, type.getFormat().toFormat().grid, rounding, scaled->t, random), *scaled);
   constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
              kernel.pass(request.result.rows),
-             kernel.div(kernel.pass(request.result.length), codesPerWord));
+             kernel.div(kernel.pass(request.result.length), codesPerWord),
+             std::max<int64_t>(1, request.result.divisor / codesPerWord));
   return success();
 }
 
@@ -174,18 +247,20 @@ int64_t minimalAcross(quad::QuantizedTensorType type) {
   return across;
 }
 
-bool lanesRunAcross(const QuantizeRequest &request, const ScheduledMatrix &input) {
+bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &input) {
   return request.op.getAxis() != int64_t(input.contiguousDim);
 }
 
 /// The tile of a kernel with one result.
-TileShape chooseShape(const TargetInfo &target, const QuantizeRequest &request, bool acrossLanes) {
-  int64_t threads = target.getLanes() * target.getWarps();
-  int64_t along = minimalAlong(request.op.getType()), across = minimalAcross(request.op.getType());
-  int64_t perLane = target.getElementsPerLane();
-  if (acrossLanes)
-    return {std::max(across, threads), std::max(along, perLane)};
-  return {across, std::max(along, threads * perLane / across)};
+Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bool acrossMemory) {
+  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request.op.getType())};
+  if (acrossMemory)
+    return columnTiling(target, minimum);
+  int64_t perLane = std::clamp<int64_t>(minimum.along, target.getElementsPerLane(),
+                                        target.getMaxElementsPerLane());
+  int64_t perTile = target.getLanes() * target.getWarps() * perLane;
+  TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
+  return {shape, computeLayout(target, shape, perLane)};
 }
 
 /// Where rows follow each other without gaps, one row of all elements is the same
@@ -203,16 +278,32 @@ void flattenRows(ScheduleBuilder &s, ScheduledMatrix &input, ScheduledTensor &re
   result.rows = s.select(dense, one, result.rows);
 }
 
+/// Whether the tile at (p0, a0) lies within the matrix, and so within the result, whose
+/// stored axis is no shorter.
+Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix, const Value (&origin)[2],
+               const int64_t (&sizes)[2]) {
+  OpBuilder &b = kernel.body;
+  Value inside;
+  for (unsigned d = 0; d < 2; ++d) {
+    Value end = arith::AddIOp::create(b, kernel.loc, origin[d], kernel.constant(sizes[d]));
+    Value fits = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::sle, end,
+                                       kernel.pass(matrix.sizes[d]));
+    inside = inside ? Value(arith::AndIOp::create(b, kernel.loc, inside, fits)) : fits;
+  }
+  return inside;
+}
+
 LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
-  bool acrossLanes = lanesRunAcross(request, input);
-  TileShape shape = chooseShape(kernel.target, request, acrossLanes);
+  Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
+  TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
   if (shape.across == 1 && input.isContiguous)
     flattenRows(s, input, request.result, axis);
   Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
-  LinearLayout layout = computeLayout(kernel.target, shape, acrossLanes);
-  Tile y = loadMatrix(kernel, input, axis, shape, p0, a0, layout);
+  kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
+                            : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});
+  Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
   kernel.launch(s.ceilDiv(request.result.length, shape.along),
@@ -231,21 +322,24 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
     sizes[axis] = std::max(sizes[axis], minimalAlong(request.op.getType()));
     sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
   }
-  int64_t threads = kernel.target.getLanes() * kernel.target.getWarps();
-  sizes[contiguous] = std::max(sizes[contiguous], threads);
-  Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};
-  // Read once, lanes along memory; the request along memory converts.
   unsigned outer = 1 - contiguous;
-  TileShape readShape = {sizes[contiguous], sizes[outer]};
-  LinearLayout readLayout = computeLayout(kernel.target, readShape, /*acrossLanes=*/true);
-  Tile x = loadMatrix(kernel, input, outer, readShape, origin[contiguous], origin[outer],
-                      readLayout);
+  Tiling read = columnTiling(kernel.target, {sizes[contiguous], sizes[outer]});
+  sizes[contiguous] = read.shape.across;
+  sizes[outer] = read.shape.along;
+  Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};
+  kernel.inside = isInside(kernel, input, origin, sizes);
+  // Read once as the request across memory wants it; the other one converts what was
+  // stored, which is smaller than what it is widened to.
+  Tile x = loadMatrix(kernel, input, outer, read, origin[contiguous], origin[outer],
+                      /*widen=*/false);
   TileBuilder t(kernel.body, kernel.loc);
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
     TileShape shape = {sizes[1 - axis], sizes[axis]};
-    Tile y = axis == outer ? x : t.transpose(x);
-    y = t.convertLayout(y, computeLayout(kernel.target, shape, /*acrossLanes=*/true));
+    Tile y = x;
+    if (axis == contiguous) // a row for each lane
+      y = t.convertLayout(t.transpose(x), computeLayout(kernel.target, shape, shape.along));
+    y = t.widen(y);
     if (failed(quantizeTile(kernel, request, y, origin[1 - axis], origin[axis])))
       return failure();
   }

@@ -9,6 +9,7 @@
 #include "Kernels.h"
 #include "Scales.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace quadrille::numerics;
@@ -17,7 +18,6 @@ namespace quadrille {
 namespace {
 
 constexpr int64_t infinityBits = 0x7f800000;
-constexpr int64_t allCodeBits = 15;
 
 /// The scales of one quantize: loads what is given, stores what is computed.
 class ScaleEmitter {
@@ -37,7 +37,7 @@ public:
         return failure();
       y = *next;
     }
-    return Scaled{y, codeMask};
+    return Scaled{y, isFinite};
   }
 
 private:
@@ -47,9 +47,13 @@ private:
   Scaled emitHiF4(Tile y);
   void storeLevel(size_t i, Tile encoding);
   void storeBits(Tile bits, Value buffer, int64_t groupsPerElement);
-  /// Magnitude bits of the largest of each group of `cols`, from those of
-  /// elements or of smaller groups.
-  Tile groupAmax(Tile bits, int64_t groups);
+  /// The largest magnitude of each of `groups` groups in a row.
+  Tile groupAmax(Tile values, int64_t groups);
+
+  /// A power of two that divides the entries of a row, one for each `cols` elements.
+  int64_t divisorOf(int64_t cols) const {
+    return std::max<int64_t>(1, request.result.divisor / cols);
+  }
 
   KernelBuilder &kernel;
   TileBuilder &t;
@@ -57,7 +61,7 @@ private:
   Value p0, a0;
   quad::FormatAttr formatAttr;
   Format format;
-  Tile codeMask;
+  Tile isFinite;
 };
 
 Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
@@ -72,11 +76,15 @@ FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
   Value zero = kernel.constant(0), unit = kernel.constant(1);
   Tile amax = tile::LoadOp::create(t.b, t.loc, one, kernel.pass(request.amax),
                                    ValueRange{zero, zero}, ValueRange{unit, unit},
-                                   ValueRange{unit, unit}, /*alignment=*/IntegerAttr());
+                                   ValueRange{unit, unit}, /*inside=*/Value(),
+                                   /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
   Tile encoding = encodeScaleOfAmax(t, level, format.qmax(i), t.magnitudeBits(amax));
   Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
-  storeDense(kernel, stored, kernel.pass(request.result.scales[i]), kernel.programId(1),
-             kernel.programId(0), unit, unit);
+  {
+    llvm::SaveAndRestore notTheTile(kernel.inside, Value());
+    storeDense(kernel, stored, kernel.pass(request.result.scales[i]), kernel.programId(1),
+               kernel.programId(0), unit, unit);
+  }
   Tile reciprocal = reciprocalScale(t, level.type, encoding);
   return t.mulf(y, t.broadcast(reciprocal, TileBuilder::typeOf(y)));
 }
@@ -106,7 +114,7 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
   auto [rows, cols] = level.block;
   Tile blocks = t.reshape(y, {shape[0] / rows, rows, shape[1] / cols, cols});
   RankedTensorType type = TileBuilder::typeOf(blocks);
-  Tile amaxBits = t.reduce(tile::Reduction::maxui, t.magnitudeBits(blocks), {1, 3});
+  Tile amaxBits = t.bits(t.reduce(tile::Reduction::amax, blocks, {1, 3}));
   FailureOr<Tile> encoding = encodeBlocks(i, blocks, amaxBits);
   if (failed(encoding))
     return failure();
@@ -114,8 +122,7 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
   if (i == 0) {
     // A block whose scale is NaN has codes 0.
     Tile isNaN = t.cmp(arith::CmpIPredicate::eq, *encoding, scaleTypeInfo(level.type).nanBits);
-    Tile mask = t.select(isNaN, t.i32(*encoding, 0), t.i32(*encoding, allCodeBits));
-    codeMask = t.reshape(t.broadcast(mask, type), shape);
+    isFinite = t.select(isNaN, t.i32(*encoding, 0), t.i32(*encoding, -1));
   }
   Tile reciprocal = reciprocalScale(t, level.type, *encoding);
   return t.reshape(t.mulf(blocks, t.broadcast(reciprocal, type)), shape);
@@ -124,7 +131,8 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
 void ScaleEmitter::storeBits(Tile bits, Value buffer, int64_t colsPerElement) {
   Value rows = kernel.pass(request.result.rows);
   storeDense(kernel, bits, kernel.pass(buffer), p0, kernel.div(a0, colsPerElement), rows,
-             kernel.div(kernel.pass(request.result.length), colsPerElement));
+             kernel.div(kernel.pass(request.result.length), colsPerElement),
+             divisorOf(colsPerElement));
 }
 
 void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
@@ -135,17 +143,18 @@ void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
   Value rows = kernel.pass(kernel.schedule.ceilDiv(request.result.rows, level.block.rows));
   storeDense(kernel, stored, kernel.pass(request.result.scales[i]),
              kernel.div(p0, level.block.rows), kernel.div(a0, level.block.cols), rows,
-             kernel.div(kernel.pass(request.result.length), level.block.cols));
+             kernel.div(kernel.pass(request.result.length), level.block.cols),
+             divisorOf(level.block.cols));
 }
 
 //===----------------------------------------------------------------------===//
 // HiF4 (arXiv 2602.11287): lib/Numerics/HiF4.cpp step by step
 //===----------------------------------------------------------------------===//
 
-Tile ScaleEmitter::groupAmax(Tile bits, int64_t groups) {
-  SmallVector<int64_t> shape(TileBuilder::shapeOf(bits));
-  Tile grouped = t.reshape(bits, {shape[0], groups, shape[1] / groups});
-  return t.reshape(t.reduce(tile::Reduction::maxui, grouped, {2}), {shape[0], groups});
+Tile ScaleEmitter::groupAmax(Tile values, int64_t groups) {
+  SmallVector<int64_t> shape(TileBuilder::shapeOf(values));
+  Tile grouped = t.reshape(values, {shape[0], groups, shape[1] / groups});
+  return t.reshape(t.reduce(tile::Reduction::amax, grouped, {2}), {shape[0], groups});
 }
 
 Scaled ScaleEmitter::emitHiF4(Tile y) {
@@ -163,11 +172,11 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
     return t.reshape(t.broadcast(t.reshape(x, {rows, n, 1}), like), {rows, m});
   };
 
-  Tile amax4 = groupAmax(t.magnitudeBits(y), units * 16);
+  Tile amax4 = groupAmax(y, units * 16);
   Tile amax8 = groupAmax(amax4, units * 8);
   Tile amax = groupAmax(amax8, units);
-  Tile finite = t.cmp(arith::CmpIPredicate::ult, amax, infinityBits);
-  Tile wanted = t.mulf(t.fromBits(amax), t.f32(t.fromBits(amax), oneSeventh));
+  Tile finite = t.cmp(arith::CmpIPredicate::ult, t.bits(amax), infinityBits);
+  Tile wanted = t.mulf(amax, t.f32(amax, oneSeventh));
   Tile e6m2 = encodeScale(t, ScaleType::E6M2, /*bits=*/0, toBF16(wanted));
   Tile reciprocal = toBF16(reciprocalScale(t, ScaleType::E6M2, e6m2));
   e6m2 = t.select(finite, e6m2, t.i32(e6m2, scaleTypeInfo(ScaleType::E6M2).nanBits));
@@ -181,10 +190,10 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
     return t.fromBits(t.sub(t.i32(bit, bitsOf(1.0f)), t.shl(bit, 23)));
   };
   Tile zeroUnlessFinite = t.select(finite, t.i32(amax, 1), t.i32(amax, 0));
-  Tile e8 = t.bitAnd(atLeast(t.mulf(t.fromBits(amax8), repeat(reciprocal, units * 8)), 4),
+  Tile e8 = t.bitAnd(atLeast(t.mulf(amax8, repeat(reciprocal, units * 8)), 4),
                      repeat(zeroUnlessFinite, units * 8));
   Tile outer = repeat(factorOf(e8), units * 16);
-  Tile scaled4 = t.mulf(t.mulf(t.fromBits(amax4), repeat(reciprocal, units * 16)), outer);
+  Tile scaled4 = t.mulf(t.mulf(amax4, repeat(reciprocal, units * 16)), outer);
   Tile e4 = t.bitAnd(atLeast(scaled4, 2), repeat(zeroUnlessFinite, units * 16));
   Tile factor = t.mulf(outer, factorOf(e4));
   y = t.mulf(t.mulf(y, repeat(reciprocal, shape[1])), repeat(factor, shape[1]));
@@ -199,11 +208,26 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
   storeBits(t.truncate(packBits(e4, 16), t.b.getI16Type()), request.result.scales[0], unit);
   storeBits(t.truncate(packBits(e8, 8), t.b.getI8Type()), request.result.scales[1], unit);
   storeBits(t.truncate(e6m2, t.b.getI8Type()), request.result.scales[2], unit);
-  Tile mask = t.select(finite, t.i32(amax, allCodeBits), t.i32(amax, 0));
-  return {y, repeat(mask, shape[1])};
+  Tile mask = t.select(finite, t.i32(amax, -1), t.i32(amax, 0));
+  return {y, t.reshape(mask, {rows, 1, units, 1})};
 }
 
 } // namespace
+
+Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled) {
+  ArrayRef<int64_t> blocks = TileBuilder::shapeOf(scaled.isFinite);
+  // The mask of each entry of `like`, which a block has several of.
+  auto expanded = [&](Tile like) {
+    SmallVector<int64_t> shape(TileBuilder::shapeOf(like));
+    RankedTensorType type = tile::reshapedType(
+        TileBuilder::typeOf(like),
+        {blocks[0], shape[0] / blocks[0], blocks[2], shape[1] / blocks[2]});
+    return t.reshape(t.broadcast(scaled.isFinite, type), shape);
+  };
+  bool wordsFitBlocks = blocks[2] <= TileBuilder::shapeOf(words)[1];
+  Tile mask = wordsFitBlocks ? expanded(words) : t.pack(t.bitAnd(expanded(scaled.t), 15));
+  return t.bitAnd(words, mask);
+}
 
 FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t, const QuantizeRequest &request,
                              Tile y, Value p0, Value a0) {

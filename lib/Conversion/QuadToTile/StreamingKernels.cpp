@@ -24,19 +24,12 @@ constexpr int64_t bytesPerElement = 4;
 
 int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
-/// A tile whose rows hold at least `along` elements along `axis` of a matrix, and
-/// the layout to compute in.
-struct Tiling {
-  TileShape shape;
-  LinearLayout layout;
-};
-
-Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossLanes) {
-  int64_t perLane = target.getElementsPerLane();
-  TileShape shape = acrossLanes
-                        ? TileShape{threadsOf(target), std::max(along, perLane)}
-                        : TileShape{1, std::max(along, threadsOf(target) * perLane)};
-  return {shape, computeLayout(target, shape, acrossLanes)};
+/// A tile whose rows hold at least `along` elements along the axis.
+Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossMemory) {
+  if (acrossMemory)
+    return columnTiling(target, {1, along});
+  TileShape shape{1, std::max(along, threadsOf(target) * target.getElementsPerLane())};
+  return {shape, computeLayout(target, shape, target.getElementsPerLane())};
 }
 
 /// Stores a P x A tile to a matrix that is dense and row-major in logical order.
@@ -76,7 +69,7 @@ LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
   Tiling tiling = tileAlong(kernel.target, n, axis != input.contiguousDim);
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
-  Tile x = loadMatrix(kernel, input, axis, tiling.shape, p0, a0, tiling.layout);
+  Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
   TileBuilder t(kernel.body, kernel.loc);
   storeMatrix(kernel, rotate(kernel, t, x, signs, n), result, axis, p0, a0);
   launchOver(kernel, input, axis, tiling.shape);
@@ -95,11 +88,12 @@ Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value
   TileBuilder t(kernel.body, kernel.loc);
   LinearLayout computed = tile::getLayout(type);
   unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
-  auto stored = tile::withLayout(type, kernel.target.memoryLayout(computed, contiguous));
+  auto stored = tile::withLayout(type, kernel.target.memoryLayout(computed, contiguous, bytesOf(type)));
   Tile value = tile::LoadOp::create(kernel.body, kernel.loc, stored, buffer,
                                     ValueRange{row, column}, ValueRange{rows, length},
                                     ValueRange{length, kernel.constant(1)},
-                                    /*alignment=*/IntegerAttr());
+                                    /*inside=*/Value(), /*alignment=*/IntegerAttr(),
+                                    /*granularity=*/IntegerAttr());
   return t.convertLayout(value, computed);
 }
 
@@ -197,7 +191,9 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
     rows = std::max(rows, level.block.rows);
   if (tiling.shape.across < rows) {
     tiling.shape = {rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
-    tiling.layout = computeLayout(kernel.target, tiling.shape, axis == 0);
+    tiling.layout =
+        computeLayout(kernel.target, tiling.shape, axis == 0 ? tiling.shape.along
+                                                             : kernel.target.getElementsPerLane());
   }
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
@@ -245,7 +241,7 @@ LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const Ama
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
-  Tile x = loadMatrix(kernel, input, op.getAxis(), tiling.shape, p0, a0, tiling.layout);
+  Tile x = loadMatrix(kernel, input, op.getAxis(), tiling, p0, a0);
   if (signs)
     x = rotate(kernel, t, x, signs, op.getSigns().getType().getDimSize(0));
   // Warps hold the highest bits of the index, so each reduces what it has.

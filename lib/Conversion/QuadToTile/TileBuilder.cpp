@@ -76,8 +76,17 @@ Tile TileBuilder::broadcast(Tile x, RankedTensorType like) {
   return type == x.getType() ? x : Tile(tile::BroadcastOp::create(b, loc, type, x));
 }
 
-Tile TileBuilder::pack(Tile codes) {
-  return tile::PackOp::create(b, loc, tile::packedType(typeOf(codes)), codes);
+Tile TileBuilder::pack(Tile values, uint32_t bias, unsigned shift) {
+  return tile::PackOp::create(b, loc, tile::packedType(typeOf(values)), values, bias, shift);
+}
+
+Tile TileBuilder::packSigns(Tile values) {
+  return tile::PackSignsOp::create(b, loc, tile::packedType(withElement(values, b.getI32Type())),
+                                   values);
+}
+
+Tile TileBuilder::clampMagnitude(Tile x, float bound) {
+  return tile::ClampMagnitudeOp::create(b, loc, x.getType(), x, b.getF32FloatAttr(bound));
 }
 
 Tile TileBuilder::unpack(Tile words, RankedTensorType codesType) {

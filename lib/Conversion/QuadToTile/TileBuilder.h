@@ -93,7 +93,10 @@ public:
   Tile reduce(tile::Reduction kind, Tile x, llvm::ArrayRef<int64_t> dims);
   Tile broadcast(Tile x, mlir::RankedTensorType like);
   Tile hadamard(Tile x) { return tile::HadamardOp::create(b, loc, x); }
-  Tile pack(Tile codes);
+  /// Words of eight codes (value - bias) >> shift.
+  Tile pack(Tile values, uint32_t bias = 0, unsigned shift = 0);
+  Tile packSigns(Tile values);
+  Tile clampMagnitude(Tile x, float bound);
   Tile unpack(Tile words, mlir::RankedTensorType codesType);
   Tile lookup(Tile index, llvm::ArrayRef<float> table);
   Tile transpose(Tile x);

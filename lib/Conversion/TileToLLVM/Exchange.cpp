@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "TilePattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
 #include "quadrille/Layout/Conversion.h"
 
@@ -50,8 +52,11 @@ SmallVector<unsigned> bitsOfDims(ArrayRef<int64_t> shape, ArrayRef<int64_t> dims
 // Reductions
 //===----------------------------------------------------------------------===//
 
-Value combine(OpBuilder &b, Location loc, tile::Reduction kind, Value x, Value y) {
+Value combine(OpBuilder &b, Location loc, const TargetInfo &target, tile::Reduction kind, Value x,
+              Value y) {
   switch (kind) {
+  case tile::Reduction::amax:
+    return target.maxMagnitude(b, loc, x, y);
   case tile::Reduction::maxui:
     return arith::MaxUIOp::create(b, loc, x, y);
   case tile::Reduction::addf:
@@ -90,9 +95,10 @@ public:
       }
     }
     Registers results;
+    bool magnitudes = op.getKind() == tile::Reduction::amax;
     for (auto [r, value] : llvm::enumerate(values))
-      if ((r & ~live) == 0)
-        results.push_back(value);
+      if ((r & ~live) == 0) // a single element has its sign yet
+        results.push_back(magnitudes ? math::AbsFOp::create(rewriter, op.getLoc(), value) : value);
     rewriter.replaceOpWithMultiple(op, {results});
     return success();
   }
@@ -102,14 +108,14 @@ private:
                         uint64_t live) const {
     for (unsigned r = 0; r < values.size(); ++r)
       if ((r & ~live) == 0 && !(r >> bit & 1))
-        values[r] = combine(b, op.getLoc(), op.getKind(), values[r], values[r | 1u << bit]);
+        values[r] = combine(b, op.getLoc(), target, op.getKind(), values[r], values[r | 1u << bit]);
   }
 
   void combineLanes(tile::ReduceOp op, OpBuilder &b, Registers &values, unsigned bit,
                     uint64_t live) const {
     for (unsigned r = 0; r < values.size(); ++r)
       if ((r & ~live) == 0)
-        values[r] = combine(b, op.getLoc(), op.getKind(), values[r],
+        values[r] = combine(b, op.getLoc(), target, op.getKind(), values[r],
                             target.exchange(b, op.getLoc(), values[r], bit));
   }
 };
@@ -153,14 +159,14 @@ private:
   }
 
   /// The lane with the bit clear wants u + v of (own, partner's), the other u - v
-  /// of (partner's, own), which is partner's + (-own).
+  /// of (partner's, own), which is partner's + (-1 own) in one rounding.
   void stageAcrossLanes(OpBuilder &b, Location loc, Registers &values, unsigned bit) const {
-    for (Value &value : values) {
-      Value partner = target.exchange(b, loc, value, bit);
-      Value negated = arith::NegFOp::create(b, loc, value);
-      Value own = target.selectByLaneBit(b, loc, bit, negated, value);
-      value = arith::AddFOp::create(b, loc, partner, own);
-    }
+    auto splat = [&](float value) {
+      return target.splat(b, loc, arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value)));
+    };
+    Value sign = target.selectByLaneBit(b, loc, bit, splat(-1), splat(1));
+    for (Value &value : values)
+      value = math::FmaOp::create(b, loc, value, sign, target.exchange(b, loc, value, bit));
   }
 };
 
@@ -174,26 +180,95 @@ Value constantI32(OpBuilder &b, Location loc, const TargetInfo &target, int64_t 
   return target.splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value)));
 }
 
+/// The registers of each word's eight elements, words in the order of their registers.
+SmallVector<Registers> registersOfWords(ValueRange elements, const LinearLayout &layout,
+                                        const LinearLayout &words) {
+  SmallVector<Registers> groups;
+  for (unsigned r = 0, e = words.numRegisters(); r < e; ++r) {
+    Registers &group = groups.emplace_back();
+    for (unsigned i = 0; i < codesPerWord; ++i)
+      group.push_back(elements[registerOf(layout, registerIndex(words, r) * codesPerWord + i)]);
+  }
+  return groups;
+}
+
 class PackPattern : public TilePattern<tile::PackOp> {
 public:
   using TilePattern::TilePattern;
 
   LogicalResult matchAndRewrite(tile::PackOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    LinearLayout codes = layoutOf(op.getCodes()), words = layoutOf(op.getWords());
+    uint32_t bias = op.getBias(), shift = op.getShift();
+    // Bytes can be gathered where the code is in the low bits of one.
+    bool gathers = shift % 8 == 0 && shift != 0 && bias << (28 - shift) == 0;
     Registers results;
-    for (unsigned r = 0, e = words.numRegisters(); r < e; ++r) {
-      uint64_t first = registerIndex(words, r) * codesPerWord;
-      Value word = adaptor.getCodes()[registerOf(codes, first)];
-      for (unsigned i = 1; i < codesPerWord; ++i) {
-        Value code = adaptor.getCodes()[registerOf(codes, first + i)];
-        Value shift = constantI32(rewriter, op.getLoc(), target, 4 * i);
-        Value shifted = arith::ShLIOp::create(rewriter, op.getLoc(), code, shift);
-        word = arith::OrIOp::create(rewriter, op.getLoc(), word, shifted);
-      }
-      results.push_back(word);
-    }
+    for (const Registers &values :
+         registersOfWords(adaptor.getCodes(), layoutOf(op.getCodes()), layoutOf(op.getWords())))
+      results.push_back(gathers ? gatherBytes(rewriter, op.getLoc(), values, shift / 8)
+                                : sumUp(rewriter, op.getLoc(), values, bias, shift));
     rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+
+private:
+  Value constant(OpBuilder &b, Location loc, uint32_t value) const {
+    return constantI32(b, loc, target, int32_t(value));
+  }
+
+  /// The sum of the values, each 16 times the one before, less that of their biases.
+  Value sumUp(OpBuilder &b, Location loc, Registers values, uint32_t bias, unsigned shift) const {
+    if (shift) {
+      for (Value &value : values) {
+        value = arith::SubIOp::create(b, loc, value, constant(b, loc, bias));
+        value = arith::ShRUIOp::create(b, loc, value, constant(b, loc, shift));
+      }
+      bias = 0;
+    }
+    Value four = constant(b, loc, 4), word = values.back();
+    uint32_t biases = bias;
+    for (Value value : llvm::reverse(ArrayRef(values).drop_back())) {
+      word = arith::AddIOp::create(b, loc, arith::ShLIOp::create(b, loc, word, four), value);
+      biases = (biases << 4) + bias;
+    }
+    return biases ? arith::SubIOp::create(b, loc, word, constant(b, loc, biases)) : word;
+  }
+
+  /// Byte `byte` of each value: the even ones below, the odd ones above a nibble.
+  Value gatherBytes(OpBuilder &b, Location loc, const Registers &values, unsigned byte) const {
+    auto four = [&](unsigned first) {
+      auto pair = [&](unsigned i) {
+        return target.permuteBytes(b, loc, values[i], values[i + 2], {byte, byte + 4, byte, byte});
+      };
+      Value all = target.permuteBytes(b, loc, pair(first), pair(first + 4), {0, 1, 4, 5});
+      return arith::AndIOp::create(b, loc, all, constant(b, loc, 0x0f0f0f0f));
+    };
+    Value odd = arith::ShLIOp::create(b, loc, four(1), constant(b, loc, 4));
+    return arith::AddIOp::create(b, loc, odd, four(0));
+  }
+};
+
+class PackSignsPattern : public TilePattern<tile::PackSignsOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::PackSignsOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    Type i32 = target.registerType(b.getI32Type());
+    Value four = constantI32(b, loc, target, 4);
+    Registers results;
+    for (const Registers &values :
+         registersOfWords(adaptor.getValues(), layoutOf(op.getValues()), layoutOf(op.getWords()))) {
+      // The top four bits of each number follow each other; the first is its sign.
+      Value word = constantI32(b, loc, target, 0);
+      for (Value value : llvm::reverse(values)) {
+        Value bits = arith::BitcastOp::create(b, loc, i32, value);
+        word = LLVM::FshlOp::create(b, loc, i32, word, bits, four);
+      }
+      Value mask = constantI32(b, loc, target, int32_t(0x88888888));
+      results.push_back(arith::AndIOp::create(b, loc, word, mask));
+    }
+    b.replaceOpWithMultiple(op, {results});
     return success();
   }
 };
@@ -226,8 +301,9 @@ public:
 /// Carries out the steps of a planned conversion on the registers of a tile.
 class ConversionEmitter {
 public:
-  ConversionEmitter(OpBuilder &b, Location loc, const TargetInfo &target, Registers values)
-      : values(std::move(values)), b(b), loc(loc), target(target) {}
+  ConversionEmitter(OpBuilder &b, Location loc, const TargetInfo &target,
+                    const layout::Conversion &plan, Registers values)
+      : values(std::move(values)), b(b), loc(loc), target(target), plan(plan) {}
 
   LogicalResult operator()(const layout::RegisterPermute &step) {
     values = permuted(step.source);
@@ -270,7 +346,10 @@ public:
     return success();
   }
 
-  LogicalResult operator()(const layout::SharedMemory &) { return failure(); }
+  LogicalResult operator()(const layout::SharedMemory &step) {
+    values = emitSharedConversion(b, loc, target, plan, step, values);
+    return success();
+  }
 
   Registers values;
 
@@ -282,6 +361,7 @@ private:
   OpBuilder &b;
   Location loc;
   const TargetInfo &target;
+  const layout::Conversion &plan;
 };
 
 class ConvertLayoutPattern : public TilePattern<tile::ConvertLayoutOp> {
@@ -290,11 +370,16 @@ public:
 
   LogicalResult matchAndRewrite(tile::ConvertLayoutOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    std::optional<layout::Conversion> plan =
-        layout::planConversion(layoutOf(op.getSource()), layoutOf(op.getResult()));
+    unsigned bits = tileType(op.getSource()).getElementTypeBitWidth();
+    layout::SharedMemoryModel memory;
+    memory.elementBytes = std::max(1u, bits / 8);
+    std::optional<layout::Conversion> plan = layout::planConversion(
+        layoutOf(op.getSource()), layoutOf(op.getResult()), memory,
+        /*allowShared=*/target.getWarps() > 1);
     if (!plan)
       return op.emitOpError("has a source that lacks elements of the result");
-    ConversionEmitter emitter(rewriter, op.getLoc(), target, Registers(adaptor.getSource()));
+    ConversionEmitter emitter(rewriter, op.getLoc(), target, *plan,
+                              Registers(adaptor.getSource()));
     for (const layout::Conversion::CostedStep &step : plan->steps)
       if (failed(std::visit(emitter, step.step)))
         return op.emitOpError("needs data to cross warps, which this target's lowering lacks: ")
@@ -308,8 +393,8 @@ public:
 
 void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                   const TargetInfo &target) {
-  patterns.add<ReducePattern, HadamardPattern, PackPattern, UnpackPattern, ConvertLayoutPattern>(
-      converter, patterns.getContext(), target);
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern,
+               ConvertLayoutPattern>(converter, patterns.getContext(), target);
 }
 
 } // namespace quadrille

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -21,7 +22,7 @@ class TileAccess {
 public:
   TileAccess(OpBuilder &b, Location loc, const TargetInfo &target, RankedTensorType type,
              Value base, ValueRange offsets, ValueRange bounds, ValueRange strides,
-             std::optional<int64_t> alignment)
+             std::optional<int64_t> alignment, std::optional<int64_t> granularity)
       : b(b), loc(loc), target(target), type(type), layout(tile::getLayout(type)), base(base),
         offsets(offsets), bounds(bounds), strides(strides) {
     Type element = type.getElementType();
@@ -29,6 +30,7 @@ public:
     if (matchPattern(strides.back(), m_One()))
       width = std::min(contiguousRegisters(),
                        target.maxAccessWidth(bytes, alignment.value_or(bytes)));
+    maskedWidth = granularity ? std::gcd<int64_t>(width, *granularity) : 1;
     computeLanePositions();
   }
 
@@ -43,8 +45,21 @@ public:
     return whole;
   }
 
-  unsigned getWidth() const { return width; }
-  unsigned numRegisters() const { return layout.numRegisters(); }
+  /// Elements of one access; masked ones must not straddle the last bound.
+  unsigned getWidth(bool masked) const { return masked ? maskedWidth : width; }
+
+  /// The registers of each access of `width` elements, in the order of their addresses.
+  SmallVector<SmallVector<unsigned>> groups(unsigned width) const {
+    SmallVector<unsigned> offsets = {0};
+    for (unsigned step = 1; step < width; step *= 2)
+      for (unsigned i = 0; i < step; ++i)
+        offsets.push_back(offsets[i] | 1u << *findBasis(layout.reg, step));
+    SmallVector<SmallVector<unsigned>> result;
+    for (unsigned r = 0; r < layout.numRegisters(); ++r)
+      if ((r & offsets.back()) == 0)
+        result.push_back(llvm::map_to_vector(offsets, [r](unsigned o) { return r | o; }));
+    return result;
+  }
 
   /// The access of registers [r, r + width).
   TargetInfo::Access at(unsigned r, unsigned width, bool masked) {
@@ -81,14 +96,11 @@ private:
     return position;
   }
 
-  /// Registers 0, 1, .. that hold consecutive elements of a row.
+  /// Consecutive elements of a row that are in one lane's registers.
   unsigned contiguousRegisters() const {
     unsigned count = 1;
-    for (uint64_t basis : layout.reg) {
-      if (basis != count || int64_t(count) >= type.getShape().back())
-        break;
+    while (int64_t(count) < type.getShape().back() && findBasis(layout.reg, count))
       count *= 2;
-    }
     return count;
   }
 
@@ -124,20 +136,25 @@ private:
     }
   }
 
-  /// Sum over the bits of `id` of what they contribute along dimension `d`.
+  /// Sum over the bits of `id` of what they contribute along dimension `d`; bits of
+  /// which each contributes twice what the one before does are one number.
   Value positionAlong(unsigned d, ArrayRef<uint64_t> bases, Value id, bool inRegister) {
     auto imm = [&](int64_t value) {
       Value scalar = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
       return inRegister ? target.splat(b, loc, scalar) : scalar;
     };
+    SmallVector<int64_t> steps =
+        llvm::map_to_vector(bases, [&](uint64_t basis) { return positionOf(basis)[d]; });
     Value sum = imm(0);
-    for (auto [bit, basis] : llvm::enumerate(bases)) {
-      int64_t step = positionOf(basis)[d];
-      if (step == 0)
+    for (size_t first = 0, end; first < steps.size(); first = end) {
+      for (end = first + 1; end < steps.size() && steps[end] == 2 * steps[end - 1];)
+        ++end;
+      if (steps[first] == 0)
         continue;
-      Value digit = arith::AndIOp::create(
-          b, loc, arith::ShRUIOp::create(b, loc, id, imm(bit)), imm(1));
-      sum = arith::AddIOp::create(b, loc, sum, arith::MulIOp::create(b, loc, digit, imm(step)));
+      Value digits = arith::AndIOp::create(
+          b, loc, arith::ShRUIOp::create(b, loc, id, imm(first)), imm((1 << (end - first)) - 1));
+      sum = arith::AddIOp::create(b, loc, sum,
+                                  arith::MulIOp::create(b, loc, digits, imm(steps[first])));
     }
     Type wide = inRegister ? target.registerType(b.getI64Type()) : b.getI64Type();
     return arith::ExtUIOp::create(b, loc, wide, sum);
@@ -166,7 +183,7 @@ private:
   LinearLayout layout;
   Value base;
   ValueRange offsets, bounds, strides;
-  unsigned width = 1;
+  unsigned width = 1, maskedWidth = 1;
   SmallVector<Value> lanePosition, warpPosition;
   Value laneOffset;
 };
@@ -198,16 +215,19 @@ public:
                                 ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     auto type = tileType(op.getResult());
-    unsigned count = tile::getLayout(type).numRegisters();
-    SmallVector<Type> types(count, target.registerType(type.getElementType()));
-    Value whole = tileAccess(op, rewriter).isWhole();
+    SmallVector<Type> types(tile::getLayout(type).numRegisters(),
+                            target.registerType(type.getElementType()));
+    Value whole = op.getInside() ? op.getInside() : tileAccess(op, rewriter).isWhole();
     SmallVector<Value> registers =
         forWholeOrPart(rewriter, loc, whole, types, [&](OpBuilder &b, bool masked) {
           TileAccess access = tileAccess(op, b);
-          SmallVector<Value> values;
-          unsigned width = masked ? 1 : access.getWidth();
-          for (unsigned r = 0; r < count; r += width)
-            values.append(target.load(b, loc, access.at(r, width, masked)));
+          SmallVector<Value> values(types.size());
+          unsigned width = access.getWidth(masked);
+          for (ArrayRef<unsigned> group : access.groups(width)) {
+            auto loaded = target.load(b, loc, access.at(group.front(), width, masked));
+            for (auto [reg, value] : llvm::zip_equal(group, loaded))
+              values[reg] = value;
+          }
           return values;
         });
     rewriter.replaceOpWithMultiple(op, {registers});
@@ -217,7 +237,8 @@ public:
 private:
   TileAccess tileAccess(tile::LoadOp op, OpBuilder &b) const {
     return TileAccess(b, op.getLoc(), target, tileType(op.getResult()), op.getBase(),
-                      op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment());
+                      op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment(),
+                      op.getGranularity());
   }
 };
 
@@ -229,12 +250,14 @@ public:
                                 ConversionPatternRewriter &rewriter) const override {
     Location loc = op.getLoc();
     SmallVector<Value> registers(adaptor.getValue());
-    Value whole = tileAccess(op, rewriter).isWhole();
+    Value whole = op.getInside() ? op.getInside() : tileAccess(op, rewriter).isWhole();
     forWholeOrPart(rewriter, loc, whole, {}, [&](OpBuilder &b, bool masked) {
       TileAccess access = tileAccess(op, b);
-      unsigned width = masked ? 1 : access.getWidth();
-      for (unsigned r = 0; r < registers.size(); r += width)
-        target.store(b, loc, ArrayRef(registers).slice(r, width), access.at(r, width, masked));
+      unsigned width = access.getWidth(masked);
+      for (ArrayRef<unsigned> group : access.groups(width)) {
+        auto values = llvm::map_to_vector(group, [&](unsigned r) { return registers[r]; });
+        target.store(b, loc, values, access.at(group.front(), width, masked));
+      }
       return SmallVector<Value>();
     });
     rewriter.eraseOp(op);
@@ -244,7 +267,8 @@ public:
 private:
   TileAccess tileAccess(tile::StoreOp op, OpBuilder &b) const {
     return TileAccess(b, op.getLoc(), target, tileType(op.getValue()), op.getBase(),
-                      op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment());
+                      op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment(),
+                      op.getGranularity());
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include "mlir/Transforms/DialectConversion.h"
 #include "quadrille/Dialect/Tile/IR/Tile.h"
+#include "quadrille/Layout/Conversion.h"
 #include "quadrille/Target/TargetInfo.h"
 
 namespace quadrille {
@@ -38,6 +39,10 @@ inline LinearLayout layoutOf(mlir::Value tile) { return tile::getLayout(tileType
 uint64_t registerIndex(const LinearLayout &layout, unsigned r);
 /// The register that holds index `index` in lane 0 of warp 0.
 unsigned registerOf(const LinearLayout &layout, uint64_t index);
+/// The shared-memory step of a planned conversion: stores, a barrier, loads.
+Registers emitSharedConversion(mlir::OpBuilder &b, mlir::Location loc, const TargetInfo &target,
+                               const layout::Conversion &plan, const layout::SharedMemory &step,
+                               mlir::ValueRange values);
 /// Position of `basis` in `bases`, or nothing.
 std::optional<unsigned> findBasis(llvm::ArrayRef<uint64_t> bases, uint64_t basis);
 

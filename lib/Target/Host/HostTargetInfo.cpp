@@ -28,7 +28,10 @@ public:
   explicit HostTargetInfo(unsigned lanes, bool hasWidePermute)
       : TargetInfo(lanes, /*warps=*/1, /*elementsPerLane=*/16), hasWidePermute(hasWidePermute) {}
 
-  LinearLayout memoryLayout(const LinearLayout &compute, unsigned contiguousBits) const override;
+  LinearLayout memoryLayout(const LinearLayout &compute, unsigned contiguousBits,
+                            unsigned elementBytes) const override;
+  /// One row of memory fills the lanes; stack takes what registers do not hold.
+  ColumnTile columnTile() const override { return {256, getElementsPerLane(), getLanes()}; }
 
   Type registerType(Type element) const override {
     return VectorType::get({int64_t(getLanes())}, element);
@@ -110,8 +113,8 @@ private:
   bool hasWidePermute;
 };
 
-LinearLayout HostTargetInfo::memoryLayout(const LinearLayout &compute,
-                                          unsigned contiguousBits) const {
+LinearLayout HostTargetInfo::memoryLayout(const LinearLayout &compute, unsigned contiguousBits,
+                                          unsigned) const {
   unsigned laneBits = std::min<unsigned>(compute.lane.size(), compute.indexBits);
   if (contiguousBits < laneBits)
     return compute;

@@ -6,7 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "quadrille/Target/SIMTTargetInfo.h"
 #include "quadrille/Target/TargetSpec.h"
 
@@ -35,6 +37,28 @@ public:
                                       NVVM::BlockIdYOp::create(b, loc, i32));
     return arith::AddIOp::create(b, loc, id, kernel.getArguments().back());
   }
+
+  /// One instruction each: magnitudes are free modifiers of the operands.
+  Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
+    return arith::MaximumFOp::create(b, loc, math::AbsFOp::create(b, loc, x),
+                                     math::AbsFOp::create(b, loc, y));
+  }
+  Value clampMagnitude(OpBuilder &b, Location loc, Value x, float bound) const override {
+    Value limit = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(bound));
+    return arith::MinNumFOp::create(b, loc, math::AbsFOp::create(b, loc, x), limit);
+  }
+  Value permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
+                     std::array<unsigned, 4> selector) const override {
+    unsigned nibbles = 0;
+    for (auto [i, byte] : llvm::enumerate(selector))
+      nibbles |= byte << (4 * i);
+    return LLVM::CallIntrinsicOp::create(
+               b, loc, b.getI32Type(), b.getStringAttr("llvm.nvvm.prmt"),
+               ValueRange{low, high, constant(b, loc, nibbles)})
+        .getResult(0);
+  }
+
+  void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:
   void addKernelAttributes(Operation *kernel) const override {

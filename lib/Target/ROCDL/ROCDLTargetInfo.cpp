@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "quadrille/Target/SIMTTargetInfo.h"
 #include "quadrille/Target/TargetSpec.h"
@@ -27,6 +28,13 @@ public:
     Value id = dim == 0 ? Value(ROCDL::BlockIdXOp::create(b, loc, i32))
                         : Value(ROCDL::BlockIdYOp::create(b, loc, i32));
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
+  }
+
+  /// The fences make the waits for memory that LLVM's model of it prescribes.
+  void barrier(OpBuilder &b, Location loc) const override {
+    LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::release, "workgroup");
+    ROCDL::SBarrierOp::create(b, loc);
+    LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::acquire, "workgroup");
   }
 
 protected:

@@ -233,7 +233,7 @@ LogicalResult ReduceOp::verify() {
   for (int64_t dim : getDims())
     if (dim < 0 || dim >= source.getRank())
       return emitOpError("cannot reduce dimension ") << dim << " of " << source;
-  bool isFloat = getKind() == Reduction::addf || getKind() == Reduction::maximumf;
+  bool isFloat = llvm::is_contained({Reduction::addf, Reduction::maximumf, Reduction::amax}, getKind());
   if (isa<FloatType>(source.getElementType()) != isFloat)
     return emitOpError("cannot combine elements of type ")
            << source.getElementType() << " by " << stringifyReduction(getKind());
@@ -252,13 +252,19 @@ LogicalResult verifyPacking(Operation *op, Value codes, Value words) {
   for (uint64_t basis : {1, 2, 4})
     if (!llvm::is_contained(layout.reg, basis))
       return op->emitOpError("needs the eight codes of a word in registers of one lane");
-  if (packedType(codesType) != words.getType())
-    return op->emitOpError("needs words of type ") << packedType(codesType);
+  Type wanted = packedType(codesType).clone(IntegerType::get(op->getContext(), 32));
+  if (wanted != words.getType())
+    return op->emitOpError("needs words of type ") << wanted;
   return verifyTiles(op);
 }
 } // namespace
 
-LogicalResult PackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
+LogicalResult PackOp::verify() {
+  if (getShift() > 28)
+    return emitOpError("needs codes of four bits, got a shift of ") << getShift();
+  return verifyPacking(*this, getCodes(), getWords());
+}
+LogicalResult PackSignsOp::verify() { return verifyPacking(*this, getValues(), getWords()); }
 LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
 
 LogicalResult SplatOp::verify() {

@@ -49,14 +49,18 @@ def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
     `base + ((offset0 + i) * stride0 + (offset1 + j) * stride1 + ..)` elements.
     Positions at or beyond `bounds` read as zero and are not touched. Offsets,
     bounds and strides are in elements. The address of every position (i, j, .., 0)
-    is a multiple of `alignment` bytes, by default of the element's size.
+    is a multiple of `alignment` bytes, by default of the element's size, and the
+    last bound is a multiple of `granularity`, by default of 1: within these a lane
+    may access several elements at once. If `inside` is true the whole tile is within
+    the bounds; a program that knows need not compute it for each access.
   }];
   let arguments = (ins LLVMPointer:$base, Variadic<I64>:$offsets,
-                   Variadic<I64>:$bounds, Variadic<I64>:$strides,
-                   OptionalAttr<I64Attr>:$alignment);
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides, Optional<I1>:$inside,
+                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity);
   let results = (outs TileTensor:$result);
   let assemblyFormat = [{
-    $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
+    $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)`
+    (`inside` $inside^)? attr-dict
     `:` type($base) `->` type($result)
   }];
   let extraClassDeclaration = accessors;
@@ -67,10 +71,11 @@ def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Write a tile to memory";
   let description = "The counterpart of `tile.load`: positions at or beyond `bounds` are not written.";
   let arguments = (ins TileTensor:$value, LLVMPointer:$base, Variadic<I64>:$offsets,
-                   Variadic<I64>:$bounds, Variadic<I64>:$strides,
-                   OptionalAttr<I64Attr>:$alignment);
+                   Variadic<I64>:$bounds, Variadic<I64>:$strides, Optional<I1>:$inside,
+                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity);
   let assemblyFormat = [{
-    $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)` attr-dict
+    $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)`
+    (`inside` $inside^)? attr-dict
     `:` type($value) `,` type($base)
   }];
   let extraClassDeclaration = accessors;
@@ -147,7 +152,7 @@ def ConvertLayoutOp : TileOp<"convert_layout", [Pure, SameOperandsAndResultShape
 
 def Reduction : I32EnumAttr<"Reduction", "associative combination of two elements", [
     I32EnumAttrCase<"maxui", 0>, I32EnumAttrCase<"addf", 1>, I32EnumAttrCase<"ori", 2>,
-    I32EnumAttrCase<"addi", 3>, I32EnumAttrCase<"maximumf", 4>]> {
+    I32EnumAttrCase<"addi", 3>, I32EnumAttrCase<"maximumf", 4>, I32EnumAttrCase<"amax", 5>]> {
   let cppNamespace = "::quadrille::tile";
   let genSpecializedAttr = 0;
 }
@@ -160,7 +165,8 @@ def ReduceOp : TileOp<"reduce", [Pure, SameOperandsAndResultElementType]> {
   let description = [{
     The reduced dimensions have size 1 in the result, which every lane that held
     a part of them holds. `addf` adds pairwise by index bit from the lowest:
-    v[i] := fl(v[i] + v[i xor 1]), then xor 2, .., which fixes its bits.
+    v[i] := fl(v[i] + v[i xor 1]), then xor 2, .., which fixes its bits. `amax` is
+    the largest magnitude of f32 elements, NaN (of any bits) if one is NaN.
   }];
   let arguments = (ins ReductionAttr:$kind, TileTensor:$source, DenseI64ArrayAttr:$dims);
   let results = (outs TileTensor:$result);
@@ -183,13 +189,36 @@ def PackOp : TileOp<"pack", [Pure]> {
   let summary = "Eight 4-bit codes to a 32-bit word";
   let description = [{
     Word w of a row holds code 8w + i in its bits [4i, 4i + 4): in little-endian
-    memory, element 2i is the low nibble of byte i. Codes must be below 16. The
+    memory, element 2i is the low nibble of byte i. The code of an element v is
+    (v - bias) >> shift, which must be below 16: rounding leaves codes above the
+    constant that it added, and it is cheaper to remove that once a word. The
     last dimension shrinks by 8; its lowest three bits must be register bits.
   }];
-  let arguments = (ins I32Tile:$codes);
+  let arguments = (ins I32Tile:$codes, DefaultValuedAttr<I32Attr, "0">:$bias,
+                   DefaultValuedAttr<I32Attr, "0">:$shift);
   let results = (outs I32Tile:$words);
   let assemblyFormat = "$codes attr-dict `:` type($codes) `->` type($words)";
   let hasVerifier = 1;
+}
+
+def PackSignsOp : TileOp<"pack_signs", [Pure]> {
+  let summary = "The signs of eight numbers in the top bits of a word's nibbles";
+  let description = [{
+    Bit 4i + 3 of word w is the sign bit of element 8w + i, the other bits are 0:
+    what a sign-magnitude grid adds to the packed codes of magnitudes.
+  }];
+  let arguments = (ins F32Tile:$values);
+  let results = (outs I32Tile:$words);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($words)";
+  let hasVerifier = 1;
+}
+
+def ClampMagnitudeOp : TileOp<"clamp_magnitude", [Pure, SameOperandsAndResultType]> {
+  let summary = "min(|x|, bound) of each element";
+  let description = "`bound` is finite and not negative; it is the result for NaN.";
+  let arguments = (ins F32Tile:$value, F32Attr:$bound);
+  let results = (outs F32Tile:$result);
+  let assemblyFormat = "$value `,` $bound attr-dict `:` type($value)";
 }
 
 def UnpackOp : TileOp<"unpack", [Pure]> {
