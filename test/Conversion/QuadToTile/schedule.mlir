@@ -28,7 +28,10 @@
 // CHECK-NEXT:launch once %2 %2 @3 @1
 // CHECK-NEXT:launch twice %0 %0 @0 %9 %8 @2
 // CHECK-NEXT:"} {
-func.func @twice() attributes {tile.kernel, tile.cost = 512 : i64, tile.threads = 128 : i64, tile.shared = 1024 : i64} {
+func.func @twice(%x: !llvm.ptr, %w: !llvm.ptr, %n: i64, %s: f32) attributes {tile.kernel, tile.cost = 512 : i64, tile.threads = 128 : i64, tile.shared = 1024 : i64} {
+  return
+}
+func.func @once(%out: !llvm.ptr, %n: i64) attributes {tile.kernel} {
   return
 }
 func.func @f(%x: !tile.buffer<2 x bf16>, %n: i64, %s: f32, %out: !tile.buffer<2 x i8> {tile.out}) attributes {tile.schedule} {

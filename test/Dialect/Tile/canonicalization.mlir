@@ -45,6 +45,10 @@ func.func @dead(%p: !llvm.ptr, %n: i64, %v: tensor<16xf32>) {
   return
 }
 
+func.func @kernel() attributes {tile.kernel} {
+  return
+}
+
 // CHECK-LABEL: func.func @dead_in_a_schedule(
 // CHECK-NOT:     tile.dim
 // CHECK:         tile.check

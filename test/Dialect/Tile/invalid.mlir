@@ -147,6 +147,14 @@ func.func @reduce_dim(%v: tensor<4xf32>) {
 
 // -----
 
+func.func @reduce_shape(%v: tensor<4x2xf32>) {
+  // expected-error @+1 {{must have the result type 'tensor<4x1xf32>'}}
+  %0 = tile.reduce addf %v dims = [1] : tensor<4x2xf32> -> tensor<1x2xf32>
+  return
+}
+
+// -----
+
 func.func @reduce_floats(%v: tensor<4xf32>) {
   // expected-error @+1 {{cannot combine elements of type 'f32' by maxui}}
   %0 = tile.reduce maxui %v dims = [0] : tensor<4xf32> -> tensor<1xf32>
@@ -243,5 +251,62 @@ func.func @random_shape(%k: i64) {
 func.func @splat_of_another_type(%s: i32) {
   // expected-error @+1 {{needs a scalar of type 'f32'}}
   %0 = tile.splat %s : i32 -> tensor<16xf32>
+  return
+}
+
+// -----
+
+// Host schedule.
+
+func.func @dim(%b: !tile.buffer<2 x f32>) {
+  // expected-error @+1 {{has no dimension 2 in a buffer of rank 2}}
+  %0 = tile.dim %b, 2 : <2 x f32>
+  return
+}
+
+// -----
+
+func.func @stride(%b: !tile.buffer<1 x f32>) {
+  // expected-error @+1 {{has no dimension 1 in a buffer of rank 1}}
+  %0 = tile.stride %b, 1 : <1 x f32>
+  return
+}
+
+// -----
+
+func.func @negative_dim(%b: !tile.buffer<1 x f32>) {
+  // expected-error @+1 {{attribute 'dim' failed to satisfy constraint}}
+  %0 = tile.dim %b, -1 : <1 x f32>
+  return
+}
+
+// -----
+
+func.func @launch_of_nothing(%n: i64) {
+  // expected-error @+1 {{no tile.kernel is named 'missing'}}
+  tile.launch @missing grid(%n, %n) args()
+  return
+}
+
+// -----
+
+func.func @function() {
+  return
+}
+func.func @launch_of_a_function(%n: i64) {
+  // expected-error @+1 {{no tile.kernel is named 'function'}}
+  tile.launch @function grid(%n, %n) args()
+  return
+}
+
+// -----
+
+// expected-note @+1 {{the kernel is here}}
+func.func @kernel(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+  return
+}
+func.func @launch_arguments(%b: !tile.buffer<1 x f32>, %n: i64) {
+  // expected-error @+1 {{passes ('i64', '!llvm.ptr') to 'kernel', which takes ('!llvm.ptr', 'i64')}}
+  tile.launch @kernel grid(%n, %n) args(%n, %b : i64, !tile.buffer<1 x f32>)
   return
 }

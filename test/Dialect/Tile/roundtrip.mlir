@@ -67,6 +67,13 @@ func.func @across_elements(%v: tensor<4x32xf32>, %c: tensor<4x32xi32>, %k: i64) 
   return
 }
 
+func.func @kernel(%a: !llvm.ptr, %b: !llvm.ptr, %c: i64, %d: f32) attributes {tile.kernel} {
+  return
+}
+func.func @ranged(%a: i64, %x0: i64, %x1: i64, %y0: i64, %y1: i64) attributes {tile.kernel, tile.ranged} {
+  return
+}
+
 // CHECK-LABEL: func.func @schedule(
 // CHECK-SAME:    %[[B:.*]]: !tile.buffer<2 x bf16>, %[[F:.*]]: f32
 func.func @schedule(%b: !tile.buffer<2 x bf16>, %f: f32) attributes {tile.schedule} {
@@ -80,8 +87,8 @@ func.func @schedule(%b: !tile.buffer<2 x bf16>, %f: f32) attributes {tile.schedu
   %packed = arith.cmpi eq, %n, %s : i64
   tile.check %packed, "rows must be packed"
   // CHECK-NEXT: tile.launch @kernel grid(%[[N]], %[[S]]) args(%[[B]], %[[W]], %[[N]], %[[F]] : !tile.buffer<2 x bf16>, !tile.buffer<1 x i8>, i64, f32)
-  // CHECK-NEXT: tile.launch @nullary grid(%[[N]], %[[S]]) args()
+  // CHECK-NEXT: tile.launch @ranged grid(%[[N]], %[[S]]) args(%[[N]] : i64)
   tile.launch @kernel grid(%n, %s) args(%b, %w, %n, %f : !tile.buffer<2 x bf16>, !tile.buffer<1 x i8>, i64, f32)
-  tile.launch @nullary grid(%n, %s) args()
+  tile.launch @ranged grid(%n, %s) args(%n : i64)
   return
 }

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -237,8 +238,12 @@ LogicalResult ReduceOp::verify() {
   if (isa<FloatType>(source.getElementType()) != isFloat)
     return emitOpError("cannot combine elements of type ")
            << source.getElementType() << " by " << stringifyReduction(getKind());
-  return hasLayout(getSource()) ? verifyDerived(*this, reducedType(source, getDims()))
-                                : verifyTiles(*this);
+  if (hasLayout(getSource()))
+    return verifyDerived(*this, reducedType(source, getDims()));
+  SmallVector<int64_t> shape(source.getShape());
+  for (int64_t dim : getDims())
+    shape[dim] = 1;
+  return verifyDerived(*this, reshapedType(source, shape));
 }
 
 namespace {
@@ -300,6 +305,43 @@ LogicalResult RandomOp::verify() {
   if (type.getRank() != 2 || type.getShape().back() % 16)
     return emitOpError("needs a two-dimensional tile with a multiple of 16 columns, got ") << type;
   return verifyTiles(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// Host schedule
+//===----------------------------------------------------------------------===//
+
+namespace {
+template <typename OpT> LogicalResult verifyDim(OpT op) {
+  unsigned rank = op.getBuffer().getType().getRank();
+  if (op.getDim() < rank)
+    return success();
+  return op.emitOpError("has no dimension ") << op.getDim() << " in a buffer of rank " << rank;
+}
+
+/// What a kernel sees of a value of the schedule.
+Type passedType(Type type) {
+  return isa<BufferType>(type) ? LLVM::LLVMPointerType::get(type.getContext()) : type;
+}
+} // namespace
+
+LogicalResult DimOp::verify() { return verifyDim(*this); }
+LogicalResult StrideOp::verify() { return verifyDim(*this); }
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel = symbols.lookupNearestSymbolFrom<FunctionOpInterface>(*this, getKernelAttr());
+  if (!kernel || !kernel->hasAttr("tile.kernel"))
+    return emitOpError() << "no tile.kernel is named '" << getKernel() << "'";
+  constexpr size_t rangeArguments = 4;
+  SmallVector<Type> passed = llvm::map_to_vector(getArgs().getTypes(), passedType);
+  if (kernel->hasAttr("tile.ranged"))
+    passed.append(rangeArguments, IntegerType::get(getContext(), 64));
+  if (ArrayRef<Type>(passed) == kernel.getArgumentTypes())
+    return success();
+  InFlightDiagnostic diag = emitOpError() << "passes (" << TypeRange(passed) << ") to '" << getKernel()
+                                          << "', which takes (" << kernel.getArgumentTypes() << ")";
+  diag.attachNote(kernel.getLoc()) << "the kernel is here";
+  return diag;
 }
 
 //===----------------------------------------------------------------------===//

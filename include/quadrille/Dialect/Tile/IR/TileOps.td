@@ -11,6 +11,7 @@
 include "quadrille/Dialect/Tile/IR/TileDialect.td"
 include "mlir/Dialect/LLVMIR/LLVMTypes.td"
 include "mlir/IR/EnumAttr.td"
+include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -275,16 +276,18 @@ def ScheduleValue : AnyTypeOf<[BufferType, I64, F32]>;
 
 def DimOp : TileOp<"dim", [Pure]> {
   let summary = "Size of a buffer along a dimension, in elements";
-  let arguments = (ins BufferType:$buffer, I32Attr:$dim);
+  let arguments = (ins BufferType:$buffer, ConfinedAttr<I32Attr, [IntNonNegative]>:$dim);
   let results = (outs I64:$size);
   let assemblyFormat = "$buffer `,` $dim attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
 }
 
 def StrideOp : TileOp<"stride", [Pure]> {
   let summary = "Stride of a buffer along a dimension, in elements";
-  let arguments = (ins BufferType:$buffer, I32Attr:$dim);
+  let arguments = (ins BufferType:$buffer, ConfinedAttr<I32Attr, [IntNonNegative]>:$dim);
   let results = (outs I64:$stride);
   let assemblyFormat = "$buffer `,` $dim attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
 }
 
 def AllocOp : TileOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
@@ -304,11 +307,12 @@ def CheckOp : TileOp<"check"> {
   let assemblyFormat = "$condition `,` $message attr-dict";
 }
 
-def LaunchOp : TileOp<"launch"> {
+def LaunchOp : TileOp<"launch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Run a kernel over a grid";
   let description = [{
     Runs `kernel` once for each (x, y) in gridX x gridY, in any order. A buffer is
-    passed as its address.
+    passed as its address. A kernel of the attribute `tile.ranged` takes four numbers more,
+    the ranges of x and y.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, I64:$gridX, I64:$gridY,
                    Variadic<ScheduleValue>:$args);
