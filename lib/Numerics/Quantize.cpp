@@ -125,7 +125,8 @@ float numerics::amax(const Values &y) {
   uint32_t largest = 0;
   for (float value : y.data)
     largest = std::max(largest, magnitudeBits(value));
-  return floatOf(largest);
+  constexpr uint32_t infinity = 0x7f800000, nan = 0x7fc00000;
+  return floatOf(largest > infinity ? nan : largest);
 }
 
 /// Blocks of a level over a tensor: the tensor's own size if it is one block.

@@ -154,6 +154,23 @@ Value SIMTTargetInfo::sharedMemory(OpBuilder &b, Location loc, uint64_t bytes) c
                                    name);
 }
 
+/// A maximum concerns every lane: they agree on it, and one of them goes to memory.
+/// Flags are rare: the lanes that have some go by themselves.
+void SIMTTargetInfo::atomicReduce(OpBuilder &b, Location loc, arith::AtomicRMWKind kind,
+                                  Value reg, Value pointer) const {
+  Value zero = constantI32(b, loc, 0);
+  Value tested = reg;
+  auto predicate = arith::CmpIPredicate::ne;
+  if (kind == arith::AtomicRMWKind::maxu) {
+    for (unsigned bit = 0; 1u << bit < getLanes(); ++bit)
+      reg = arith::MaxUIOp::create(b, loc, reg, exchange(b, loc, reg, bit));
+    tested = laneId(b, loc);
+    predicate = arith::CmpIPredicate::eq;
+  }
+  Value condition = arith::CmpIOp::create(b, loc, predicate, tested, zero);
+  atomicReduceIf(b, loc, condition, kind, reg, pointer, deviceScope());
+}
+
 /// Only a function of the LLVM dialect can be a kernel; the arguments are pointers
 /// and numbers, which need no conversion.
 void SIMTTargetInfo::finishKernel(FunctionOpInterface kernel) const {

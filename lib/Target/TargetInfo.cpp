@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/TargetInfo.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
@@ -108,6 +110,34 @@ Value TargetInfo::lookup(OpBuilder &b, Location loc, llvm::ArrayRef<float> table
     values = std::move(half);
   }
   return values.front();
+}
+
+void TargetInfo::atomicReduceIf(OpBuilder &b, Location loc, Value condition,
+                                arith::AtomicRMWKind kind, Value word, Value pointer,
+                                llvm::StringRef scope) {
+  auto ifThen = [&](OpBuilder &outer, Value flag, llvm::function_ref<void(OpBuilder &)> body) {
+    scf::IfOp::create(outer, loc, flag, [&](OpBuilder &inner, Location) {
+      body(inner);
+      scf::YieldOp::create(inner, loc);
+    });
+  };
+  bool isMax = kind == arith::AtomicRMWKind::maxu;
+  ifThen(b, condition, [&](OpBuilder &inner) {
+    constexpr unsigned wordBytes = 4;
+    Value old = LLVM::LoadOp::create(inner, loc, word.getType(), pointer, wordBytes,
+                                     /*isVolatile=*/false, /*isNonTemporal=*/false,
+                                     /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                                     LLVM::AtomicOrdering::monotonic, scope);
+    Value combined = isMax ? Value(arith::MaxUIOp::create(inner, loc, old, word))
+                           : Value(arith::OrIOp::create(inner, loc, old, word));
+    Value changes =
+        arith::CmpIOp::create(inner, loc, arith::CmpIPredicate::ne, combined, old);
+    ifThen(inner, changes, [&](OpBuilder &innermost) {
+      auto operation = isMax ? LLVM::AtomicBinOp::umax : LLVM::AtomicBinOp::_or;
+      LLVM::AtomicRMWOp::create(innermost, loc, operation, pointer, word,
+                                LLVM::AtomicOrdering::monotonic, scope);
+    });
+  });
 }
 
 } // namespace quadrille

@@ -30,6 +30,7 @@ from .errors import (
     UnsupportedError,
 )
 from .files import load, save
+from .flags import Flags
 from .formats import NAMED as formats
 from .formats import Format, Level, format, level
 from .grids import Grid, e1m2, e2m1, grid, int4

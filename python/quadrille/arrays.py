@@ -18,7 +18,9 @@ from .errors import DTypeError, ShapeError, UnsupportedError
 
 HOST = "host"
 #: NumPy dtypes of DLPack's (type code, bits).
-_DLPACK_TYPES = {(2, 32): np.float32, (2, 16): np.float16, (4, 16): ml_dtypes.bfloat16, (1, 8): np.uint8, (0, 64): np.int64}
+_DLPACK_TYPES = {(2, 32): np.float32, (2, 16): np.float16, (4, 16): ml_dtypes.bfloat16, (1, 8): np.uint8} | {
+    (code, bits): np.dtype(f"{kind}{bits}") for code, kind in ((0, "int"), (1, "uint")) for bits in (32, 64)
+}
 #: torch dtypes that NumPy views by way of an integer of the same size.
 _TORCH_BITS = {
     "bfloat16": ("int16", np.dtype(ml_dtypes.bfloat16)),

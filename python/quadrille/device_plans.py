@@ -110,6 +110,8 @@ class DevicePlan(Plan):
                 values[position : position + len(value)] = value
             else:
                 values[position] = value
+        if self.traced.graph.words:
+            self._check_words(self._views(leaves), lambda a, b: b is not None and _overlap(a, b))
         if out is None:
             made = [make(shape, **keywords) for make, shape, keywords in self.maker[:-1]]
             values += map(address, made)
@@ -145,15 +147,24 @@ class DevicePlan(Plan):
             raise ArgumentError(f"out is not aligned to {ALIGNMENT} bytes", instead="a buffer of its own")
         return check_out(view, buffer)
 
+    def _views(self, leaves) -> list:
+        """Views of the call's arrays, a list for a quantized tensor's; None for other inputs."""
+
+        def views(entry):
+            if entry.fixed or not isinstance(entry.value.type, (QuantType, TensorType)):
+                return None
+            value = entry.fetch(leaves)
+            return list(map(arrays.view, value)) if isinstance(value, list) else arrays.view(value)
+
+        return [views(entry) for entry in self.traced.graph.inputs]
+
     def _check_aliases(self, views, leaves) -> None:
         """`out` may share memory with acc= alone, and only if it is the same array."""
         accumulators = self._accumulators()
-        for entry in self.traced.graph.inputs:
-            if entry.fixed or not isinstance(entry.value.type, (QuantType, TensorType)):
+        for entry, value in zip(self.traced.graph.inputs, self._views(leaves)):
+            if value is None:
                 continue
-            value = entry.fetch(leaves)
-            for array in value if isinstance(value, list) else [value]:
-                seen = arrays.view(array)
+            for seen in value if isinstance(value, list) else [value]:
                 touched = [view for view in views if _overlap(seen, view)]
                 same = any(seen.address == view.address and seen.shape == view.shape for view in touched)
                 if touched and not (entry.value in accumulators and same):

@@ -28,28 +28,30 @@ class DType:
 f32 = DType("f32", np.dtype(np.float32))
 bf16 = DType("bf16", np.dtype(ml_dtypes.bfloat16))
 f16 = DType("f16", np.dtype(np.float16))
-
-#: Of counters in memory; no operation computes with it.
+#: Of flag words, counters and group offsets. An unsigned array of the same size is as good.
+i32 = DType("i32", np.dtype(np.int32))
 i64 = DType("i64", np.dtype(np.int64))
 
+#: What matrices are made of.
 BY_NAME = {dtype.name: dtype for dtype in (f32, bf16, f16)}
-_BY_NUMPY = {dtype.numpy: dtype for dtype in BY_NAME.values()}
-_TORCH_NAMES = {"torch.float32": f32, "torch.bfloat16": bf16, "torch.float16": f16}
+#: Those, and integers.
+ALL = BY_NAME | {dtype.name: dtype for dtype in (i32, i64)}
+_BY_NUMPY = {dtype.numpy: dtype for dtype in ALL.values()} | {np.dtype(np.uint32): i32, np.dtype(np.uint64): i64}
+_BY_TORCH = {f"torch.{dtype.numpy.name}": dtype for dtype in ALL.values()}
 
 
-def of(value, *, what: str = "dtype") -> DType:
+def of(value, *, what: str = "dtype", among: dict[str, DType] = BY_NAME) -> DType:
     """The DType named by a DType, a name ("bf16"), a NumPy or a torch dtype.
 
-    Raises DTypeError for any other type: the operations take f32, bf16 and f16.
+    Raises DTypeError for a type that is not `among` those allowed, by default f32, bf16 and f16.
     """
-    if isinstance(value, DType):
-        return value
-    found = BY_NAME.get(value) if isinstance(value, str) else _TORCH_NAMES.get(str(value))
+    found = value if isinstance(value, DType) else ALL.get(value) if isinstance(value, str) else None
+    found = found or _BY_TORCH.get(str(value))
     if found is None:
         try:
             found = _BY_NUMPY.get(np.dtype(value))
         except TypeError:
             pass
-    if found is None:
-        raise DTypeError(f"{what} is {value}", instead="f32, bf16 or f16")
+    if found is None or found.name not in among:
+        raise DTypeError(f"{what} is {value}", instead=", ".join(among))
     return found

@@ -60,7 +60,7 @@ class _Printer:
         arguments = []
         for entry in self.graph.inputs:
             self.names[entry.value] = f"%{entry.value.name}"
-            arguments.append(f"%{entry.value.name}: {self.type(entry.value.type)}{_hints(entry.value.type)}")
+            arguments.append(f"%{entry.value.name}: {self.argument(entry.value)}")
         body = [f"  {self.node(node)}{self.location(node.where, node.scope)}" for node in self.graph.nodes]
         results = [self.type(value.type) for value in self.graph.outputs]
         values = ", ".join(self.names[value] for value in self.graph.outputs)
@@ -104,7 +104,7 @@ class _Printer:
         a = node.attributes
         key = f" key({names['key']}, {names['index_base']})" if "key" in names else ""
         step = f" step({names['step']})" if "step" in names else ""
-        amax = f" amax({names['amax']})" if "amax" in names else ""
+        words = "".join(f" {n}({names[n]})" for n in ("amax", "amax_out", "flags") if n in names)
         attributes = _dictionary(
             axis=f"{a['axis']} : i64",
             rht=self.rht(a["rht"]) if a["rht"] else None,
@@ -113,7 +113,7 @@ class _Printer:
             pad="true" if a["pad"] else None,
         )
         signs = self._typed(node, names, "signs")
-        return f"quantize {names['input']}{signs}{key}{step}{amax}{attributes} {self._signature(node, 'input')}"
+        return f"quantize {names['input']}{signs}{key}{step}{words}{attributes} {self._signature(node, 'input')}"
 
     def _dequantize(self, node, names) -> str:
         return f"dequantize {names['input']}{self._typed(node, names, 'signs')} {self._signature(node, 'input')}"
@@ -131,6 +131,11 @@ class _Printer:
         return f"matmul {names['lhs']}, {names['rhs']}{extra}{attributes} {self._signature(node, 'lhs', 'rhs')}"
 
     # Types and attributes.
+
+    def argument(self, value: Value) -> str:
+        if value in self.graph.words:
+            return f"memref<1x{value.type.dtype.name}>"
+        return self.type(value.type) + _hints(value.type)
 
     def type(self, type_) -> str:
         if isinstance(type_, ScalarType):

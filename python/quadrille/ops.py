@@ -59,6 +59,8 @@ def _tensor(value, what: str = "x") -> tuple[Graph, Value]:
     if isinstance(value, TracedTensor):
         if value.ndim != 2:
             raise ShapeError(f"{what} has rank {value.ndim}", instead="rank 2, such as x.reshape(-1, x.shape[-1])")
+        if value.dtype.name not in dtypes.BY_NAME:
+            raise DTypeError(f"{what} is {value!r}", instead="a matrix of f32, bf16 or f16")
         return graph, value._value
     if isinstance(value, (TracedQTensor, QTensor)):
         raise DTypeError(f"{what} is already quantized", instead="a plain matrix, such as qd.dequantize(q)")
@@ -85,6 +87,20 @@ def _vector(graph: Graph, value, length, dtypes_: tuple[DType, ...], what: str, 
     if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype not in dtypes_:
         raise ShapeError(f"{what} is {value!r}", instead=hint)
     graph.require_equal(value.shape[0], length, lambda a, b: f"{what} has {a} elements, not {b}", hint)
+    return value._value
+
+
+def _word(graph: Graph, value, dtype: DType, what: str) -> Value | None:
+    """A word of the caller's memory that an operation combines a result into, or None."""
+    if value is None:
+        return None
+    hint = f"an {dtype.name} array of shape (1,), zeroed by you, that is an argument of the traced function"
+    value = graph.symbol(value)
+    if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype is not dtype:
+        raise DTypeError(f"{what} is {value!r}", instead=hint)
+    if not isinstance(value.shape[0], int) or value.shape[0] != 1:
+        raise ShapeError(f"{what} is {value!r}", instead=hint)
+    graph.note_word(value._value, what, hint)
     return value._value
 
 
@@ -186,22 +202,29 @@ def quantize(
         rht: transform applied first; None leaves x as it is.
         rounding: qd.nearest_even (default), nearest_away, toward_zero or stochastic(key).
         axis: the axis along which blocks lie: -1 for rows (a matmul's x), 0 for columns.
-        amax: f32 of shape (1,), for formats with a tensor scale, instead of x's own.
+        amax: f32 of shape (1,), for formats with a tensor scale, instead of x's own, which
+            would take a pass over x to find.
+        amax_out: f32 of shape (1,) that becomes the larger of itself and the largest magnitude
+            of what is quantized (NaN if there is one): with zeros before, what `qd.amax` gives.
+            With amax= of an earlier step, a delayed scale, all is one pass.
+        flags: int32 or uint32 of shape (1,), in which bits of :class:`Flags` are set. Calls may
+            share a word; you clear it.
         pad: zero-extend an axis that blocks or the RHT do not divide (exact in products).
         index_base: number of x's first element in the sequence of random draws, so that
             a shard rounds as the whole tensor does.
-        amax_out, flags, groups: not available yet; anything but None is an UnsupportedError.
+        groups: not available yet; anything but None is an UnsupportedError.
+
+    amax_out and flags must be of memory that no other argument shares, and nothing else of a
+    traced function may read them: they are what they say when the call is done.
 
     Returns a QTensor with x's logical shape. Raises ShapeError, DTypeError, ArgumentError.
     Source: docs/numerics.md, "Quantization"; arXiv 2606.20381 (UFP4).
     """
     _check_groups(groups)
-    for name, value in (("amax_out", amax_out), ("flags", flags)):
-        if value is not None:
-            raise UnsupportedError(f"{name}= is not available yet", instead="qd.amax" if name == "amax_out" else "")
     graph, value = _tensor(x)
     spec = _spec(fmt, rht, rounding)
-    return _quantize(graph, value, spec, normalize_axis(axis), amax, pad, index_base, stream=0)
+    words = (amax, amax_out, flags)
+    return _quantize(graph, value, spec, normalize_axis(axis), words, pad, index_base, stream=0)
 
 
 def _spec(fmt, rht, rounding) -> Spec:
@@ -220,8 +243,9 @@ def _spec(fmt, rht, rounding) -> Spec:
     return spec
 
 
-def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, amax, pad: bool, index_base, stream: int):
-    """Records the quantization of `x`."""
+def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, index_base, stream: int):
+    """Records the quantization of `x`; `words` are amax, amax_out and flags."""
+    amax, amax_out, flags = words
     fmt, rht, rounding = spec.format, spec.rht, spec.rounding
     if rht and fmt.block_rows > 1:
         raise ArgumentError(
@@ -243,6 +267,8 @@ def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, amax, pad: bool, in
         "step": step,
         "index_base": _integer(graph, index_base, "index_base") if rounding.is_stochastic else None,
         "amax": _vector(graph, amax, 1, (dtypes.f32,), "amax", "f32 of shape (1,), such as qd.amax(x, rht=rht)"),
+        "amax_out": _word(graph, amax_out, dtypes.f32, "amax_out"),
+        "flags": _word(graph, flags, dtypes.i32, "flags"),
     }
     attributes = {"axis": axis, "rht": rht, "rounding": rounding, "stream": stream, "pad": pad}
     type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, pad, rounding.text)
@@ -258,15 +284,19 @@ def quantize_pair(
     col: Spec | Format | str | None = None,
     rht: RHT | None = None,
     rounding: Rounding | None = None,
+    amax=None,
+    amax_out=None,
     pad: bool = False,
     groups=None,
     index_base=0,
+    flags=None,
 ):
     """The row and the column quantization of one matrix, in one read of it.
 
     Equal to (quantize(x, row), quantize(x, col, axis=0)), except that stochastic rounding
     draws the two from separate streams of one key. `fmt`, rht and rounding apply to both
-    where `row` and `col` do not say otherwise.
+    where `row` and `col` do not say otherwise; so do amax and amax_out, unless each is a pair
+    (of rows, of columns), for a transform gives the two different magnitudes.
 
     Returns (row QTensor, column QTensor). Raises as `quantize`.
     """
@@ -277,9 +307,20 @@ def quantize_pair(
             "quantize_pair needs a format for rows and for columns", instead="fmt, or both row= and col="
         )
     specs = [_spec(own if own is not None else fmt, rht, rounding) for own in (row, col)]
+    words = zip(_pair(amax, "amax"), _pair(amax_out, "amax_out"), (flags, flags))
     return tuple(
-        _quantize(graph, value, spec, 1 - stream, None, pad, index_base, stream) for stream, spec in enumerate(specs)
+        _quantize(graph, value, spec, 1 - stream, own, pad, index_base, stream)
+        for stream, (spec, own) in enumerate(zip(specs, words))
     )
+
+
+def _pair(value, what: str) -> tuple:
+    """(of rows, of columns): `value` itself, or the same for both."""
+    if not isinstance(value, (tuple, list)):
+        return value, value
+    if len(value) != 2:
+        raise ArgumentError(f"{what} has {len(value)} entries", instead="one for rows and one for columns")
+    return tuple(value)
 
 
 @eager

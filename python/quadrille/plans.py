@@ -86,6 +86,22 @@ class Plan:
             )
         return (value.codes, *value.scales)
 
+    def _check_words(self, values: list, overlap) -> None:
+        """The words that operations combine into are memory that no other argument shares.
+
+        `values` are the arrays (or lists of them) of the graph's inputs, None for others.
+        """
+        inputs, words = self.traced.graph.inputs, self.traced.graph.words
+        for word, array in zip(inputs, values):
+            if word.value not in words:
+                continue
+            for other, value in zip(inputs, values):
+                parts = value if isinstance(value, list) else [value]
+                if other.value not in words and any(overlap(array, part) for part in parts):
+                    raise ArgumentError(
+                        f"{word.value.name} shares memory with {other.value.name}", instead="an array of its own"
+                    )
+
     def _accumulators(self) -> set:
         """The inputs that a result may be written over."""
         return {node.operands.get("acc") for node in self.traced.graph.nodes}
@@ -138,6 +154,9 @@ class HostPlan(Plan):
             inputs[position] = leaves[number]
         for position, fetch in self.fetches:
             inputs[position] = fetch(leaves)
+        if self.traced.graph.words:
+            self._check_writable(inputs)
+            self._check_words(inputs, lambda a, b: isinstance(b, np.ndarray) and np.may_share_memory(a, b))
         if out is not None:
             views = [check_out(arrays.host_view(part, "out"), b) for part, b in zip(self._given(out), self.buffers)]
             self._check_aliases(views, inputs)
@@ -150,6 +169,11 @@ class HostPlan(Plan):
             made = views = [_empty(shape, dtype) for shape, dtype in self.buffers]
         self.run_program(inputs, views, self.sizes)
         return self._rebuild(made)
+
+    def _check_writable(self, inputs) -> None:
+        for entry, value in zip(self.traced.graph.inputs, inputs):
+            if entry.value in self.traced.graph.words and not value.flags.writeable:
+                raise ArgumentError(f"{entry.value.name} is read-only", instead="a writable array")
 
     def _check_aliases(self, views, inputs) -> None:
         """`out` may share memory with acc= alone, and only if it is the same array."""

@@ -77,34 +77,43 @@ def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
             "stream": node.attributes["stream"],
         }
     amax = float(operands["amax"][0]) if "amax" in operands else None
+    x, signs = operands["input"], operands.get("signs")
     quantize = _quantize_by_rule if type_.format.rule else _quantize_by_chain
-    parts = quantize(operands["input"], type_, operands.get("signs"), rounding.kind, noise, amax)
+    parts, flags = quantize(x, type_, signs, rounding.kind, noise, amax)
+    if "flags" in operands:
+        operands["flags"].view(np.uint32)[...] |= np.uint32(flags)
+    if "amax_out" in operands:
+        word = operands["amax_out"].view(np.uint32)
+        np.maximum(word, np.float32(numerics.amax(x, signs, type_.axis)).view(np.uint32), out=word)
     return [part.view(b.dtype) for part, b in zip(parts, type_.buffers(sizes))]
 
 
-def _quantize_by_chain(x, type_: QuantType, signs, rounding: str, noise, amax) -> list[np.ndarray]:
-    codes, scales, _, _ = numerics.quantize(
+def _quantize_by_chain(x, type_: QuantType, signs, rounding: str, noise, amax) -> tuple[list[np.ndarray], int]:
+    """(codes and scales, flag bits)."""
+    codes, scales, _, flags = numerics.quantize(
         x, _native.format(type_.format), type_.axis, signs, rounding, amax=amax, pad=type_.pad, **noise
     )
-    return [codes, *scales]
+    return [codes, *scales], flags
 
 
-def _quantize_by_rule(x, type_: QuantType, signs, rounding: str, noise, amax) -> list[np.ndarray]:
+def _quantize_by_rule(x, type_: QuantType, signs, rounding: str, noise, amax) -> tuple[list[np.ndarray], int]:
     """As the chain, but the innermost scale is computed by the user's rule."""
     fmt, native = type_.format, _native.format(type_.format)
     y = numerics.rotate(x, signs, type_.axis, type_.multiple)
     scales: list[np.ndarray] = [None] * len(fmt.levels)
+    flags = 0
     for index in reversed(range(len(fmt.levels))):
         values = fmt.rule.program(_block_size(fmt)).run(_blocks(y, fmt.levels[0]), fmt) if index == 0 else None
         own_amax = amax if fmt.levels[index].is_tensor else None
-        scales[index], _ = numerics.level_scales(y, native, index, own_amax, values)
+        scales[index], level_flags = numerics.level_scales(y, native, index, own_amax, values)
+        flags |= level_flags
         y = numerics.divide(y, native, index, scales[index])
     random = None
     if noise:
         draws = {name: noise[name] for name in ("key", "base", "stream", "bits", "rounds")}
         random = numerics.element_bits(count=y.size, **draws).reshape(y.shape)
     codes = numerics.encode(y, _native.grid(fmt.grid), rounding, noise.get("bits", 8), random)
-    return [numerics.pack_codes(codes), *scales]
+    return [numerics.pack_codes(codes), *scales], flags
 
 
 def _block_size(fmt: Format) -> int:

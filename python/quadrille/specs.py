@@ -147,9 +147,9 @@ def spec(text: str, *, axis: int = -1, rht: RHT | None = None, aligned: bool = T
         identity = RHTSpec(rht.n, rht.digest) if rht else None
         alignment = ALIGNMENT if aligned else 0
         return QTensorSpec(NAMED[match[1]], shape, normalize_axis(axis), identity, False, "", alignment, rht)
-    if match[1] not in dtypes.BY_NAME:
-        raise ArgumentError(f"{match[1]!r} in {text!r} is not a type", instead=", ".join([*dtypes.BY_NAME, *NAMED]))
-    return _packed_spec(dtypes.BY_NAME[match[1]], shape, aligned)
+    if match[1] not in dtypes.ALL:
+        raise ArgumentError(f"{match[1]!r} in {text!r} is not a type", instead=", ".join([*dtypes.ALL, *NAMED]))
+    return _packed_spec(dtypes.ALL[match[1]], shape, aligned)
 
 
 def _packed_spec(dtype: dtypes.DType, shape, aligned: bool) -> ArraySpec:
@@ -211,8 +211,9 @@ def array_spec(value, what: str) -> ArraySpec:
     array = arrays.view(value, what)
     if array.ndim != 1:
         arrays.check_matrix(array, what)
-    dtype = dtypes.of(array.dtype, what=f"the dtype of {what}")
-    # The single elements of amax, the only vectors whose length is fixed.
+    among = dtypes.ALL if array.ndim == 1 else dtypes.BY_NAME
+    dtype = dtypes.of(array.dtype, what=f"the dtype of {what}", among=among)
+    # The single elements of amax and flags, the only vectors whose length is fixed.
     shape = (1,) if array.shape == (1,) else tuple(map(symbolic, array.shape))
     unit_stride = _unit_stride(array)
     return ArraySpec(dtype, shape, unit_stride, _alignment(array), _stride_divisors(array, unit_stride))

@@ -161,6 +161,8 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
+    #: Inputs that operations combine results into, and what they are called there.
+    words: dict[Value, str] = field(default_factory=dict)
     _signs: dict[RHT, Value] = field(default_factory=dict)
     _scalars: dict[Any, Value] = field(default_factory=dict)
     # Where a call finds what was seen while tracing: transforms by value, the rest by identity.
@@ -231,6 +233,23 @@ class Graph:
         if identity not in self._scalars:
             self._scalars[identity] = self.add_input(type_, f"{name}{len(self._scalars)}", fetch, leaf=leaf)
         return self._scalars[identity]
+
+    def note_word(self, value: Value, what: str, instead: str) -> None:
+        """`value` is memory of the caller that operations combine results into."""
+        if all(entry.value is not value for entry in self.inputs):
+            raise ArgumentError(f"{what} is computed by the traced function", instead=instead)
+        self.words[value] = what
+
+    def check_words(self) -> None:
+        """ArgumentError if an operation reads a word that another changes."""
+        for node in self.nodes:
+            for name, value in node.operands.items():
+                if value in self.words and name != self.words[value]:
+                    raise ArgumentError(
+                        f"{name}= reads the array that {self.words[value]}= writes",
+                        instead="two arrays",
+                        where=node.where,
+                    )
 
     # Operations.
 

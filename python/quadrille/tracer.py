@@ -66,6 +66,7 @@ def trace(function, arguments, captured, *, name: str, where: Location | None) -
         builder.build(*argument, captured=True)
     with tracing(result.graph):
         returned = function(*symbols)
+    result.graph.check_words()
     _set_outputs(result, returned)
     return result
 

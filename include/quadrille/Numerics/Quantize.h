@@ -63,7 +63,7 @@ struct LevelScales {
 
 /// Bits of the flag word.
 enum Flags : uint32_t {
-  FlagNonFinite = 1,      ///< a block held NaN or infinity
+  FlagNonFinite = 1,      ///< a scale is NaN: its block held NaN or infinity
   FlagScaleSaturated = 2, ///< a scale was above its type's range
 };
 
@@ -89,7 +89,7 @@ Values load(const MatrixRef &input, int64_t storedCols);
 /// stretch of every row; nothing if `signs` is empty.
 void rotate(Values &y, std::span<const float> signs);
 
-/// Largest magnitude of all values; NaN if there is a NaN.
+/// Largest magnitude of all values; the NaN 0x7fc00000 if there is a NaN.
 float amax(const Values &y);
 
 /// Largest magnitude in each block of a level, row-major over blocks.

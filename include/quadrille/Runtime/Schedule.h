@@ -18,7 +18,8 @@
 //   argument    ::= `arg` `buffer` `rank=`N `itemsize=`N [`out`]
 //                 | `arg` `i64` | `arg` `f32`
 //     The function's arguments in order: the user's tensors and scalars, then
-//     the buffers of the results, which are `out`. itemsize is in bytes.
+//     the buffers of the results. itemsize is in bytes. `out` are written to: the
+//     results, and words of the user's that kernels combine into.
 //
 //   kernel      ::= `kernel` name (attribute `=` N)*
 //     A symbol of the object. Attributes, all optional, are hints to a device:

@@ -38,6 +38,8 @@ public:
              const Access &access) const override;
   mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc,
                            uint64_t bytes) const override;
+  void atomicReduce(mlir::OpBuilder &b, mlir::Location loc, mlir::arith::AtomicRMWKind kind,
+                    mlir::Value reg, mlir::Value pointer) const override;
   void finishKernel(mlir::FunctionOpInterface kernel) const override;
 
 protected:
@@ -50,6 +52,8 @@ protected:
   /// The i32 `word` of lane `lane xor distance`.
   virtual mlir::Value exchangeWord(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
                                    unsigned distance) const = 0;
+  /// LLVM's name of the threads of one device.
+  virtual llvm::StringRef deviceScope() const = 0;
   /// The i32 `word` of lane `source`, an i32.
   virtual mlir::Value readLane(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
                                mlir::Value source) const = 0;

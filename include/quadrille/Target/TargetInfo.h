@@ -14,6 +14,7 @@
 #ifndef QUADRILLE_TARGET_TARGETINFO_H
 #define QUADRILLE_TARGET_TARGETINFO_H
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -120,6 +121,11 @@ public:
   virtual mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc, uint64_t bytes) const;
   /// All warps of the block arrive, and see what was written to shared memory.
   virtual void barrier(mlir::OpBuilder &b, mlir::Location loc) const;
+  /// Combines `reg` (i32) of every lane into the i32 at `pointer`, which programs on any
+  /// thread or processor of the device do at once. `kind` is maxu or ori.
+  virtual void atomicReduce(mlir::OpBuilder &b, mlir::Location loc,
+                            mlir::arith::AtomicRMWKind kind, mlir::Value reg,
+                            mlir::Value pointer) const = 0;
 
   /// Called before the body is lowered; may add arguments that programId needs.
   virtual void beginKernel(mlir::FunctionOpInterface kernel) const {}
@@ -130,6 +136,13 @@ public:
 protected:
   TargetInfo(unsigned lanes, unsigned warps, unsigned elementsPerLane)
       : lanes(lanes), warps(warps), elementsPerLane(elementsPerLane) {}
+
+  /// Combines a scalar i32 into memory, but touches that only if `condition` holds and
+  /// writes only what changes it: words that programs share are nearly always up to date.
+  /// `scope` is LLVM's name of the threads that share the word; empty: all.
+  static void atomicReduceIf(mlir::OpBuilder &b, mlir::Location loc, mlir::Value condition,
+                             mlir::arith::AtomicRMWKind kind, mlir::Value word,
+                             mlir::Value pointer, llvm::StringRef scope);
 
 private:
   unsigned lanes, warps, elementsPerLane;

@@ -22,7 +22,7 @@ struct TileShape {
 /// What a kernel needs for one quad.quantize: schedule values, absent ones null.
 struct QuantizeRequest {
   mutable quad::QuantizeOp op; // accessors of operations are not const
-  mlir::Value signs, key, indexBase, step, amax;
+  mlir::Value signs, key, indexBase, step, amax, amaxOut, flags;
   ScheduledTensor result;
 };
 

@@ -97,8 +97,8 @@ SmallVector<std::pair<unsigned, Type>> storageOf(Type type) {
     for (Type array : quantized.getStorageTypes())
       arrays.push_back({cast<RankedTensorType>(array).getRank(),
                         cast<RankedTensorType>(array).getElementType()});
-  } else if (auto tensor = dyn_cast<RankedTensorType>(type)) {
-    arrays.push_back({tensor.getRank(), tensor.getElementType()});
+  } else if (isa<RankedTensorType, MemRefType>(type)) {
+    arrays.push_back({cast<ShapedType>(type).getRank(), cast<ShapedType>(type).getElementType()});
   }
   return arrays;
 }
@@ -136,7 +136,7 @@ void FunctionLowering::bindFacts(unsigned number, ScheduledMatrix &matrix) {
 
 void FunctionLowering::bindArgument(BlockArgument argument) {
   Type type = argument.getType();
-  SmallVector<Value> buffers = addBuffers(type, /*isOut=*/false);
+  SmallVector<Value> buffers = addBuffers(type, /*isOut=*/isa<MemRefType>(type));
   auto dim = [&](Value buffer, unsigned d) -> Value {
     return tile::DimOp::create(b, s.loc, b.getI64Type(), buffer, d);
   };
@@ -148,7 +148,7 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
     Value length = s.mul(dim(buffers[0], 1), s.constant(2));
     tensors[argument] = {buffers[0], llvm::to_vector(ArrayRef(buffers).drop_front()),
                          dim(buffers[0], 0), length};
-  } else if (cast<RankedTensorType>(type).getRank() == 2) {
+  } else if (cast<ShapedType>(type).getRank() == 2) {
     ScheduledMatrix &matrix = matrices[argument];
     matrix.buffer = buffers[0];
     for (unsigned d = 0; d < 2; ++d) {
@@ -279,7 +279,8 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
                               op.getPad() ? 1 : input->divisors[axis]);
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
-                        scheduledOf(launch, op.getAmax()), stored});
+                        scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
+                        scheduledOf(launch, op.getFlags()), stored});
   }
   ScheduledMatrix copy = *input; // emission may grow the map
   KernelBuilder builder = makeKernel(launch);

@@ -45,6 +45,19 @@ private:
   FailureOr<Tile> emitBlockLevel(size_t i, Tile y);
   FailureOr<Tile> encodeBlocks(size_t i, Tile blocks, Tile amaxBits);
   Scaled emitHiF4(Tile y);
+  /// Sets bits in the caller's flag word, if there is one.
+  template <typename Fn> void noteFlags(Fn flags) {
+    if (request.flags)
+      t.atomicReduce(tile::AtomicReduction::ori, flags(), kernel.pass(request.flags));
+  }
+  /// Takes part in the amax of what is quantized, if that is asked for: `values` are all
+  /// elements of the tile or the largest magnitudes of their blocks.
+  void noteAmax(Tile values) {
+    if (request.amaxOut)
+      t.atomicReduce(tile::AtomicReduction::amax, values, kernel.pass(request.amaxOut));
+  }
+  /// i1 of blocks (rows, 1, blocks of `cols`, 1): those that are not beyond the tensor.
+  Tile isInside(Tile blocks, int64_t cols);
   void storeLevel(size_t i, Tile encoding);
   void storeBits(Tile bits, Value buffer, int64_t groupsPerElement);
   /// The largest magnitude of each of `groups` groups in a row.
@@ -70,6 +83,7 @@ Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
 
 /// Every program has the same tensor scale; the first stores it.
 FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
+  noteAmax(y);
   const Level &level = format.levels[i];
   auto one = cast<RankedTensorType>(
       tile::reducedType(TileBuilder::typeOf(y), {0, 1}).clone(t.b.getF32Type()));
@@ -79,6 +93,7 @@ FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
                                    ValueRange{unit, unit}, /*inside=*/Value(),
                                    /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
   Tile encoding = encodeScaleOfAmax(t, level, format.qmax(i), t.magnitudeBits(amax));
+  noteFlags([&] { return flagsOfAmax(t, level, format.qmax(i), t.magnitudeBits(amax)); });
   Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
   {
     llvm::SaveAndRestore notTheTile(kernel.inside, Value());
@@ -89,10 +104,27 @@ FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
   return t.mulf(y, t.broadcast(reciprocal, TileBuilder::typeOf(y)));
 }
 
+Tile ScaleEmitter::isInside(Tile blocks, int64_t cols) {
+  auto type = t.withElement(blocks, t.b.getI32Type());
+  Value most = kernel.constant(std::numeric_limits<int32_t>::max());
+  auto isBelow = [&](unsigned dim, Value count) {
+    count = arith::MinSIOp::create(t.b, t.loc, count, most);
+    Value bound = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), count);
+    return t.cmp(arith::CmpIPredicate::slt, tile::IotaOp::create(t.b, t.loc, type, dim),
+                 tile::SplatOp::create(t.b, t.loc, type, bound));
+  };
+  Value rows = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.rows), p0);
+  Value length = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.length), a0);
+  Value across = arith::DivSIOp::create(t.b, t.loc, length, kernel.constant(cols));
+  return t.op<arith::AndIOp>(isBelow(0, rows), isBelow(2, across));
+}
+
 FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits) {
   const Level &level = format.levels[i];
-  if (level.rule != ScaleRule::Program)
+  if (level.rule != ScaleRule::Program) {
+    noteFlags([&] { return flagsOfAmax(t, level, format.qmax(i), amaxBits); });
     return encodeScaleOfAmax(t, level, format.qmax(i), amaxBits);
+  }
   auto rule = SymbolTable::lookupNearestSymbolFrom<quad::ScaleRuleOp>(
       request.op, formatAttr.getLevels()[i].getProgram());
   SmallVector<int64_t> shape(TileBuilder::shapeOf(blocks));
@@ -102,9 +134,13 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
       emitScaleRule(t, rule, t.reshape(blocks, {shape[0], shape[2], shape[3]}));
   if (failed(value))
     return failure();
-  Tile encoding = encodeScale(t, level.type, level.bits,
-                              t.reshape(*value, TileBuilder::shapeOf(amaxBits)));
+  Tile scale = t.reshape(*value, TileBuilder::shapeOf(amaxBits));
+  Tile encoding = encodeScale(t, level.type, level.bits, scale);
   Tile finite = t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits);
+  noteFlags([&] { // a rule may make NaN of the zeros beyond the tensor
+    Tile flags = flagsOfValue(t, level.type, level.bits, scale, finite);
+    return t.select(isInside(flags, level.block.cols), flags, t.i32(flags, 0));
+  });
   return t.select(finite, encoding, t.i32(encoding, scaleTypeInfo(level.type).nanBits));
 }
 
@@ -114,8 +150,10 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
   auto [rows, cols] = level.block;
   Tile blocks = t.reshape(y, {shape[0] / rows, rows, shape[1] / cols, cols});
   RankedTensorType type = TileBuilder::typeOf(blocks);
-  Tile amaxBits = t.bits(t.reduce(tile::Reduction::amax, blocks, {1, 3}));
-  FailureOr<Tile> encoding = encodeBlocks(i, blocks, amaxBits);
+  Tile amax = t.reduce(tile::Reduction::amax, blocks, {1, 3});
+  if (i + 1 == format.levels.size())
+    noteAmax(amax);
+  FailureOr<Tile> encoding = encodeBlocks(i, blocks, t.bits(amax));
   if (failed(encoding))
     return failure();
   storeLevel(i, t.reshape(*encoding, {shape[0] / rows, shape[1] / cols}));
@@ -175,9 +213,14 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
   Tile amax4 = groupAmax(y, units * 16);
   Tile amax8 = groupAmax(amax4, units * 8);
   Tile amax = groupAmax(amax8, units);
+  noteAmax(amax);
   Tile finite = t.cmp(arith::CmpIPredicate::ult, t.bits(amax), infinityBits);
-  Tile wanted = t.mulf(amax, t.f32(amax, oneSeventh));
-  Tile e6m2 = encodeScale(t, ScaleType::E6M2, /*bits=*/0, toBF16(wanted));
+  Tile wanted = toBF16(t.mulf(amax, t.f32(amax, oneSeventh)));
+  Tile e6m2 = encodeScale(t, ScaleType::E6M2, /*bits=*/0, wanted);
+  noteFlags([&] {
+    Level level{{1, unit}, ScaleType::E6M2};
+    return flagsOfAmax(t, level, /*qmax=*/1, t.bits(wanted));
+  });
   Tile reciprocal = toBF16(reciprocalScale(t, ScaleType::E6M2, e6m2));
   e6m2 = t.select(finite, e6m2, t.i32(e6m2, scaleTypeInfo(ScaleType::E6M2).nanBits));
 

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Scales.h"
+#include "quadrille/Numerics/Quantize.h"
 #include "llvm/ADT/bit.h"
 #include <cmath>
 
@@ -94,7 +95,26 @@ Tile encodeFiniteAmax(TileBuilder &t, const ScaleTypeInfo &info, const Level &le
                                      : encodeNearest(t, info, kept, quotient);
 }
 
+Tile selectFlags(TileBuilder &t, Tile finite, Tile saturates) {
+  Tile some = t.select(saturates, t.i32(finite, FlagScaleSaturated), t.i32(finite, 0));
+  return t.select(finite, some, t.i32(some, FlagNonFinite));
+}
+
 } // namespace
+
+Tile flagsOfAmax(TileBuilder &t, const Level &level, float qmax, Tile amaxBits) {
+  const ScaleTypeInfo &info = scaleTypeInfo(level.type);
+  unsigned dropped = info.mantissaBits - keptMantissaBits(info, level.bits);
+  Tile encoding = encodeFiniteAmax(t, info, level, qmax, t.fromBits(amaxBits));
+  Tile saturates = t.cmp(arith::CmpIPredicate::sgt, encoding, info.maxBits >> dropped);
+  return selectFlags(t, t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits), saturates);
+}
+
+Tile flagsOfValue(TileBuilder &t, ScaleType type, unsigned bits, Tile value, Tile finite) {
+  Tile isNumber = t.cmpf(arith::CmpFPredicate::ORD, value, value);
+  Tile saturates = t.cmpf(arith::CmpFPredicate::OGT, value, t.f32(value, maxScale(type, bits)));
+  return selectFlags(t, t.op<arith::AndIOp>(finite, isNumber), saturates);
+}
 
 Tile encodeScaleOfAmax(TileBuilder &t, const Level &level, float qmax, Tile amaxBits) {
   const ScaleTypeInfo &info = scaleTypeInfo(level.type);

@@ -17,6 +17,14 @@ namespace quadrille {
 /// result is the encoding, i32.
 Tile encodeScaleOfAmax(TileBuilder &t, const Level &level, float qmax, Tile amaxBits);
 
+/// numerics::Flags (i32) of each block that encodeScaleOfAmax encodes: an amax that is
+/// not finite, or one that wants a scale above the type's range.
+Tile flagsOfAmax(TileBuilder &t, const Level &level, float qmax, Tile amaxBits);
+
+/// The same for scales of a user's rule: `value` is what encodeScale encodes, and
+/// `finite` (i1) whether the block is.
+Tile flagsOfValue(TileBuilder &t, ScaleType type, unsigned bits, Tile value, Tile finite);
+
 /// numerics::encodeScale on tiles: f32 to i32 encoding, to nearest or (`up`) not below.
 Tile encodeScale(TileBuilder &t, ScaleType type, unsigned bits, Tile value, bool up = false);
 

@@ -21,6 +21,7 @@ namespace {
 
 /// Read and written, roughly, for each element.
 constexpr int64_t bytesPerElement = 4;
+constexpr int64_t infinityBits = 0x7f800000, nanBits = 0x7fc00000;
 
 int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
@@ -281,6 +282,8 @@ LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan, Value 
     scf::YieldOp::create(b, kernel.loc, largest);
   }
   Tile largest = t.reduce(tile::Reduction::maxui, loop.getResult(0), {1});
+  Tile isNaN = t.cmp(arith::CmpIPredicate::ugt, largest, infinityBits);
+  largest = t.select(isNaN, t.i32(largest, nanBits), largest);
   storeDense(kernel, t.fromBits(largest), kernel.pass(result), zero, zero, kernel.constant(1),
              kernel.constant(1));
   Value one = kernel.schedule.constant(1);

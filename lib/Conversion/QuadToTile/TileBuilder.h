@@ -91,6 +91,9 @@ public:
 
   Tile reshape(Tile x, llvm::ArrayRef<int64_t> shape);
   Tile reduce(tile::Reduction kind, Tile x, llvm::ArrayRef<int64_t> dims);
+  void atomicReduce(tile::AtomicReduction kind, Tile x, mlir::Value pointer) {
+    tile::AtomicReduceOp::create(b, loc, kind, x, pointer);
+  }
   Tile broadcast(Tile x, mlir::RankedTensorType like);
   Tile hadamard(Tile x) { return tile::HadamardOp::create(b, loc, x); }
   /// Words of eight codes (value - bias) >> shift.

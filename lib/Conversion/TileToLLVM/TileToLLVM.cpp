@@ -79,6 +79,7 @@ LogicalResult TileToLLVMPass::lower(func::FuncOp kernel, const TargetInfo &targe
   populateTileElementwisePatterns(patterns, converter, target);
   populateTileExchangePatterns(patterns, converter, target);
   populateTileMemoryPatterns(patterns, converter, target);
+  populateTileAtomicPatterns(patterns, converter, target);
   populateTileRandomPatterns(patterns, converter, target);
 
   ConversionTarget legality(*context);

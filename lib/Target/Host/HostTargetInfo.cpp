@@ -100,6 +100,16 @@ public:
   void store(OpBuilder &b, Location loc, ValueRange registers,
              const Access &access) const override;
 
+  void atomicReduce(OpBuilder &b, Location loc, arith::AtomicRMWKind kind, Value reg,
+                    Value pointer) const override {
+    auto combine = kind == arith::AtomicRMWKind::maxu ? vector::CombiningKind::MAXUI
+                                                      : vector::CombiningKind::OR;
+    Value word = vector::ReductionOp::create(b, loc, combine, reg);
+    Value zero = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(0));
+    Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, word, zero);
+    atomicReduceIf(b, loc, some, kind, word, pointer, /*scope=*/"");
+  }
+
   void finishKernel(FunctionOpInterface kernel) const override;
 
 private:

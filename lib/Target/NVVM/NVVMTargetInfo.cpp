@@ -72,6 +72,8 @@ protected:
     return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
   }
 
+  StringRef deviceScope() const override { return "device"; }
+
   Value exchangeWord(OpBuilder &b, Location loc, Value word, unsigned distance) const override {
     return shuffle(b, loc, word, constant(b, loc, distance), NVVM::ShflKind::bfly);
   }

@@ -50,6 +50,8 @@ protected:
     return ROCDL::ThreadIdXOp::create(b, loc, b.getI32Type());
   }
 
+  StringRef deviceScope() const override { return "agent"; }
+
   /// ds_swizzle reaches the lanes of the same half of a wave; its pattern is
   /// xor-mask, or-mask and and-mask, five bits each.
   Value exchangeWord(OpBuilder &b, Location loc, Value word, unsigned distance) const override {

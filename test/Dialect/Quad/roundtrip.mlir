@@ -78,12 +78,13 @@ func.func @quantize(%x: tensor<?x64xf32>) -> !q {
 }
 
 // CHECK-LABEL: func.func @quantize_with_everything
-// CHECK:         quad.quantize %{{.*}} signs(%{{.*}} : tensor<16xf32>) key(%{{.*}}, %{{.*}}) step(%{{.*}}) amax(%{{.*}})
+// CHECK:         quad.quantize %{{.*}} signs(%{{.*}} : tensor<16xf32>) key(%{{.*}}, %{{.*}}) step(%{{.*}}) amax(%{{.*}}) amax_out(%[[NEXT:.*]]) flags(%[[FLAGS:.*]])
 // CHECK-SAME:      {axis = 0 : i64, pad = true, rht = #[[RHT]], rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1 : i64}
 // CHECK-SAME:      : tensor<?x64xbf16> -> !quad.tensor<?x64, #[[NVFP4]], axis = 0, rht = #[[RHT]], padded = ?>
 func.func @quantize_with_everything(%x: tensor<?x64xbf16>, %s: tensor<16xf32>, %key: i64, %base: i64,
-    %step: tensor<1xi64>, %a: tensor<1xf32>) -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?> {
-  %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) step(%step) amax(%a)
+    %step: tensor<1xi64>, %a: tensor<1xf32>, %next: memref<1xf32>, %flags: memref<1xi32>)
+    -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?> {
+  %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) step(%step) amax(%a) amax_out(%next) flags(%flags)
     {axis = 0, rht = #rht, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1, pad = true}
     : tensor<?x64xbf16> -> !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?>
   return %q : !quad.tensor<?x64, #nvfp4, axis = 0, rht = #rht, padded = ?>

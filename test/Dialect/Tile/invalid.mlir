@@ -57,6 +57,14 @@ func.func @alignment(%p: !llvm.ptr, %n: i64) {
 
 // -----
 
+func.func @atomic_type(%p: !llvm.ptr, %v: tensor<4xf32>) {
+  // expected-error @+1 {{needs elements of type 'i32' for ori, got 'tensor<4xf32>'}}
+  tile.atomic_reduce ori %v, %p : tensor<4xf32>, !llvm.ptr
+  return
+}
+
+// -----
+
 // Shape.
 
 func.func @reshape_count(%v: tensor<16xf32>) {

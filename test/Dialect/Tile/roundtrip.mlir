@@ -20,6 +20,12 @@ func.func @memory(%p: !llvm.ptr, %n: i64) {
   tile.store %v, %p[%x, %y] bounds(%n, %n) strides(%n, %n) {alignment = 16 : i64} : tensor<2x64xbf16, #tile16>, !llvm.ptr
   // CHECK-NEXT: tile.load {{.*}} -> tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>
   %one = tile.load %p[%x] bounds(%n) strides(%n) : !llvm.ptr -> tensor<1xf32, #copies>
+  // CHECK-NEXT: tile.atomic_reduce{{ +}}amax %{{.*}}, %[[P]] : tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>, !llvm.ptr
+  // CHECK-NEXT: %[[I:.*]] = tile.iota
+  // CHECK-NEXT: tile.atomic_reduce{{ +}}ori %[[I]], %[[P]] : tensor<4xi32>, !llvm.ptr
+  tile.atomic_reduce amax %one, %p : tensor<1xf32, #copies>, !llvm.ptr
+  %i = tile.iota 0 : tensor<4xi32>
+  tile.atomic_reduce ori %i, %p : tensor<4xi32>, !llvm.ptr
   return
 }
 

@@ -290,6 +290,14 @@ TEST(Quantize, GivenTensorAmaxReplacesTheComputedOne) {
   EXPECT_EQ(q.scales[1].bits, std::vector<uint32_t>{bitsOf(1.0f)});
 }
 
+TEST(Quantize, AmaxOrdersByMagnitudeAndHasOneNaN) {
+  EXPECT_EQ(amax({1, 3, {1, -4, 2}}), 4.0f);
+  EXPECT_EQ(amax({1, 3, {1, -infinity, 2}}), infinity);
+  for (uint32_t nan : {0x7fc00000u, 0xffc12345u, 0x7f800001u, 0x7fffffffu})
+    EXPECT_EQ(bitsOf(amax({1, 2, {infinity, floatOf(nan)}})), 0x7fc00000u);
+  EXPECT_EQ(amax({0, 16, {}}), 0.0f);
+}
+
 TEST(Quantize, ScaleAboveTheRangeSaturatesAndIsFlagged) {
   Values x{1, 16, std::vector<float>(16, 6000.0f)};
   QuantizeOptions options;

@@ -34,6 +34,9 @@ void populateTileExchangePatterns(mlir::RewritePatternSet &patterns,
 /// Patterns for loads, stores and program numbers.
 void populateTileMemoryPatterns(mlir::RewritePatternSet &patterns,
                                 const mlir::TypeConverter &converter, const TargetInfo &target);
+/// Pattern for tiles combined into a word of memory.
+void populateTileAtomicPatterns(mlir::RewritePatternSet &patterns,
+                                const mlir::TypeConverter &converter, const TargetInfo &target);
 /// Pattern for random bits.
 void populateTileRandomPatterns(mlir::RewritePatternSet &patterns,
                                 const mlir::TypeConverter &converter, const TargetInfo &target);

@@ -148,6 +148,16 @@ void KernelOp::print(OpAsmPrinter &printer) { printFunction(printer, *this); }
 
 LogicalResult KernelOp::verify() { return verifyYield(*this); }
 
+void LaunchOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &input : getInputsMutable()) {
+    if (!isa<MemRefType>(input.get().getType()))
+      continue;
+    effects.emplace_back(MemoryEffects::Read::get(), &input);
+    effects.emplace_back(MemoryEffects::Write::get(), &input);
+  }
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel =
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getCalleeAttr());

@@ -181,6 +181,21 @@ LogicalResult QuantizeOp::verify() {
   return success();
 }
 
+/// A word that is combined into is read and written.
+static void addAccumulation(
+    OpOperand &word,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &word);
+  effects.emplace_back(MemoryEffects::Write::get(), &word);
+}
+
+void QuantizeOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (MutableOperandRange words : {getAmaxOutMutable(), getFlagsMutable()})
+    for (OpOperand &word : words)
+      addAccumulation(word, effects);
+}
+
 /// The rule of a level takes its block and returns one scale.
 static LogicalResult verifyScaleRule(QuantizeOp op, LevelAttr level,
                                      SymbolTableCollection &symbols) {

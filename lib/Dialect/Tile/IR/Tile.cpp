@@ -194,6 +194,16 @@ LogicalResult StoreOp::verify() {
   return verifyAccess(*this, cast<RankedTensorType>(getValue().getType()));
 }
 
+LogicalResult AtomicReduceOp::verify() {
+  auto type = cast<RankedTensorType>(getValue().getType());
+  Builder b(getContext());
+  Type element = getKind() == AtomicReduction::amax ? Type(b.getF32Type()) : b.getI32Type();
+  if (type.getElementType() != element)
+    return emitOpError() << "needs elements of type " << element << " for "
+                         << stringifyAtomicReduction(getKind()) << ", got " << type;
+  return verifyTiles(*this);
+}
+
 LogicalResult ReshapeOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
   auto result = cast<RankedTensorType>(getResult().getType());

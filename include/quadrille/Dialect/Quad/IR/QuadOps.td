@@ -42,6 +42,14 @@ def KeyStep : Type<
 
 def BlockTensor : StaticShapeTensorOf<[F32]>;
 
+// A word of the caller's memory that operations combine their results into.
+class Accumulator<string element, string summary> : Type<
+    CPred<"$_self == ::mlir::MemRefType::get({1}, ::mlir::Builder($_self.getContext())." # element # ")">,
+    summary, "::mlir::MemRefType">,
+  BuildableType<"::mlir::MemRefType::get({1}, $_builder." # element # ")">;
+def AmaxAccumulator : Accumulator<"getF32Type()", "memref<1xf32>">;
+def FlagAccumulator : Accumulator<"getI32Type()", "memref<1xi32>">;
+
 //===----------------------------------------------------------------------===//
 // Rotation and quantization
 //===----------------------------------------------------------------------===//
@@ -98,7 +106,8 @@ def AmaxOp : QuadOp<"amax", [Pure]> {
 }
 
 def QuantizeOp : QuadOp<"quantize", [
-    Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Codes and scales of a tensor in a format";
   let description = [{
     With y the input widened to f32 (and, with `signs`, rotated as by
@@ -108,6 +117,14 @@ def QuantizeOp : QuadOp<"quantize", [
        of its blocks of y, by the level's rule; then y := fl(y * fl(1 / dec(s))).
        The tensor level takes its amax from the operand `amax`;
     2. each y is clamped and rounded to the grid by `rounding`.
+
+    Beside its result it may combine into words of the caller's memory, which is then
+    its only effect. Neither depends on an order, and the caller zeroes them:
+
+    * `amax_out`: becomes the larger of itself and the amax of y, by the bits without
+      the sign; a NaN is 0x7fc00000;
+    * `flags`: bits are set in it. 1: a block held NaN or infinity; 2: a scale was above
+      its type's range and saturated.
 
     Attributes:
 
@@ -125,6 +142,7 @@ def QuantizeOp : QuadOp<"quantize", [
 
     ```mlir
     %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) amax(%a)
+           amax_out(%next) flags(%flags)
            {axis = 1 : i64, rht = #rht16, rounding = #quad.stochastic<bits = 8, rounds = 7>}
            : tensor<?x8192xbf16> -> !quad.tensor<?x8192, #nvfp4, axis = 1, rht = #rht16>
     ```
@@ -134,14 +152,16 @@ def QuantizeOp : QuadOp<"quantize", [
   }];
   let arguments = (ins
     Matrix:$input, Optional<SignVector>:$signs, Optional<I64>:$key, Optional<I64>:$index_base,
-    Optional<KeyStep>:$step, Optional<TensorAmax>:$amax, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
+    Optional<KeyStep>:$step, Optional<TensorAmax>:$amax, Optional<AmaxAccumulator>:$amax_out,
+    Optional<FlagAccumulator>:$flags, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
     DefaultValuedAttr<RoundingAttr, "NearestEvenAttr">:$rounding,
     DefaultValuedAttr<ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>, "0">:$stream,
     DefaultValuedAttr<BoolAttr, "false">:$pad);
   let results = (outs QuantizedTensorType:$result);
   let assemblyFormat = [{
     $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`key` `(` $key^ `,` $index_base `)`)?
-    (`step` `(` $step^ `)`)? (`amax` `(` $amax^ `)`)? attr-dict `:` type($input) `->` qualified(type($result))
+    (`step` `(` $step^ `)`)? (`amax` `(` $amax^ `)`)? (`amax_out` `(` $amax_out^ `)`)? (`flags` `(` $flags^ `)`)?
+    attr-dict `:` type($input) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
     FormatAttr getFormat() { return getType().getFormat(); }
@@ -361,13 +381,15 @@ def KernelOp : QuadFunctionOp<"kernel"> {
   let skipDefaultBuilders = 1;
 }
 
-def LaunchOp : QuadOp<"launch", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def LaunchOp : QuadOp<"launch", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+                                 DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Run a kernel";
   let description = [{
     ```mlir
     %q = quad.launch @quantize_x(%x, %s) : (tensor<?x8192xbf16>, tensor<16xf32>) -> !q
     ```
-    Kernels have no effects besides their results, so an unused launch is dead.
+    A kernel's effects are on the memrefs among its inputs. Without those an unused
+    launch is dead.
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<AnyType>:$inputs);
   let results = (outs Variadic<AnyType>:$results);

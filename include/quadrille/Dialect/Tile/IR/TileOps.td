@@ -83,6 +83,34 @@ def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
   let hasVerifier = 1;
 }
 
+def AtomicReduction : I32EnumAttr<"AtomicReduction", "what a tile does to a word of memory", [
+    I32EnumAttrCase<"amax", 0>, I32EnumAttrCase<"ori", 1>]> {
+  let cppNamespace = "::quadrille::tile";
+  let genSpecializedAttr = 0;
+}
+def AtomicReductionAttr : EnumAttr<TileDialect, AtomicReduction, "atomic_reduction"> {
+  let assemblyFormat = "$value";
+}
+
+def AtomicReduceOp : TileOp<"atomic_reduce", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Combine a tile into one word of memory that all programs share";
+  let description = [{
+    The word at `base` and all elements of the tile are combined into the word, in one
+    atomic step as other programs see it:
+
+    * `amax` of f32: the largest of the bits without the sign, as unsigned integers; any
+      NaN counts as 0x7fc00000;
+    * `ori` of i32: bitwise or.
+
+    Neither depends on an order or on how often an element is seen, so the word has
+    the same bits whatever runs when. Memory is written only where that changes it: a tile of
+    zeros costs a comparison.
+  }];
+  let arguments = (ins AtomicReductionAttr:$kind, TileTensor:$value, LLVMPointer:$base);
+  let assemblyFormat = "$kind $value `,` $base attr-dict `:` type($value) `,` type($base)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Shape
 //===----------------------------------------------------------------------===//
