@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import dis
 import inspect
+import operator
 import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -88,14 +89,17 @@ def _reader(function, name: str) -> Callable[[], Any] | None:
 def _follow(name: str, read, attributes: list[str]):
     """Follows attributes of modules and of plain objects to the value that is used."""
     try:
-        value = read()
+        value, path = read(), []
         for attribute in attributes:
             if not isinstance(value, types.ModuleType) and not hasattr(value, "__dict__"):
                 break
             if callable(getattr(type(value), attribute, None)):  # a method: the object itself matters
                 break
-            inner, value = read, getattr(value, attribute)
-            name, read = f"{name}.{attribute}", (lambda inner=inner, attribute=attribute: getattr(inner(), attribute))
+            value = getattr(value, attribute)
+            path.append(attribute)
     except (AttributeError, ValueError, KeyError):
         return name, (lambda: None), None
-    return name, read, value
+    if not path:
+        return name, read, value
+    follow = operator.attrgetter(".".join(path))
+    return ".".join([name, *path]), (lambda: follow(read())), value

@@ -113,13 +113,7 @@ class Program:
 
     def run(self, inputs: list, outputs: list, sizes: dict) -> None:
         """Fills `outputs`; see InterpretedProgram.run. Sizes are read from the arrays."""
-        flat: list = []
-        for value in inputs:
-            if type(value) is list:
-                flat += value
-            else:
-                flat.append(value)
-        self._native(*flat, *outputs)
+        self._native(inputs, outputs)
 
     def bind(self, layouts: list):
         """The program with its buffers' sizes and strides (`_core.runtime.BoundProgram`)."""

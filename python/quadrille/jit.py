@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import os
 import threading
 from typing import Any
@@ -57,7 +56,8 @@ class JitFunction:
         self._positional = len(self._names)
         self._captures: list[Capture] | None = [] if own else None
         self._captured_keys: dict[tuple, int] = {}
-        self._last_captured: tuple = ([], [0], [])
+        #: (read, value) of captures that do not change by themselves, and what these values make.
+        self._last_captured: tuple = ([(lambda: None, self)], None)
         self._plans: dict = {}
         self._traced: dict = {}
         self._lock = threading.RLock()
@@ -101,21 +101,29 @@ class JitFunction:
 
     def _exact_captures(self, leaves) -> list:
         """The captured values' part of the key: a number, the same for the same objects."""
-        if self._captures is None:
-            self._captures = captures(self.function)
-        values = [capture.read() for capture in self._captures]
-        last, key, own_leaves = self._last_captured
-        if len(values) != len(last) or not all(map(operator.is_, values, last)):
-            own_leaves = []
-            exact = tuple([specs.exact(_captured(value), own_leaves) for value in values])
-            key = [self._captured_keys.setdefault(exact, len(self._captured_keys))]
-            if all(isinstance(value, specs.IMMUTABLE) for value in values):
-                self._last_captured = values, key, own_leaves
+        last, known = self._last_captured
+        for read, value in last:
+            if read() is not value:
+                known = self._read_captures()
+                break
+        key, own_leaves = known
         for leaf in own_leaves:
             if type(leaf) is Key:  # which argument it also is, if any
                 key = key + [number for number, other in enumerate(leaves) if other is leaf]
         leaves += own_leaves
         return key
+
+    def _read_captures(self) -> tuple[list, list]:
+        """(key, leaves) of the captured values as they are now."""
+        if self._captures is None:
+            self._captures = captures(self.function)
+        reads = [capture.read for capture in self._captures]
+        values, leaves = [read() for read in reads], []
+        exact = tuple([specs.exact(_captured(value), leaves) for value in values])
+        known = [self._captured_keys.setdefault(exact, len(self._captured_keys))], leaves
+        if all(isinstance(value, specs.IMMUTABLE) for value in values):
+            self._last_captured = list(zip(reads, values)), known
+        return known
 
     def _bind(self, args, kwargs) -> tuple:
         try:

@@ -6,6 +6,8 @@ has the one of a GPU.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,10 +32,19 @@ class _Result(NamedTuple):
     rht: Any
 
 
+def _maker(type_, start, end, shape, stored, rht) -> Callable[[list], Any]:
+    """A function of a plan's buffers that makes one result of them."""
+    if type_ is None:
+        return operator.itemgetter(start)
+    make, scales = QTensor._make, slice(start + 1, end)
+    format_, axis, rounding = type_.format, type_.axis, type_.rounding
+    return lambda made: make(made[start], tuple(made[scales]), format_, shape, axis, rht, stored, rounding)
+
+
 class Plan:
     """What plans of all devices have in common: sizes, results, and the checks of `out`."""
 
-    __slots__ = ("traced", "sizes", "buffers", "results")
+    __slots__ = ("traced", "sizes", "buffers", "results", "_makers")
 
     def __init__(self, traced: TracedFunction, leaves: list):
         self.traced = traced
@@ -41,6 +52,7 @@ class Plan:
         traced.graph.check_conditions(self.sizes)
         self.buffers: list[storage.Buffer] = []
         self.results = [self._result(type_, leaves) for type_ in traced.results]
+        self._makers = [_maker(*result) for result in self.results]
 
     def _result(self, type_, leaves) -> _Result:
         shape = tuple(resolve(d, self.sizes) for d in type_.shape)
@@ -54,15 +66,7 @@ class Plan:
 
     def _rebuild(self, made: list):
         """The function's return value, of its results' buffers."""
-        return self.traced.rebuild([self._assemble(made, *result) for result in self.results])
-
-    @staticmethod
-    def _assemble(made, type_, start, end, shape, stored, rht):
-        """One result of its buffers."""
-        if type_ is None:
-            return made[start]
-        scales = tuple(made[start + 1 : end])
-        return QTensor._make(made[start], scales, type_.format, shape, type_.axis, rht, stored, type_.rounding)
+        return self.traced.rebuild([make(made) for make in self._makers])
 
     def _given(self, out) -> list:
         """The caller's buffers, one for each of ours."""

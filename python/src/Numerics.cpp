@@ -15,6 +15,7 @@
 
 #include "quadrille/Numerics/Hadamard.h"
 #include "quadrille/Numerics/Quantize.h"
+#include <algorithm>
 
 #include <pybind11/numpy.h>
 #include <pybind11/operators.h>
@@ -255,11 +256,11 @@ static ByteArray encodeArray(const FloatArray &t, const Grid &grid, const std::s
 }
 
 static FloatArray decodeArray(const ByteArray &codes, const Grid &grid) {
-  std::vector<float> values;
-  for (py::ssize_t i = 0; i < codes.size(); ++i) {
-    require(codes.data()[i] < grid.values.size(), "a code is outside the grid");
-    values.push_back(grid.values[codes.data()[i]]);
-  }
+  const uint8_t *first = codes.data(), *last = first + codes.size();
+  require(std::all_of(first, last, [&](uint8_t code) { return code < grid.values.size(); }),
+          "a code is outside the grid");
+  std::vector<float> values(codes.size());
+  std::transform(first, last, values.begin(), [&](uint8_t code) { return grid.values[code]; });
   return toArray(values, {codes.shape(), codes.shape() + codes.ndim()});
 }
 

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille-c/Program.h"
 #include "Runtime.h"
-#include <deque>
+#include <forward_list>
 #include <memory>
 #include <optional>
 #include <pybind11/numpy.h>
@@ -92,7 +92,10 @@ public:
       PyBuffer_Release(&buffer);
   }
 
+  /// One argument, or a list of them.
   void add(PyObject *object);
+  /// Throws unless there is one for each declaration.
+  void checkNumber() const;
 
   const std::vector<QuadrilleArgument> &getArguments() const { return arguments; }
   /// Of all buffers: how much the call may read and write.
@@ -112,8 +115,9 @@ private:
   std::vector<QuadrilleArgument> arguments;
   std::vector<int64_t> strides;
   std::vector<Py_buffer> buffers;
-  std::deque<std::vector<int64_t>> shapes; ///< of tuples
+  std::forward_list<std::vector<int64_t>> shapes; ///< of tuples
   uint64_t bytes = 0;
+  size_t excess = 0; ///< arguments beyond the last
 };
 
 static_assert(sizeof(py::ssize_t) == sizeof(int64_t));
@@ -155,8 +159,8 @@ void Call::addArray(const QuadrilleArgumentDecl &declaration, const py::array &a
 void Call::addTuple(const QuadrilleArgumentDecl &declaration, const py::tuple &tuple) {
   if (tuple.size() != 3)
     fail("must be (address, sizes, strides)");
-  auto &sizes = shapes.emplace_back(tuple[1].cast<std::vector<int64_t>>());
-  auto &steps = shapes.emplace_back(tuple[2].cast<std::vector<int64_t>>());
+  auto &sizes = shapes.emplace_front(tuple[1].cast<std::vector<int64_t>>());
+  auto &steps = shapes.emplace_front(tuple[2].cast<std::vector<int64_t>>());
   if (sizes.size() != steps.size())
     fail("must have as many strides as sizes");
   for (int64_t &step : steps)
@@ -187,7 +191,22 @@ int64_t toInteger(PyObject *object) {
   return value;
 }
 
+void Call::checkNumber() const {
+  if (size_t number = arguments.size() + excess; number != declarations.size())
+    throw py::value_error("expected " + std::to_string(declarations.size()) + " arguments, got " +
+                          std::to_string(number));
+}
+
 void Call::add(PyObject *object) {
+  if (PyList_Check(object)) {
+    for (py::ssize_t i = 0; i < PyList_GET_SIZE(object); ++i)
+      add(PyList_GET_ITEM(object, i));
+    return;
+  }
+  if (arguments.size() == declarations.size()) {
+    ++excess;
+    return;
+  }
   const QuadrilleArgumentDecl &declaration = declarations[arguments.size()];
   if (declaration.kind != QuadrilleArgumentBuffer) {
     QuadrilleArgument argument = {};
@@ -227,12 +246,10 @@ public:
   }
 
   QuadrilleRunStatistics run(const py::args &objects) const {
-    if (objects.size() != declarations.size())
-      throw py::value_error("expected " + std::to_string(declarations.size()) + " arguments, got " +
-                            std::to_string(objects.size()));
     Call call(declarations, totalRank);
-    for (size_t i = 0; i < declarations.size(); ++i)
-      call.add(PyTuple_GET_ITEM(objects.ptr(), i));
+    for (py::handle object : objects)
+      call.add(object.ptr());
+    call.checkNumber();
     // Releasing the lock pays from about as much work as handing it over costs.
     constexpr uint64_t worthReleasing = 32 << 10;
     std::optional<py::gil_scoped_release> release;
@@ -399,6 +416,7 @@ Args:
           "__call__", [](const Program &program, const py::args &args) { program.run(args); },
           R"(Runs once: the function's arguments in order, then a buffer for each result.
 
+A list of arguments stands for its elements.
 A buffer is a NumPy array, an object with the buffer protocol, or a tuple (address, sizes, strides in
 elements); an i64 is an int in [-2^63, 2^64), an f32 a float. ValueError for a wrong rank, element size
 or number, for a read-only result, and for what the program checks itself; then nothing was launched

@@ -118,6 +118,13 @@ def test_buffers_of_other_kinds(program):
     np.testing.assert_array_equal(np.frombuffer(out, np.float32), square(x))
 
 
+def test_a_list_stands_for_its_elements(program):
+    x, out, low = np.arange(8, dtype=np.float32), np.empty(8, np.float32), np.empty(1, np.uint64)
+    program([x, [0.25]], 3, [out, low])
+    np.testing.assert_array_equal(out, square(x, 0.25))
+    assert low[0] == 3
+
+
 @pytest.mark.parametrize("key", [0, -1, 2**63, 2**64 - 1, np.int64(-5), np.uint64(2**63 + 1)])
 def test_integers_are_64_bits(program, key):
     assert call(program, np.ones(1, np.float32), key=key)[1] == int(key) % 2**64
@@ -130,6 +137,7 @@ def test_wrong_arguments(program):
     low = np.zeros(1, np.uint64)
     cases = [
         (ValueError, "expected 5 arguments, got 2", (x, 1.0)),
+        (ValueError, "expected 5 arguments, got 7", ([x, 1.0, 1], x, [low, low, 2])),
         (ValueError, "argument 0 must have elements of 4 bytes, got 8", (x.astype(np.float64), 1.0, 1, x, low)),
         (ValueError, "argument 0 must have rank 1, got 2", (x[None], 1.0, 1, x, low)),
         (ValueError, "argument 3 is written to, but is a read-only array", (x, 1.0, 1, frozen, low)),
