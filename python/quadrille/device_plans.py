@@ -89,6 +89,8 @@ class DevicePlan(Plan):
                 continue
             for array in value if isinstance(value, list) else [value]:
                 view = arrays.view(array)
+                if not entry.fixed:
+                    self._check_place(view, entry.value.name)
                 strides = [stride // view.itemsize for stride in view.strides]
                 # A counter may have no dimension.
                 layouts.append((list(view.shape), strides) if view.ndim else ([1], [1]))
@@ -140,9 +142,7 @@ class DevicePlan(Plan):
 
     def _out_view(self, part, buffer) -> arrays.DeviceView:
         view = arrays.view(part, "out")
-        if not isinstance(view, arrays.DeviceView) or view.device != self.device.name:
-            place = getattr(view, "device", arrays.HOST)
-            raise ArgumentError(f"out is on {place}", instead=f"a buffer on {self.device.name}")
+        self._check_place(view, "out")
         if view.address % ALIGNMENT:
             raise ArgumentError(f"out is not aligned to {ALIGNMENT} bytes", instead="a buffer of its own")
         return check_out(view, buffer)
@@ -157,6 +157,10 @@ class DevicePlan(Plan):
             return list(map(arrays.view, value)) if isinstance(value, list) else arrays.view(value)
 
         return [views(entry) for entry in self.traced.graph.inputs]
+    def _check_place(self, view, what: str) -> None:
+        place = arrays.device_of(view)
+        if place != self.device.name:
+            raise ArgumentError(f"{what} is on {place}", instead=f"an array on {self.device.name}")
 
     def _check_aliases(self, views, leaves) -> None:
         """`out` may share memory with acc= alone, and only if it is the same array."""
@@ -172,9 +176,7 @@ class DevicePlan(Plan):
 
     def _workspace_address(self, workspace, needed: int) -> int:
         view = arrays.view(workspace, "workspace")
-        if not isinstance(view, arrays.DeviceView) or view.device != self.device.name:
-            place = getattr(view, "device", arrays.HOST)
-            raise ArgumentError(f"workspace is on {place}", instead=f"a buffer on {self.device.name}")
+        self._check_place(view, "workspace")
         if view.nbytes < needed or not arrays.is_packed(view) or view.address % WORKSPACE_ALIGNMENT:
             raise ArgumentError(
                 f"workspace has {view.nbytes} bytes at address {view.address:#x}",

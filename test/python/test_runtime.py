@@ -235,6 +235,22 @@ def test_objects_for_nvidia(compiler, monkeypatch, ptxas):
     assert result["schedule"]
 
 
+def test_the_cache_tells_assemblers_apart(monkeypatch, tmp_path):
+    compiler = runtime.Compiler(cache_dir=str(tmp_path / "cache"))
+
+    def compile(name, code):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\nprintf {code} > $5\n")  # --gpu-name= --verbose INPUT --output-file OUTPUT
+        path.chmod(0o755)
+        monkeypatch.setenv("QUADRILLE_PTXAS", str(path))
+        results = [compiler.compile(MODULE, "sm_90a", "object") for _ in range(2)]
+        return [(r["output"], r["cached"]) for r in results]
+
+    assert compile("one", "1") == [(b"1", False), (b"1", True)]
+    assert compile("two", "2") == [(b"2", False), (b"2", True)]
+    assert compile("one", "newer") == [(b"newer", False), (b"newer", True)]
+
+
 def test_a_crash_is_a_result(compiler):
     result = compiler.compile(CRASH, "host:sse4", "object")
     assert result["failure"] == "crash"

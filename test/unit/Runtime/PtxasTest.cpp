@@ -113,42 +113,36 @@ TEST_F(PtxasTest, anotherFileIsAnotherAssembler) {
   EXPECT_EQ(ptxasFingerprint(""), "");
 }
 
-/// The compiler takes it from the environment at each request, and the cache tells
-/// one from another.
+/// The compiler takes it from the environment at each request.
 TEST_F(PtxasTest, theCompilerUsesIt) {
   runtime::CompilerOptions options;
   options.helper = HELPER_PATH;
-  options.cacheDirectory = (directory + "/cache").str();
   runtime::Compiler compiler(options);
   CompileRequest request{"llvm.func @f() attributes {nvvm.kernel} {\n  llvm.return\n}", "sm_90a",
                          "object",
                          {}};
-  bool cached;
   {
     Variable none("QUADRILLE_PTXAS", "");
-    CompileResult ptx = compiler.compile(request, &cached);
+    CompileResult ptx = compiler.compile(request);
     EXPECT_NE(ptx.output.find(".target sm_90a"), std::string::npos);
   }
   std::string good = program("good", "echo info; echo cubin > \"$5\"");
   std::string bad = program("bad", "echo 'error: no'; exit 1");
   {
     Variable variable("QUADRILLE_PTXAS", good.c_str());
-    for (bool again : {false, true}) {
-      CompileResult cubin = compiler.compile(request, &cached);
-      EXPECT_EQ(cubin.output, "cubin\n");
-      EXPECT_EQ(cached, again);
-      ASSERT_EQ(cubin.metadata.size(), 1u);
-      EXPECT_EQ(cubin.metadata[0].first, "ptxas");
-      EXPECT_EQ(cubin.metadata[0].second, "info\n");
-    }
+    CompileResult cubin = compiler.compile(request);
+    EXPECT_EQ(cubin.output, "cubin\n");
+    ASSERT_EQ(cubin.metadata.size(), 1u);
+    EXPECT_EQ(cubin.metadata[0].first, "ptxas");
+    EXPECT_EQ(cubin.metadata[0].second, "info\n");
   }
   Variable variable("QUADRILLE_PTXAS", bad.c_str());
-  CompileResult refused = compiler.compile(request, &cached);
+  CompileResult refused = compiler.compile(request);
   EXPECT_EQ(refused.failure, Failure::Invalid);
   ASSERT_FALSE(refused.diagnostics.empty());
   EXPECT_EQ(refused.diagnostics[0].message, bad + " refuses the code for sm_90a: error: no");
   request.stage = "asm"; // which needs no assembler
-  EXPECT_TRUE(compiler.compile(request, &cached).succeeded());
+  EXPECT_TRUE(compiler.compile(request).succeeded());
 }
 
 } // namespace
