@@ -25,7 +25,7 @@ class DevicePlan(Plan):
     stream; temporaries too. A call makes no copy between host and device.
     """
 
-    __slots__ = ("device", "bound", "values", "tensors", "numbers", "fetches", "maker", "address", "stream", "failure")
+    __slots__ = ("device", "bound", "values", "tensors", "numbers", "fetches", "allocators", "address", "stream", "failure")
 
     def __init__(self, traced: TracedFunction, program, device: Device, leaves: list):
         super().__init__(traced, leaves)
@@ -33,7 +33,7 @@ class DevicePlan(Plan):
         self.device = device
         self.stream = framework.stream_getter(device.name)
         self.address = framework.address
-        self.maker = self._makers(framework)
+        self.allocators = self._allocators(framework)
         self._find_inputs(leaves)
         self.bound = program.bind(self._layouts(leaves))
         self.failure = _native.submodule("runtime", "").DeviceError
@@ -43,7 +43,7 @@ class DevicePlan(Plan):
         """What `workspace` must hold."""
         return self.bound.workspace_bytes
 
-    def _makers(self, framework) -> list[tuple]:
+    def _allocators(self, framework) -> list[tuple]:
         """(empty, shape, keywords) of each result's buffer, then of the workspace's bytes."""
         make, keywords = framework.maker(self.device.name)
         byte = np.dtype(np.uint8)
@@ -115,7 +115,7 @@ class DevicePlan(Plan):
         if self.traced.graph.words:
             self._check_words(self._views(leaves), lambda a, b: b is not None and _overlap(a, b))
         if out is None:
-            made = [make(shape, **keywords) for make, shape, keywords in self.maker[:-1]]
+            made = [make(shape, **keywords) for make, shape, keywords in self.allocators[:-1]]
             values += map(address, made)
         else:
             values += self._out_addresses(out, leaves)
@@ -124,7 +124,7 @@ class DevicePlan(Plan):
         if workspace is not None:
             place = self._workspace_address(workspace, needed)
         elif needed:
-            make, _, keywords = self.maker[-1]
+            make, _, keywords = self.allocators[-1]
             held = make((needed,), **keywords)
             place = address(held)
         else:
@@ -157,6 +157,7 @@ class DevicePlan(Plan):
             return list(map(arrays.view, value)) if isinstance(value, list) else arrays.view(value)
 
         return [views(entry) for entry in self.traced.graph.inputs]
+
     def _check_place(self, view, what: str) -> None:
         place = arrays.device_of(view)
         if place != self.device.name:
