@@ -104,16 +104,23 @@ SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access
   if (access.mask)
     pointer = LLVM::SelectOp::create(b, loc, access.mask, pointer, access.base);
   unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
-  auto type = VectorType::get({int64_t(access.width)}, access.element);
+  // Halves of words are what LLVM widens best.
+  unsigned perWord = access.element.isInteger(16) && access.width > 1 ? 2 : 1;
+  Type element = perWord == 2 ? b.getI32Type() : access.element;
+  auto type = VectorType::get({int64_t(access.width / perWord)}, element);
   Value loaded = LLVM::LoadOp::create(b, loc, type, pointer, access.width * bytes);
   if (access.mask) {
     Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
     loaded = LLVM::SelectOp::create(b, loc, access.mask, loaded, zero);
   }
   SmallVector<Value> registers;
-  for (unsigned i = 0; i < access.width; ++i)
-    registers.push_back(
-        LLVM::ExtractElementOp::create(b, loc, loaded, constantI32(b, loc, i)));
+  for (unsigned i = 0; i < access.width; ++i) {
+    Value word = LLVM::ExtractElementOp::create(b, loc, loaded, constantI32(b, loc, i / perWord));
+    if (i % perWord)
+      word = LLVM::LShrOp::create(b, loc, word, constantI32(b, loc, 16));
+    registers.push_back(perWord == 1 ? word
+                                     : Value(LLVM::TruncOp::create(b, loc, access.element, word)));
+  }
   return registers;
 }
 
@@ -134,6 +141,18 @@ void SIMTTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
     storeVector(inner);
     scf::YieldOp::create(inner, loc);
   });
+}
+
+/// Both halves of one product, which one instruction makes.
+std::pair<Value, Value> SIMTTargetInfo::multiplyWide(OpBuilder &b, Location loc, Value x,
+                                                     Value y) const {
+  Type wide = b.getI64Type(), narrow = b.getI32Type();
+  Value product = arith::MulIOp::create(b, loc, arith::ExtUIOp::create(b, loc, wide, x),
+                                        arith::ExtUIOp::create(b, loc, wide, y));
+  Value shift = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(32));
+  Value high = arith::ShRUIOp::create(b, loc, product, shift);
+  return {arith::TruncIOp::create(b, loc, narrow, product),
+          arith::TruncIOp::create(b, loc, narrow, high)};
 }
 
 /// A variable of the module in the address space that both vendors number 3.

@@ -88,6 +88,29 @@ Value TargetInfo::permuteBytes(OpBuilder &b, Location loc, Value low, Value high
   return result;
 }
 
+Value TargetInfo::addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
+                          Value addend) const {
+  auto constant = [&](int32_t c) {
+    return splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)));
+  };
+  Value shifted = arith::ShRUIOp::create(b, loc, word, constant(8 * byte));
+  return arith::AddIOp::create(b, loc, addend,
+                               arith::AndIOp::create(b, loc, shifted, constant(0xff)));
+}
+
+/// Both halves apart: of vectors LLVM then makes a multiply-high, where it would widen
+/// and narrow a shared product.
+std::pair<Value, Value> TargetInfo::multiplyWide(OpBuilder &b, Location loc, Value x,
+                                                 Value y) const {
+  Type wide = registerType(b.getI64Type()), narrow = registerType(b.getI32Type());
+  Value product = arith::MulIOp::create(b, loc, arith::ExtUIOp::create(b, loc, wide, x),
+                                        arith::ExtUIOp::create(b, loc, wide, y));
+  Value shift = splat(b, loc, arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(32)));
+  Value high = arith::TruncIOp::create(b, loc, narrow,
+                                       arith::ShRUIOp::create(b, loc, product, shift));
+  return {arith::MulIOp::create(b, loc, x, y), high};
+}
+
 Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t) const {
   llvm_unreachable("a block of one warp shares nothing");
 }

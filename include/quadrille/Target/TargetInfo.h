@@ -39,9 +39,6 @@ public:
   /// Elements that a lane of a row kernel should own.
   unsigned getElementsPerLane() const { return elementsPerLane; }
 
-  /// The most, for longer blocks and transforms; the rest lies in other lanes.
-  virtual unsigned getMaxElementsPerLane() const { return elementsPerLane; }
-
   /// What a lane should own of a tile that is quantized across the direction in which
   /// memory is contiguous, and how far the tile should reach along memory.
   struct ColumnTile {
@@ -92,6 +89,12 @@ public:
   /// Byte i of the i32 result is byte selector[i] of `low` (0 to 3) or, less 4, of `high`.
   virtual mlir::Value permuteBytes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value low,
                                    mlir::Value high, std::array<unsigned, 4> selector) const;
+  /// `addend` plus byte `byte` of `word`, registers of i32.
+  virtual mlir::Value addByte(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
+                              unsigned byte, mlir::Value addend) const;
+  /// The lower and the upper half of the product of two registers of i32.
+  virtual std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
+                                                           mlir::Value x, mlir::Value y) const;
   /// Values of `table` at a register of i32 indices.
   virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
                              mlir::Value index) const;
@@ -115,6 +118,9 @@ public:
                                               const Access &access) const = 0;
   virtual void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
                      const Access &access) const = 0;
+  /// Neighbouring elements of 16 bits are loaded as halves of a word, and should stay
+  /// words until they are used.
+  virtual bool loadsWordsOfHalves() const { return false; }
 
   /// `bytes` of memory that the warps of a block share, aligned to 16; every call
   /// gives other memory. Only where a block has several warps.

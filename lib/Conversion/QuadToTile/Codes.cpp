@@ -57,11 +57,11 @@ Tile roundedCoordinate(TileBuilder &t, GridKind kind, unsigned bits, Tile magnit
 /// The words of magnitudes below the grid's largest value: rounding leaves a code, and
 /// below it the fraction that stochastic rounding adds to, above the magic constant.
 Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Tile magnitude,
-                    Tile random) {
+                    llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   unsigned bits = stochastic ? rounding.bits : 0;
   Tile coordinate = roundedCoordinate(t, kind, bits, magnitude);
-  return t.pack(stochastic ? t.add(coordinate, random) : coordinate, bitsOf(magic), bits);
+  return t.pack(stochastic ? addRandom(coordinate) : coordinate, bitsOf(magic), bits);
 }
 
 /// INT4 from words of magnitudes 0 to 7 and of sign bits: two's complement in each
@@ -86,7 +86,8 @@ Tile encodeByThresholds(TileBuilder &t, const Grid &grid, RoundingKind kind, Til
 }
 
 /// numerics::GridGaps: the neighbours of v and where it lies between them.
-Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value, Tile random) {
+Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value,
+                  llvm::function_ref<Tile(Tile)> addRandom) {
   GridGaps gaps = gridGaps(grid, bits);
   auto clamp = [&](arith::CmpFPredicate predicate, float end) {
     Tile bound = t.f32(value, end);
@@ -108,21 +109,23 @@ Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value, T
   }
   Tile position = t.mulf(t.subf(value, near), slope);
   Tile rounded = t.bitAnd(t.bits(t.addf(position, t.f32(value, magic))), 0x3fffff);
-  Tile far = t.cmp(arith::CmpIPredicate::uge, t.add(rounded, random), int64_t(1) << bits);
+  Tile far = t.cmp(arith::CmpIPredicate::uge, addRandom(rounded), int64_t(1) << bits);
   return t.select(far, farCode, nearCode);
 }
 
 } // namespace
 
 Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value,
-                 Tile random) {
+                 bool canExceed, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   if (grid.kind == GridKind::LUT)
-    return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, random)
+    return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, addRandom)
                              : encodeByThresholds(t, grid, rounding.kind, value));
-  Tile magnitude = t.clampMagnitude(value, grid.values[7]);
   bool linear = stochastic || rounding.kind == RoundingKind::NearestEven;
-  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, magnitude, random)
+  // Noise carries into the next code even from the last one.
+  bool clamps = stochastic || !linear || canExceed;
+  Tile magnitude = clamps ? t.clampMagnitude(value, grid.values[7]) : t.magnitude(value);
+  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, magnitude, addRandom)
                       : t.pack(encodeByThresholds(t, grid, rounding.kind, magnitude));
   Tile signs = t.packSigns(value);
   return grid.kind == GridKind::INT4 ? negateNibbles(t, words, signs) : t.bitOr(words, signs);

@@ -14,10 +14,11 @@
 namespace quadrille {
 
 /// numerics::GridRounder on tiles: the codes of f32 `value`, eight to an i32 word.
-/// `random` is i32 in [0, 2^bits), for stochastic rounding only. The code of a NaN
-/// is unspecified: the caller masks it.
+/// `addRandom` adds bits in [0, 2^bits) to each entry of an i32 tile, for stochastic
+/// rounding. `canExceed`: values may round to codes beyond the grid's last one. The code
+/// of a NaN is unspecified, as are those of its block: the caller masks them.
 Tile encodeWords(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value,
-                 Tile random = {});
+                 bool canExceed, llvm::function_ref<Tile(Tile)> addRandom);
 
 /// The same codes one by one (i32), for roundings that are not stochastic.
 Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value);

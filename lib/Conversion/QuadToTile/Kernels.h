@@ -40,19 +40,10 @@ mlir::LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                                    const ScheduledTensor &input, mlir::Value signs,
                                    const ScheduledMatrix &result);
 
-/// quad.amax, first half: the maximum of each warp of each program, as bits.
-/// `partials` has numPartials() elements.
-struct AmaxPlan {
-  mlir::Value gridX, gridY, numPartials; ///< i64 of the schedule
-};
-AmaxPlan planAmax(ScheduleBuilder &schedule, const TargetInfo &target, quad::AmaxOp op,
-                  const ScheduledMatrix &input);
-mlir::LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const AmaxPlan &plan,
-                                     const ScheduledMatrix &input, mlir::Value signs,
-                                     mlir::Value partials);
-/// Second half: one program combines the partial maxima.
-mlir::LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan,
-                                   mlir::Value partials, mlir::Value result);
+/// quad.amax, first: the word that the programs combine their tiles into.
+mlir::LogicalResult emitAmaxStart(KernelBuilder &kernel, mlir::Value result);
+mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix input,
+                             mlir::Value signs, mlir::Value result);
 
 //===----------------------------------------------------------------------===//
 // Pieces
@@ -71,6 +62,11 @@ Tiling columnTiling(const TargetInfo &target, TileShape minimum);
 /// The layout in which a tile of that shape is computed on, with so many elements of
 /// a row in one lane's registers.
 layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, int64_t perLane);
+
+/// Where rows follow each other without gaps, one row of all elements is the same matrix
+/// and fills tiles better. The schedule's i1: rows are dense, and of `stored` elements if given.
+mlir::Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis,
+                        mlir::Value stored = {});
 
 /// Loads a tile of the P x A orientation at (p0, a0), zero beyond the sizes, in the
 /// tiling's layout: widened to f32, or as stored.

@@ -293,14 +293,12 @@ LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {
     s.checkDivides(input.sizes[op.getAxis()], op.getSigns().getType().getDimSize(0),
                    "the length of axis " + Twine(op.getAxis()) +
                        " must be a multiple of the transform's size; pad=True extends it");
-  AmaxPlan plan = planAmax(s, target, op, input);
-  Value partials = allocate(plan.numPartials, b.getI32Type(), 1);
-  KernelBuilder first = makeKernel(launch);
-  if (failed(emitAmaxPartials(first, op, plan, input, scheduledOf(launch, op.getSigns()),
-                              partials)))
+  Value result = resultScalar(launch.getResult(0));
+  KernelBuilder first = makeKernel(launch, "_start");
+  if (failed(emitAmaxStart(first, result)))
     return failure();
-  KernelBuilder second = makeKernel(launch, "_combine");
-  return emitAmaxResult(second, plan, partials, resultScalar(launch.getResult(0)));
+  KernelBuilder second = makeKernel(launch);
+  return emitAmax(second, op, input, scheduledOf(launch, op.getSigns()), result);
 }
 
 LogicalResult FunctionLowering::lower(quad::HadamardOp op, quad::LaunchOp launch) {

@@ -71,7 +71,8 @@ private:
 Tiling columnTiling(const TargetInfo &target, TileShape minimum) {
   auto [maxAlong, elementsPerLane, across] = target.columnTile();
   unsigned laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
-  unsigned alongBits = llvm::Log2_64(std::max<int64_t>(minimum.along, target.getElementsPerLane()));
+  constexpr int64_t shortest = 16; // two words of codes, one draw of random bits
+  unsigned alongBits = llvm::Log2_64(std::max(minimum.along, shortest));
   unsigned acrossBits = llvm::Log2_64(std::max<int64_t>(minimum.across, across));
   unsigned along = std::min(alongBits, llvm::Log2_32(maxAlong));
   unsigned perLane = std::max(along, llvm::Log2_32(elementsPerLane));
@@ -97,6 +98,16 @@ Tiling columnTiling(const TargetInfo &target, TileShape minimum) {
   warp.resize(warpBits);
   TileShape shape{int64_t(1) << acrossBits, int64_t(1) << alongBits};
   return {shape, LinearLayout(alongBits + acrossBits, reg, lane, warp)};
+}
+
+Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis, Value stored) {
+  Value length = matrix.sizes[axis], rows = matrix.sizes[1 - axis];
+  Value dense = s.isEqual(matrix.strides[1 - axis], length);
+  if (stored)
+    dense = arith::AndIOp::create(s.b, s.loc, dense, s.isEqual(length, stored));
+  matrix.sizes[axis] = s.select(dense, s.mul(rows, length), length);
+  matrix.sizes[1 - axis] = s.select(dense, s.constant(1), rows);
+  return dense;
 }
 
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
@@ -178,7 +189,7 @@ Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t 
   SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
   Tile groups = t.reshape(y, {shape[0], shape[1] / n, n});
   RankedTensorType type = TileBuilder::typeOf(groups);
-  groups = t.hadamard(t.mulf(groups, t.broadcast(loadSigns(kernel, signs, type), type)));
+  groups = t.hadamard(groups, loadSigns(kernel, signs, type));
   groups = t.mulf(groups, t.f32(groups, numerics::hadamardScale(n)));
   return t.reshape(groups, shape);
 }
@@ -192,19 +203,30 @@ namespace {
 /// Read and written, roughly, for each element.
 constexpr int64_t bytesPerElement = 3;
 
-Tile randomBits(KernelBuilder &kernel, const QuantizeRequest &request,
-                const numerics::Rounding &rounding, Tile like, Value p0, Value a0) {
+/// `coordinate` plus random bits for each element.
+Tile addRandomBits(KernelBuilder &kernel, const QuantizeRequest &request,
+                   const numerics::Rounding &rounding, Tile coordinate, Value p0, Value a0) {
   OpBuilder &b = kernel.body;
-  auto type = cast<RankedTensorType>(TileBuilder::typeOf(like).clone(b.getI32Type()));
   Value key = kernel.pass(request.key);
   if (request.step) {
     Value step = LLVM::LoadOp::create(b, kernel.loc, b.getI64Type(), kernel.pass(request.step));
     key = arith::AddIOp::create(b, kernel.loc, key, step);
   }
-  return tile::RandomOp::create(b, kernel.loc, type, key,
+  return tile::RandomOp::create(b, kernel.loc, coordinate.getType(), key,
                                 kernel.pass(request.indexBase), p0, a0,
-                                kernel.pass(request.result.length), rounding.bits,
+                                kernel.pass(request.result.length), coordinate, rounding.bits,
                                 rounding.rounds, uint32_t(request.op.getStream()));
+}
+
+/// Whether a number can round to a code beyond the grid's last one: not if its scale is the
+/// block's amax over qmax, rounded to nearest to at least four significant bits, in a type
+/// that no amax saturates. (7 (1 + 2^-4) < 7.5, in codes.)
+bool canExceedGrid(const Format &format) {
+  const Level &inner = format.levels.front();
+  bool wideRange = inner.type == ScaleType::F32 || inner.type == ScaleType::BF16;
+  bool precise = inner.bits == 0 || inner.bits >= 4;
+  return !wideRange || !precise || inner.rule != ScaleRule::Nearest || format.grid.qmax < 1 ||
+         format.qmax(0) < format.grid.qmax;
 }
 
 /// Quantizes a loaded tile at (p0, a0) of the result and stores codes and scales.
@@ -218,11 +240,12 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
   FailureOr<Scaled> scaled = emitScales(kernel, t, request, y, p0, a0);
   if (failed(scaled))
     return failure();
-  Tile random;
-  if (rounding.kind == numerics::RoundingKind::Stochastic)
-    random = randomBits(kernel, request, rounding, scaled->t, p0, a0);
-  Tile words = maskCodes(
-      t, encodeWords(t, type.getFormat().toFormat().grid, rounding, scaled->t, random), *scaled);
+  auto addRandom = [&](Tile coordinate) {
+    return addRandomBits(kernel, request, rounding, coordinate, p0, a0);
+  };
+  Format format = type.getFormat().toFormat();
+  Tile words = encodeWords(t, format.grid, rounding, scaled->t, canExceedGrid(format), addRandom);
+  words = maskCodes(t, words, *scaled);
   constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
              kernel.pass(request.result.rows),
@@ -256,26 +279,10 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request.op.getType())};
   if (acrossMemory)
     return columnTiling(target, minimum);
-  int64_t perLane = std::clamp<int64_t>(minimum.along, target.getElementsPerLane(),
-                                        target.getMaxElementsPerLane());
+  int64_t perLane = target.getElementsPerLane();
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};
-}
-
-/// Where rows follow each other without gaps, one row of all elements is the same
-/// tensor and fills tiles better. Only for blocks of one row.
-void flattenRows(ScheduleBuilder &s, ScheduledMatrix &input, ScheduledTensor &result,
-                 unsigned axis) {
-  Value rowStride = input.strides[1 - axis], length = input.sizes[axis];
-  Value dense = s.isEqual(rowStride, length);
-  Value stored = s.isEqual(length, result.length);
-  dense = arith::AndIOp::create(s.b, s.loc, dense, stored);
-  Value all = s.mul(input.sizes[1 - axis], length), one = s.constant(1);
-  input.sizes[axis] = s.select(dense, all, length);
-  result.length = s.select(dense, all, result.length);
-  input.sizes[1 - axis] = s.select(dense, one, input.sizes[1 - axis]);
-  result.rows = s.select(dense, one, result.rows);
 }
 
 /// Whether the tile at (p0, a0) lies within the matrix, and so within the result, whose
@@ -298,8 +305,12 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
-  if (shape.across == 1 && input.isContiguous)
-    flattenRows(s, input, request.result, axis);
+  if (shape.across == 1 && input.isContiguous) {
+    ScheduledTensor &result = request.result;
+    Value dense = flattenRows(s, input, axis, result.length);
+    result.length = s.select(dense, input.sizes[axis], result.length);
+    result.rows = s.select(dense, input.sizes[1 - axis], result.rows);
+  }
   Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
   kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
                             : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});

@@ -8,7 +8,6 @@
 #include "Codes.h"
 #include "Kernels.h"
 #include "Scales.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Numerics/Hadamard.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -21,7 +20,6 @@ namespace {
 
 /// Read and written, roughly, for each element.
 constexpr int64_t bytesPerElement = 4;
-constexpr int64_t infinityBits = 0x7f800000, nanBits = 0x7fc00000;
 
 int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
@@ -223,71 +221,42 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
 namespace {
 Tiling amaxTiling(const TargetInfo &target, quad::AmaxOp op, const ScheduledMatrix &input) {
   int64_t n = op.getSigns() ? op.getSigns().getType().getDimSize(0) : 1;
-  return tileAlong(target, n, op.getAxis() != int64_t(input.contiguousDim));
+  if (op.getAxis() != int64_t(input.contiguousDim))
+    return columnTiling(target, {1, n});
+  // As much as a lane holds, for there is nothing to do but wait for memory.
+  int64_t perLane = target.getElementsPerLane();
+  TileShape shape{1, std::max(n, threadsOf(target) * target.columnTile().elementsPerLane)};
+  return {shape, computeLayout(target, shape, perLane)};
 }
 } // namespace
 
-AmaxPlan planAmax(ScheduleBuilder &s, const TargetInfo &target, quad::AmaxOp op,
-                  const ScheduledMatrix &input) {
-  TileShape shape = amaxTiling(target, op, input).shape;
-  Value gridX = s.ceilDiv(input.sizes[op.getAxis()], shape.along);
-  Value gridY = s.ceilDiv(input.sizes[1 - op.getAxis()], shape.across);
-  return {gridX, gridY, s.mul(s.mul(gridX, gridY), s.constant(target.getWarps()))};
-}
-
-LogicalResult emitAmaxPartials(KernelBuilder &kernel, quad::AmaxOp op, const AmaxPlan &plan,
-                               const ScheduledMatrix &input, Value signs, Value partials) {
-  Tiling tiling = amaxTiling(kernel.target, op, input);
-  int64_t warps = kernel.target.getWarps();
-  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
-  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+LogicalResult emitAmaxStart(KernelBuilder &kernel, Value result) {
   TileBuilder t(kernel.body, kernel.loc);
-  Tile x = loadMatrix(kernel, input, op.getAxis(), tiling, p0, a0);
-  if (signs)
-    x = rotate(kernel, t, x, signs, op.getSigns().getType().getDimSize(0));
-  // Warps hold the highest bits of the index, so each reduces what it has.
-  int64_t elements = tiling.shape.across * tiling.shape.along;
-  Tile perWarp = t.reshape(t.magnitudeBits(x), {1, warps, elements / warps});
-  Tile largest = t.reshape(t.reduce(tile::Reduction::maxui, perWarp, {2}), {1, warps});
-  Value program = arith::AddIOp::create(
-      kernel.body, kernel.loc,
-      kernel.mul(kernel.programId(1), kernel.pass(plan.gridX)), kernel.programId(0));
-  storeDense(kernel, largest, kernel.pass(partials), kernel.constant(0),
-             kernel.mul(program, kernel.constant(warps)), kernel.constant(1),
-             kernel.pass(plan.numPartials));
-  kernel.launch(plan.gridX, plan.gridY, bytesPerElement * elements);
+  Value zero = kernel.constant(0), one = kernel.constant(1);
+  auto layout = LinearLayout::contiguous(0, 0, llvm::Log2_32(kernel.target.getLanes()),
+                                         llvm::Log2_32(kernel.target.getWarps()));
+  auto type = tile::withLayout(RankedTensorType::get({1, 1}, t.b.getF32Type()), layout);
+  Value none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
+  storeDense(kernel, none, kernel.pass(result), zero, zero, one, one);
+  kernel.launch(kernel.schedule.constant(1), kernel.schedule.constant(1), /*cost=*/0);
   return success();
 }
 
-LogicalResult emitAmaxResult(KernelBuilder &kernel, const AmaxPlan &plan, Value partials,
-                             Value result) {
-  // One warp's worth of work for each step; every warp does the same.
-  int64_t step = kernel.target.getLanes() * kernel.target.getElementsPerLane();
-  auto layout = LinearLayout::contiguous(
-      llvm::Log2_64(step), llvm::Log2_32(kernel.target.getElementsPerLane()),
-      llvm::Log2_32(kernel.target.getLanes()), llvm::Log2_32(kernel.target.getWarps()));
-  OpBuilder &b = kernel.body;
-  auto type = tile::withLayout(RankedTensorType::get({1, step}, b.getI32Type()), layout);
-  Value count = kernel.pass(plan.numPartials), zero = kernel.constant(0);
-  Value source = kernel.pass(partials);
-  TileBuilder t(b, kernel.loc);
-  Value none = arith::ConstantOp::create(b, kernel.loc, DenseElementsAttr::get(type, 0));
-  auto loop = scf::ForOp::create(b, kernel.loc, zero, count, kernel.constant(step), none);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    Tile part = loadDense(kernel, type, source, zero, loop.getInductionVar(), kernel.constant(1),
-                          count);
-    Tile largest = t.op<arith::MaxUIOp>(loop.getRegionIterArg(0), part);
-    scf::YieldOp::create(b, kernel.loc, largest);
-  }
-  Tile largest = t.reduce(tile::Reduction::maxui, loop.getResult(0), {1});
-  Tile isNaN = t.cmp(arith::CmpIPredicate::ugt, largest, infinityBits);
-  largest = t.select(isNaN, t.i32(largest, nanBits), largest);
-  storeDense(kernel, t.fromBits(largest), kernel.pass(result), zero, zero, kernel.constant(1),
-             kernel.constant(1));
-  Value one = kernel.schedule.constant(1);
-  kernel.launch(one, one, /*cost=*/0);
+LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix input, Value signs,
+                       Value result) {
+  unsigned axis = op.getAxis();
+  Tiling tiling = amaxTiling(kernel.target, op, input);
+  bool padsRows = signs && op.getPad();
+  if (tiling.shape.across == 1 && input.isContiguous && !padsRows)
+    flattenRows(kernel.schedule, input, axis);
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
+  if (signs)
+    x = rotate(kernel, t, x, signs, op.getSigns().getType().getDimSize(0));
+  tile::AtomicReduceOp::create(t.b, t.loc, tile::AtomicReduction::amax, x, kernel.pass(result));
+  launchOver(kernel, input, axis, tiling.shape);
   return success();
 }
 

@@ -14,6 +14,7 @@
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_TILEBUILDER_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "quadrille/Dialect/Tile/IR/Tile.h"
 
@@ -76,6 +77,7 @@ public:
   /// The bits of f32 as i32 and back.
   Tile bits(Tile x) { return bitcast(x, b.getI32Type()); }
   Tile fromBits(Tile x) { return bitcast(x, b.getF32Type()); }
+  Tile magnitude(Tile x) { return mlir::math::AbsFOp::create(b, loc, x); }
   /// The bits without the sign: orders like |x|, NaN above infinity.
   Tile magnitudeBits(Tile x) { return bitAnd(bits(x), 0x7fffffff); }
   /// f32 bits as a signed integer that orders like the number, -0 below +0.
@@ -95,7 +97,9 @@ public:
     tile::AtomicReduceOp::create(b, loc, kind, x, pointer);
   }
   Tile broadcast(Tile x, mlir::RankedTensorType like);
-  Tile hadamard(Tile x) { return tile::HadamardOp::create(b, loc, x); }
+  Tile hadamard(Tile x, Tile signs = {}) {
+    return tile::HadamardOp::create(b, loc, x.getType(), x, signs);
+  }
   /// Words of eight codes (value - bias) >> shift.
   Tile pack(Tile values, uint32_t bias = 0, unsigned shift = 0);
   Tile packSigns(Tile values);

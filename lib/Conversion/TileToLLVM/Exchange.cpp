@@ -133,7 +133,19 @@ public:
     auto type = tileType(op.getSource());
     LinearLayout layout = tile::getLayout(type);
     Registers values(adaptor.getSource());
-    for (unsigned bit : bitsOfDims(type.getShape(), type.getRank() - 1)) {
+    SmallVector<unsigned> stages = bitsOfDims(type.getShape(), type.getRank() - 1);
+    if (op.getSigns()) {
+      Registers signs = signsOfRegisters(op, adaptor.getSigns());
+      std::optional<unsigned> first = findBasis(layout.reg, 1);
+      if (first && !stages.empty()) {
+        signedStage(rewriter, op.getLoc(), values, signs, *first);
+        stages.erase(stages.begin());
+      } else {
+        for (auto [value, sign] : llvm::zip_equal(values, signs))
+          value = arith::MulFOp::create(rewriter, op.getLoc(), value, sign);
+      }
+    }
+    for (unsigned bit : stages) {
       uint64_t basis = uint64_t(1) << bit;
       if (auto r = findBasis(layout.reg, basis))
         stageInRegisters(rewriter, op.getLoc(), values, *r);
@@ -147,6 +159,34 @@ public:
   }
 
 private:
+  /// The sign of each of the source's registers.
+  static Registers signsOfRegisters(tile::HadamardOp op, ValueRange signs) {
+    auto type = tileType(op.getSource()), signsType = tileType(op.getSigns());
+    LinearLayout layout = tile::getLayout(type), ofSigns = tile::getLayout(signsType);
+    Registers result;
+    for (unsigned r = 0, e = layout.numRegisters(); r < e; ++r) {
+      uint64_t index = tile::broadcastSourceIndex(signsType.getShape(), type.getShape(),
+                                                  registerIndex(layout, r));
+      result.push_back(signs[registerOf(ofSigns, index)]);
+    }
+    return result;
+  }
+
+  /// The first stage of the signed elements. A product with 1 or -1 is exact, so it can
+  /// be part of the addition.
+  static void signedStage(OpBuilder &b, Location loc, Registers &values, const Registers &signs,
+                          unsigned bit) {
+    for (unsigned r = 0; r < values.size(); ++r) {
+      if (r >> bit & 1)
+        continue;
+      unsigned other = r | 1u << bit;
+      Value u = arith::MulFOp::create(b, loc, values[r], signs[r]), v = values[other];
+      Value minus = arith::NegFOp::create(b, loc, signs[other]);
+      values[r] = math::FmaOp::create(b, loc, v, signs[other], u);
+      values[other] = math::FmaOp::create(b, loc, v, minus, u);
+    }
+  }
+
   static void stageInRegisters(OpBuilder &b, Location loc, Registers &values, unsigned bit) {
     for (unsigned r = 0; r < values.size(); ++r) {
       if (r >> bit & 1)

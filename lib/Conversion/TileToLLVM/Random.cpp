@@ -61,18 +61,13 @@ public:
     return sum;
   }
 
-  /// The upper half of a product. Both halves are computed apart: LLVM then uses a
-  /// multiply-high, where a shared wide product would be widened and narrowed.
-  Value mulHigh(Value x, Value y) { return high(op<arith::MulIOp>(extend(x), extend(y))); }
-
   /// Philox4x32 with `rounds` rounds. Constants: Random123.
   Draw philox(Draw counter, Value key0, Value key1, unsigned rounds) {
     for (unsigned round = 0; round < rounds; ++round) {
-      Value m0 = i32(0xD2511F53), m1 = i32(0xCD9E8D57);
-      counter = {op<arith::XOrIOp>(op<arith::XOrIOp>(mulHigh(counter[2], m1), counter[1]), key0),
-                 op<arith::MulIOp>(counter[2], m1),
-                 op<arith::XOrIOp>(op<arith::XOrIOp>(mulHigh(counter[0], m0), counter[3]), key1),
-                 op<arith::MulIOp>(counter[0], m0)};
+      auto [low0, high0] = target.multiplyWide(b, loc, counter[0], i32(0xD2511F53));
+      auto [low1, high1] = target.multiplyWide(b, loc, counter[2], i32(0xCD9E8D57));
+      counter = {op<arith::XOrIOp>(op<arith::XOrIOp>(high1, counter[1]), key0), low1,
+                 op<arith::XOrIOp>(op<arith::XOrIOp>(high0, counter[3]), key1), low0};
       key0 = op<arith::AddIOp>(key0, i32(0x9E3779B9));
       key1 = op<arith::AddIOp>(key1, i32(0xBB67AE85));
     }
@@ -88,7 +83,7 @@ class RandomPattern : public TilePattern<tile::RandomOp> {
 public:
   using TilePattern::TilePattern;
 
-  LogicalResult matchAndRewrite(tile::RandomOp op, OneToNOpAdaptor,
+  LogicalResult matchAndRewrite(tile::RandomOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override;
 };
 
@@ -142,8 +137,28 @@ class BitExtractor {
 public:
   BitExtractor(RegisterBuilder &r, unsigned bits) : r(r), bits(bits) {}
 
-  /// Bits [bits * position, + bits) of `words`, position = known + lane part.
-  Value at(ArrayRef<Value> words, unsigned known, Value lanePart) {
+  /// Bits [bits * position, + bits) of `words`, position = known + lane part, added to
+  /// `addend` if there is one.
+  Value at(ArrayRef<Value> words, unsigned known, Value lanePart, Value addend) {
+    unsigned perWord = 32 / bits;
+    if (addend && !lanePart && bits == 8)
+      return r.target.addByte(r.b, r.loc, words[known / perWord], known % perWord, addend);
+    Value drawn = extract(words, known, lanePart);
+    return addend ? r.op<arith::AddIOp>(addend, drawn) : drawn;
+  }
+
+  /// words[index] for a run-time index, by halves.
+  Value select(ArrayRef<Value> words, Value index) {
+    if (words.size() == 1)
+      return words.front();
+    unsigned half = words.size() / 2;
+    Value upper = r.isNonZero(r.op<arith::AndIOp>(index, r.i32(half)));
+    return r.select(upper, select(words.drop_front(half), index),
+                    select(words.take_front(half), index));
+  }
+
+private:
+  Value extract(ArrayRef<Value> words, unsigned known, Value lanePart) {
     unsigned perWord = 32 / bits;
     Value word, shift;
     if (!lanePart) {
@@ -158,17 +173,6 @@ public:
     return r.op<arith::AndIOp>(r.op<arith::ShRUIOp>(word, shift), r.i32((1u << bits) - 1));
   }
 
-  /// words[index] for a run-time index, by halves.
-  Value select(ArrayRef<Value> words, Value index) {
-    if (words.size() == 1)
-      return words.front();
-    unsigned half = words.size() / 2;
-    Value upper = r.isNonZero(r.op<arith::AndIOp>(index, r.i32(half)));
-    return r.select(upper, select(words.drop_front(half), index),
-                    select(words.take_front(half), index));
-  }
-
-private:
   RegisterBuilder &r;
   unsigned bits;
 };
@@ -201,7 +205,7 @@ SmallVector<Value> groupWords(RegisterBuilder &r, tile::RandomOp op, Value group
   }
 }
 
-LogicalResult RandomPattern::matchAndRewrite(tile::RandomOp op, OneToNOpAdaptor,
+LogicalResult RandomPattern::matchAndRewrite(tile::RandomOp op, OneToNOpAdaptor adaptor,
                                              ConversionPatternRewriter &rewriter) const {
   RegisterBuilder r(rewriter, op.getLoc(), target);
   ElementNumbers numbers(r, op);
@@ -214,7 +218,8 @@ LogicalResult RandomPattern::matchAndRewrite(tile::RandomOp op, OneToNOpAdaptor,
     SmallVector<Value> &words = wordsOfGroup[index / 16];
     if (words.empty())
       words = groupWords(r, op, numbers.group(index / 16 * 16));
-    results.push_back(extract.at(words, index % 16, lanePart));
+    Value addend = op.getAddend() ? adaptor.getAddend()[i] : Value();
+    results.push_back(extract.at(words, index % 16, lanePart, addend));
   }
   rewriter.replaceOpWithMultiple(op, {results});
   return success();

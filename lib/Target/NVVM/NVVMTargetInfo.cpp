@@ -19,7 +19,7 @@ namespace {
 
 class NVVMTargetInfo : public SIMTTargetInfo {
 public:
-  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16) {}
+  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/32) {}
 
   /// A launch has at most 65535 blocks along y: the last argument is the number of
   /// its first one (Runtime/Device.h).
@@ -58,6 +58,14 @@ public:
         .getResult(0);
   }
 
+  /// The dot product with a byte of ones.
+  Value addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
+                Value addend) const override {
+    return LLVM::CallIntrinsicOp::create(
+               b, loc, b.getI32Type(), b.getStringAttr("llvm.nvvm.idp4a.u.u"),
+               ValueRange{word, constant(b, loc, 1 << (8 * byte)), addend})
+        .getResult(0);
+  }
   void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:

@@ -306,7 +306,21 @@ LogicalResult LookupOp::verify() {
   return verifyTiles(*this);
 }
 
+LogicalResult HadamardOp::verify() {
+  auto type = cast<RankedTensorType>(getSource().getType());
+  if (type.getRank() == 0)
+    return emitOpError("needs a dimension to transform along");
+  if (!getSigns() || !hasLayout(getSource()))
+    return verifyTiles(*this);
+  auto others = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
+  if (reducedType(type, others) != getSigns().getType())
+    return emitOpError("needs signs of type ") << reducedType(type, others);
+  return verifyTiles(*this);
+}
+
 LogicalResult RandomOp::verify() {
+  if (getAddend() && getAddend().getType() != getType())
+    return emitOpError("needs an addend of its result's type");
   if (!llvm::is_contained({4, 8, 16}, int(getBits())))
     return emitOpError("needs 4, 8 or 16 bits, got ") << getBits();
   if (!llvm::is_contained({7, 10}, int(getRounds())))

@@ -203,15 +203,18 @@ def ReduceOp : TileOp<"reduce", [Pure, SameOperandsAndResultElementType]> {
   let hasVerifier = 1;
 }
 
-def HadamardOp : TileOp<"hadamard", [Pure, SameOperandsAndResultType]> {
+def HadamardOp : TileOp<"hadamard", [Pure, AllTypesMatch<["source", "result"]>]> {
   let summary = "Unnormalised Walsh-Hadamard transform along the last dimension";
   let description = [{
     Butterfly stages h = 1, 2, 4, .., n/2, each (u, v) -> (fl(u + v), fl(u - v)),
-    n the size of the last dimension. docs/numerics.md, "RHT".
+    n the size of the last dimension, after a product with `signs`, which are 1 or -1
+    and shaped as the source with size 1 in all other dimensions.
+    docs/numerics.md, "RHT".
   }];
-  let arguments = (ins F32Tile:$source);
+  let arguments = (ins F32Tile:$source, Optional<F32Tile>:$signs);
   let results = (outs F32Tile:$result);
-  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let assemblyFormat = "$source (`signs` $signs^ `:` type($signs))? attr-dict `:` type($source)";
+  let hasVerifier = 1;
 }
 
 def PackOp : TileOp<"pack", [Pure]> {
@@ -276,14 +279,15 @@ def RandomOp : TileOp<"random", [Pure]> {
     [b * (e mod 128/b), + b) of the 128-bit draw e / (128/b) of `stream` under
     `key` (docs/numerics.md, "Random bits"). So the bits do not depend on the
     tile, the layout or the target. `base`, `rowLength` and `column` are multiples
-    of 16. Result: integers in [0, 2^b).
+    of 16. Result: integers in [0, 2^b), added to `addend` if there is one.
   }];
   let arguments = (ins I64:$key, I64:$base, I64:$row, I64:$column, I64:$rowLength,
-                   I32Attr:$bits, I32Attr:$rounds, I32Attr:$stream);
+                   Optional<I32Tile>:$addend, I32Attr:$bits, I32Attr:$rounds, I32Attr:$stream);
   let results = (outs I32Tile:$result);
   let assemblyFormat = [{
     $key `,` $base `at` `(` $row `,` $column `)` `of` $rowLength `bits` `=` $bits
-    `rounds` `=` $rounds `stream` `=` $stream attr-dict `:` type($result)
+    `rounds` `=` $rounds `stream` `=` $stream (`to` $addend^ `:` type($addend))? attr-dict
+    `:` type($result)
   }];
   let hasVerifier = 1;
 }
