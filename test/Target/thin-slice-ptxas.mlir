@@ -9,7 +9,8 @@
 // CHECK-DAG: Compiling entry function 'row_quantize_row'
 // CHECK-DAG: Compiling entry function 'column_quantize_column'
 // CHECK-DAG: Compiling entry function 'back_dequantize'
-// CHECK-DAG: Compiling entry function 'largest_amax_combine'
+// CHECK-DAG: Compiling entry function 'largest_amax_start'
+// CHECK-DAG: Compiling entry function 'largest_amax'
 
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
 #rht = #quad.rht<64, digest = 1>

@@ -1,39 +1,40 @@
-// The amax is deterministic: each program stores its own, a second kernel combines
-// them, by the bits of the magnitude, so that NaN is the largest.
+// The amax is deterministic though programs run in any order: one program stores zero, all
+// others then combine their tiles into it by the bits of the magnitude, so that NaN is the
+// largest.
 //
 // RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
 // RUN: quad-opt %s --quad-to-tile=target=sm_90a | FileCheck %s --check-prefix=NVVM
 
 // CHECK-LABEL: func.func @f(
+// CHECK-SAME:    %[[IN:[a-z0-9]+]]: !tile.buffer<2 x f16>, %[[SIGNS:[a-z0-9]+]]: !tile.buffer<1 x f32>, %[[OUT:[a-z0-9]+]]: !tile.buffer<1 x f32> {tile.out})
 // CHECK:         tile.check %{{.*}}, "the length of axis 1 must be a multiple of the transform's size; pad=True extends it"
-// CHECK:         %[[X:.*]] = arith.ceildivsi
-// CHECK:         %[[COUNT:.*]] = arith.muli %[[X]], %[[Y:.*]] : i64
-// CHECK:         %[[BYTES:.*]] = arith.muli %[[COUNT]], %c4_i64
-// CHECK:         %[[PARTIALS:.*]] = tile.alloc %[[BYTES]] : <1 x i32>
-// CHECK:         tile.launch @f_amax grid(%[[X]], %[[Y]])
-// CHECK:         tile.launch @f_amax_combine grid(%c1_i64, %c1_i64) args(%[[COUNT]], %[[PARTIALS]],
+// CHECK-NOT:     tile.alloc
+// CHECK:         tile.launch @f_amax_start grid(%c1_i64, %c1_i64) args(%[[OUT]] :
+// CHECK:         %[[X:.*]] = arith.ceildivsi %{{.*}}, %c256_i64
+// CHECK-NEXT:    tile.launch @f_amax grid(%[[X]], %{{.*}}) args({{.*}}%[[IN]], %[[SIGNS]], %[[OUT]] :
+// CHECK-NOT:     tile.launch
+//
+// CHECK-LABEL: func.func @f_amax_start(
+// CHECK-SAME:    %[[OUT:[a-z0-9]+]]: !llvm.ptr)
+// CHECK:         %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : tensor<1x1xf32
+// CHECK-NEXT:    tile.store %[[ZERO]], %[[OUT]][%c0_i64, %c0_i64] bounds(%c1_i64, %c1_i64)
 //
 // CHECK-LABEL: func.func @f_amax(
+// CHECK-SAME:    %[[OUT:[a-z0-9]+]]: !llvm.ptr) attributes
 // CHECK:         arith.extf {{.*}} : tensor<1x256xf16{{.*}} to tensor<1x256xf32
-// CHECK:         tile.hadamard
-// CHECK:         arith.andi
-// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [2] : tensor<1x1x256xi32
-// CHECK:         tile.store
-//
-// CHECK-LABEL: func.func @f_amax_combine(
-// CHECK:         scf.for
-// CHECK:           tile.load
-// CHECK:           arith.maxui
-// CHECK:         tile.reduce{{ +}}maxui
-// CHECK:         tile.store
+// CHECK:         tile.hadamard %{{.*}} signs %{{.*}} : tensor<1x1x32xf32{{.*}} : tensor<1x8x32xf32
+// CHECK-NEXT:    arith.mulf
+// CHECK-NEXT:    %[[Y:.*]] = tile.reshape
+// CHECK-NEXT:    tile.atomic_reduce{{ +}}amax %[[Y]], %[[OUT]] : tensor<1x256xf32
+// CHECK-NEXT:    return
 
-// Warps have no common memory: each stores its own.
+// A GPU's lanes take 64 elements each, for there is nothing to do but wait for memory.
 //
 // NVVM-LABEL: func.func @f(
-// NVVM:         arith.muli %{{.*}}, %c4_i64
+// NVVM:         arith.ceildivsi %{{.*}}, %c8192_i64
 // NVVM-LABEL: func.func @f_amax(
-// NVVM:         tile.reduce{{ +}}maxui {{.*}} dims = [2] : tensor<1x4x512xi32
-// NVVM:         tile.store %{{.*}} : tensor<1x4xi32
+// NVVM:         tile.load %{{.*}} -> tensor<1x8192xf16, #tile.layout<reg = [1, 2, 4, 8, 16, 4096], lane = [32, 64, 128, 256, 512], warp = [1024, 2048]>>
+// NVVM:         tile.atomic_reduce{{ +}}amax %{{.*}} : tensor<1x8192xf32
 func.func @f(%x: tensor<?x?xf16> {quad.unit_stride = 1 : i64}, %s: tensor<32xf32>) -> tensor<1xf32> {
   %a = quad.amax %x signs(%s : tensor<32xf32>) {axis = 1} : tensor<?x?xf16>
   return %a : tensor<1xf32>

@@ -3,15 +3,14 @@
 // CHECK-LABEL: func.func @f(
 // CHECK:         tile.check %{{.*}}, "the length of axis 0 must be a multiple of the transform's size"
 // CHECK:         tile.launch @f_hadamard
-// Along axis 0 a lane has a column: x * signs, butterflies, 1/sqrt(32).
+// Along axis 0 a lane has a column: butterflies of x * signs, 1/sqrt(32).
 //
 // CHECK-LABEL: func.func @f_hadamard(
 // CHECK:         arith.constant dense<0.176776692>
 // CHECK:         tile.load {{.*}} -> tensor<32x16xf16
 // CHECK:         tile.transpose {{.*}} -> tensor<16x32xf32
-// CHECK:         tile.load {{.*}} -> tensor<1x1x32xf32
-// CHECK:         arith.mulf
-// CHECK-NEXT:    tile.hadamard %{{.*}} : tensor<16x1x32xf32
+// CHECK:         %[[SIGNS:.*]] = tile.load {{.*}} -> tensor<1x1x32xf32
+// CHECK-NEXT:    tile.hadamard %{{.*}} signs %[[SIGNS]] : tensor<1x1x32xf32{{.*}} : tensor<16x1x32xf32
 // CHECK-NEXT:    arith.mulf
 // CHECK:         tile.transpose {{.*}} -> tensor<32x16xf32
 // CHECK-NEXT:    tile.store

@@ -6,22 +6,23 @@
 // tensor scale; the bounds let the first alone store it.
 //
 // CHECK-LABEL: func.func @tensor(
-// CHECK:         tile.launch @tensor_amax grid
-// CHECK:         tile.launch @tensor_amax_combine grid(%[[ONE:.*]], %[[ONE]])
-// CHECK:         tile.launch @tensor_quantize_row grid
+// CHECK:         %[[WORD:.*]] = tile.alloc %c4_i64 : <1 x f32>
+// CHECK:         tile.launch @tensor_amax_start grid(%[[ONE:.*]], %[[ONE]]) args(%[[WORD]] :
+// CHECK:         tile.launch @tensor_amax grid{{.*}}, %[[WORD]] :
+// CHECK:         tile.launch @tensor_quantize_row grid{{.*}}, %[[WORD]],
 // CHECK-LABEL: func.func @tensor_quantize_row(
 // CHECK:         %[[Y:.*]] = tile.program_id 1
 // CHECK:         %[[X:.*]] = tile.program_id 0
 // CHECK:         %[[AMAX:.*]] = tile.load %{{.*}} -> tensor<1x1xf32
 // CHECK:         %[[WANTED:.*]] = arith.divf %{{.*}}, %{{.*}} : tensor<1x1xf32
-// CHECK:         tile.store %[[T:.*]], %{{.*}}[%[[Y]], %[[X]]] bounds(%[[ONE:.*]], %[[ONE]]) strides(%[[ONE]], %[[ONE]]) : tensor<1x1xi32
+// CHECK:         tile.store %[[T:.*]], %{{.*}}[%[[Y]], %[[X]]] bounds(%[[ONE:.*]], %[[ONE]]) strides(%[[ONE]], %[[ONE]]) {alignment = 4 : i64, granularity = 1 : i64} : tensor<1x1xi32
 // CHECK:         arith.bitcast %[[T]]
 // CHECK-NEXT:    %[[R:.*]] = arith.divf
 // CHECK-NEXT:    tile.broadcast %[[R]]
 // CHECK-NEXT:    arith.mulf
 // Then the blocks of what that left.
-// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [1, 3]
-// CHECK:         tile.store {{.*}} : tensor<1x16xi8
+// CHECK:         tile.reduce{{ +}}amax {{.*}} dims = [1, 3] : tensor<1x1x16x16xf32
+// CHECK:         tile.store {{.*}} inside %{{.*}} : tensor<1x16xi8
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
 func.func @tensor(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tensor<?x?, #nvfp4, axis = 1> {
   %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #nvfp4, axis = 1>
@@ -37,7 +38,7 @@ func.func @tensor(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.te
 // CHECK:         arith.ceildivsi %[[ROWS]], %c16_i64
 // CHECK-LABEL: func.func @square_quantize_row(
 // CHECK:         %[[BLOCKS:.*]] = tile.reshape {{.*}} -> tensor<1x16x{{[0-9]+}}x16xf32
-// CHECK:         tile.reduce{{ +}}maxui {{.*}} dims = [1, 3] : tensor<1x16x{{[0-9]+}}x16xi32, {{.*}} -> tensor<1x1x
+// CHECK:         tile.reduce{{ +}}amax %[[BLOCKS]] dims = [1, 3] : tensor<1x16x{{[0-9]+}}x16xf32, {{.*}} -> tensor<1x1x
 // CHECK:         tile.broadcast {{.*}} -> tensor<1x16x
 #square = #quad.format<"NVFP4_16x16", grid = e2m1, levels = [<16x16, e4m3, nearest>, <tensor, f32, nearest>]>
 func.func @square(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %a: tensor<1xf32>) -> !quad.tensor<?x?, #square, axis = 1> {
@@ -64,9 +65,9 @@ func.func @power_of_two(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q
 // bit, 16 and 8 of them for each scale of 64.
 //
 // CHECK-LABEL: func.func @hif4_quantize_row(
-// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS:[0-9]+]]x64x4xi32
-// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS]]x32x2xi32
-// CHECK:         tile.reduce{{ +}}maxui %{{.*}} : tensor<[[ROWS]]x4x8xi32
+// CHECK:         tile.reduce{{ +}}amax %{{.*}} : tensor<[[ROWS:[0-9]+]]x64x4xf32
+// CHECK:         tile.reduce{{ +}}amax %{{.*}} : tensor<[[ROWS]]x32x2xf32
+// CHECK:         tile.reduce{{ +}}amax %{{.*}} : tensor<[[ROWS]]x4x8xf32
 // CHECK:         tile.iota 2 : tensor<[[ROWS]]x4x16xi32
 // CHECK:         tile.reduce{{ +}}ori
 // CHECK:         tile.store {{.*}} : tensor<[[ROWS]]x4xi16

@@ -1,15 +1,30 @@
-// Where data cannot cross warps, row and column results get a kernel each, and a remark says so.
-// RUN: quad-opt %s --quad-to-tile=target=sm_90a 2>&1 | FileCheck %s
-// RUN: quad-opt %s --quad-to-ptx=target=sm_90a 2>&1 | FileCheck %s --check-prefix=PTX
-// RUN: quad-opt %s --quad-to-amdgcn=target=gfx942 2>&1 | FileCheck %s --check-prefix=PTX
+// Row and column results of one read on GPUs: the tile is read as the column result wants it,
+// and goes through shared memory for the row result, which wants a row in each lane.
+//
+// RUN: quad-opt %s --quad-to-tile=target=sm_90a 2>&1 | FileCheck %s --implicit-check-not=remark
+// RUN: quad-opt %s --quad-to-ptx=target=sm_90a 2>&1 | FileCheck %s --check-prefixes=GPU,NVVM --implicit-check-not=remark
+// RUN: quad-opt %s --quad-to-amdgcn=target=gfx942 2>&1 | FileCheck %s --check-prefixes=GPU,ROCDL --implicit-check-not=remark
 
-// CHECK: remark: reads its input once for each result on this target
 // CHECK-LABEL: func.func @f(
-// CHECK: tile.launch @f_quantize_pair_row
-// CHECK: tile.launch @f_quantize_pair_column
+// CHECK:         tile.launch @f_quantize_pair grid
+// CHECK-NOT:     tile.launch
+// CHECK-LABEL: func.func @f_quantize_pair(
+// CHECK:         tile.load {{.*}} -> tensor<128x64xi16, #tile.layout<reg = [64, 128, 256, 512, 1, 2], lane = [4, 8, 16, 32, 1024], warp = [2048, 4096]>>
+// CHECK:         tile.convert_layout {{.*}} -> tensor<128x64xi16, #tile.layout<reg = [1, 2, 4, 8, 16, 32], lane = [64, 128, 256, 512, 1024], warp = [2048, 4096]>>
+// CHECK-NOT:     tile.{{load|convert_layout}}
+// CHECK:         tile.store {{.*}} : tensor<128x8xi32
+// CHECK-NOT:     tile.load
+// CHECK:         tile.store {{.*}} : tensor<64x16xi32
+// CHECK:         return
 
-// PTX-DAG: llvm.func @f_quantize_pair_row
-// PTX-DAG: llvm.func @f_quantize_pair_column
+// 128 x 64 numbers of 2 bytes.
+//
+// GPU-DAG:       llvm.mlir.global internal @{{f_quantize_pair_shared[0-9]*}}() {addr_space = 3 : i32, {{.*}}} : !llvm.array<16384 x i8>
+// GPU-LABEL:     llvm.func @f_quantize_pair(
+// GPU:           llvm.store {{.*}} !llvm.ptr<3>
+// NVVM:          nvvm.barrier
+// ROCDL:         rocdl.s.barrier
+// GPU:           llvm.load {{.*}} !llvm.ptr<3>
 
 #ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
 !row = !quad.tensor<?x?, #ufp4b, axis = 1>

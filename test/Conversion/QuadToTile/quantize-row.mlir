@@ -27,43 +27,53 @@
 //
 // CHECK-LABEL: func.func @f_quantize_row(
 // CHECK-SAME:    attributes {tile.cost = {{[0-9]+}} : i64, tile.kernel}
-// bf16 to f32 is a shift. Read in the order of memory, computed in blocks.
-// CHECK:         %[[LOAD:.*]] = tile.load %{{.*}} -> tensor<1x256xi16, #tile.layout<reg = [16, 32, 64, 128], lane = [1, 2, 4, 8], warp = []>>
+// Whether the whole tile is within the bounds is computed once. bf16 to f32 is a shift. Read
+// in the order of memory, computed in blocks.
+// CHECK:         %[[INSIDE:.*]] = arith.andi %{{.*}} : i1
+// CHECK:         %[[LOAD:.*]] = tile.load %{{.*}} inside %[[INSIDE]] {{.*}} -> tensor<1x256xi16, #tile.layout<reg = [16, 32, 64, 128], lane = [1, 2, 4, 8], warp = []>>
 // CHECK-NEXT:    arith.extui %[[LOAD]]
 // CHECK-NEXT:    arith.shli
 // CHECK-NEXT:    arith.bitcast
 // CHECK-NEXT:    tile.convert_layout {{.*}} -> tensor<1x256xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128], warp = []>>
-// Signs, butterflies, 1/4.
-// CHECK:         tile.load %{{.*}} -> tensor<1x1x16xf32
-// CHECK-NEXT:    tile.broadcast
-// CHECK-NEXT:    arith.mulf
-// CHECK-NEXT:    tile.hadamard %{{.*}} : tensor<1x16x16xf32
-// CHECK-NEXT:    arith.mulf %{{.*}}, %cst
+// Butterflies of the signed elements, 1/4.
+// CHECK:         %[[SIGNS:.*]] = tile.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr -> tensor<1x1x16xf32
+// CHECK-NEXT:    %[[H:.*]] = tile.hadamard %{{.*}} signs %[[SIGNS]] : tensor<1x1x16xf32{{.*}} : tensor<1x16x16xf32
+// CHECK-NEXT:    arith.mulf %[[H]], %cst
 // The scale of each block: amax by bits, / 1.75, 5 significant bits, or NaN.
-// CHECK:         %[[AMAX:.*]] = tile.reduce{{ +}}maxui %{{.*}} dims = [1, 3] : tensor<1x1x16x16xi32
-// CHECK:         arith.divf
+// CHECK:         %[[AMAX:.*]] = tile.reduce{{ +}}amax %{{.*}} dims = [1, 3] : tensor<1x1x16x16xf32
+// CHECK-NEXT:    %[[BITS:.*]] = arith.bitcast %[[AMAX]]
+// CHECK-NEXT:    arith.divf %[[AMAX]],
 // CHECK:         arith.maxsi
 // CHECK:         arith.minsi
-// CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[AMAX]]
+// CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK-NEXT:    %[[SCALE:.*]] = arith.select %[[FINITE]]
-// CHECK:         tile.store %{{.*}} : tensor<1x16xi16
-// The codes of x * (1 / scale): one FMA rounds, the sign goes to bit 3, a NaN scale masks.
+// CHECK:         tile.store %{{.*}} inside %[[INSIDE]] {{.*}} : tensor<1x16xi16
+// The codes of x * (1 / scale): one FMA rounds, a word at a time loses the constant that it
+// added and gets the signs, a NaN scale masks. No number is beyond the grid, so none is
+// clamped: five bits of the scale leave t below 1.75 (1 + 2^-4).
 // CHECK:         arith.divf %{{.*}} : tensor<1x1x16x1xf32
-// CHECK:         arith.minui
-// CHECK:         math.fma
-// CHECK:         arith.ori
-// CHECK-NEXT:    arith.andi
-// CHECK-NEXT:    %[[WORDS:.*]] = tile.pack %{{.*}} : tensor<1x256xi32
-// CHECK:         tile.store {{.*}} : tensor<1x32xi32
+// CHECK-NOT:     tile.clamp_magnitude
+// CHECK:         %[[T:.*]] = tile.reshape %{{.*}} -> tensor<1x256xf32
+// CHECK-NEXT:    %[[ABS:.*]] = math.absf %[[T]]
+// CHECK-NEXT:    %[[ROUNDED:.*]] = math.fma %[[ABS]],
+// CHECK-NEXT:    %[[VALUES:.*]] = arith.bitcast %[[ROUNDED]]
+// CHECK-NEXT:    %[[PACKED:.*]] = tile.pack %[[VALUES]] {bias = 1262485504 : i32} : tensor<1x256xi32
+// CHECK-NEXT:    %[[SIGNS:.*]] = tile.pack_signs %[[T]] : tensor<1x256xf32
+// CHECK-NEXT:    %[[WORDS:.*]] = arith.ori %[[PACKED]], %[[SIGNS]]
+// CHECK:         %[[MASKED:.*]] = arith.andi %[[WORDS]], %{{.*}} : tensor<1x32xi32
+// CHECK:         %[[STORED:.*]] = tile.convert_layout %[[MASKED]]
+// CHECK-NEXT:    tile.store %[[STORED]], {{.*}} inside %[[INSIDE]] {alignment = 8 : i64, granularity = 2 : i64} : tensor<1x32xi32
 
-// A block of 4 warps takes 2048 elements, and needs no exchange.
+// A block of 4 warps takes 4096 elements, 32 in each lane, and needs no exchange.
 //
-// NVVM:       arith.ceildivsi %{{.*}}, %c2048_i64
+// NVVM:       arith.ceildivsi %{{.*}}, %c4096_i64
 // NVVM-LABEL: func.func @f_quantize_row(
 // NVVM-NOT:     tile.convert_layout
-// NVVM:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
+// NVVM:         tile.hadamard %{{.*}} : tensor<1x256x16xf32, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32, 64, 128, 256, 512], warp = [1024, 2048]>>
+// NVVM-NOT:     tile.convert_layout
+// NVVM:         return
 // ROCDL-LABEL: func.func @f_quantize_row(
-// ROCDL:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256, 512], warp = [1024]>>
+// ROCDL:         tile.hadamard %{{.*}} : tensor<1x256x16xf32, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32, 64, 128, 256, 512, 1024], warp = [2048]>>
 func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %s: tensor<16xf32>) -> !q {
   %q = quad.quantize %x signs(%s : tensor<16xf32>) {axis = 1, rht = #rht} : tensor<?x?xbf16> -> !q
   return %q : !q

@@ -10,8 +10,9 @@
 //
 // CHECK-NOT:   quad.
 // CHECK-LABEL: func.func @f_quantize_row(
-// The amax by bits is for blocks without finite values, which get a NaN scale.
-// CHECK:         %[[BITS:.*]] = tile.reduce{{ +}}maxui
+// The bits of the amax are for blocks without finite values, which get a NaN scale.
+// CHECK:         %[[LARGEST:.*]] = tile.reduce{{ +}}amax %{{.*}} dims = [1, 3]
+// CHECK-NEXT:    %[[BITS:.*]] = arith.bitcast %[[LARGEST]]
 // CHECK:         %[[BLOCK:.*]] = tile.reshape %{{.*}} -> tensor<1x16x16xf32
 // CHECK-NEXT:    %[[ABS:.*]] = math.absf %[[BLOCK]]
 // CHECK-NEXT:    %[[AMAX:.*]] = tile.reduce{{ +}}maximumf %[[ABS]] dims = [2] : {{.*}} -> tensor<1x16x1xf32
@@ -20,13 +21,15 @@
 // CHECK:         arith.sitofp
 // CHECK:         tile.broadcast %{{.*}} -> tensor<1x16x16xf32
 // CHECK-NEXT:    %[[T:.*]] = arith.divf %[[BLOCK]]
-// Rounded to the grid: the same.
+// Rounded to the grid: the same. Nothing but a clamp bounds it.
+// CHECK-NEXT:    tile.clamp_magnitude %[[T]], 6.0
 // CHECK:         %[[G:.*]] = tile.lookup
 // CHECK-NEXT:    %[[E:.*]] = arith.subf %[[G]], %[[T]]
 // CHECK-NEXT:    tile.reduce{{ +}}addf %[[E]] dims = [2]
 // CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK-NEXT:    arith.select %[[FINITE]]
-// CHECK:         tile.pack
+// CHECK:         tile.clamp_magnitude
+// CHECK:         tile.pack %
 quad.scale_rule @rule(%block: tensor<16xf32>) -> tensor<f32> {
   %abs = math.absf %block : tensor<16xf32>
   %amax = quad.block_reduce max %abs : tensor<16xf32> -> tensor<f32>

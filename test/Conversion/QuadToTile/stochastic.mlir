@@ -1,5 +1,5 @@
 // Stochastic rounding adds random bits, by the element's number in the output, below
-// the last place of the code.
+// the last place of the code, to a coordinate that is at most the last code's.
 //
 // RUN: quad-opt %s --quad-to-tile=target=host:avx512 | FileCheck %s
 
@@ -9,11 +9,13 @@
 !lut = !quad.tensor<?x?, #lut, axis = 1>
 
 // CHECK-LABEL: func.func @f_quantize_row(
-// CHECK:         %[[R:.*]] = tile.random %{{.*}}, %{{.*}} at(%[[ROW:.*]], %[[COL:.*]]) of %{{.*}} bits = 8 rounds = 7 stream = 1 : tensor<1x256xi32
-// CHECK:         %[[V:.*]] = math.fma
+// CHECK:         %[[ROW:.*]] = tile.program_id 1
+// CHECK:         %[[COL:.*]] = arith.muli %{{.*}}, %c256_i64
+// CHECK:         %[[M:.*]] = tile.clamp_magnitude %{{.*}}, 1.75
+// CHECK-NEXT:    %[[V:.*]] = math.fma %[[M]],
 // CHECK-NEXT:    %[[I:.*]] = arith.bitcast %[[V]]
-// CHECK-NEXT:    %[[SUM:.*]] = arith.addi %[[I]], %[[R]]
-// CHECK-NEXT:    arith.shrui %[[SUM]]
+// CHECK-NEXT:    %[[SUM:.*]] = tile.random %{{.*}}, %{{.*}} at(%[[ROW]], %[[COL]]) of %{{.*}} bits = 8 rounds = 7 stream = 1 to %[[I]] : tensor<1x256xi32
+// CHECK-NEXT:    tile.pack %[[SUM]] {bias = 1262485504 : i32, shift = 8 : i32}
 func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !q {
   %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1} : tensor<?x?xbf16> -> !q
   return %q : !q
@@ -22,10 +24,13 @@ func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base
 // On a user's grid the position between neighbours decides.
 //
 // CHECK-LABEL: func.func @lut_quantize_row(
-// CHECK:         %[[R:.*]] = tile.random %{{.*}} bits = 16 rounds = 10 stream = 0
-// CHECK:         %[[SUM:.*]] = arith.addi %{{.*}}, %[[R]]
+// CHECK:         arith.addf
+// CHECK-NEXT:    arith.bitcast
+// CHECK-NEXT:    %[[POSITION:.*]] = arith.andi %{{.*}} : tensor<1x256xi32
+// CHECK-NEXT:    %[[SUM:.*]] = tile.random %{{.*}} bits = 16 rounds = 10 stream = 0 to %[[POSITION]]
 // CHECK-NEXT:    %[[FAR:.*]] = arith.cmpi uge, %[[SUM]]
-// CHECK-NEXT:    arith.select %[[FAR]]
+// CHECK-NEXT:    %[[CODES:.*]] = arith.select %[[FAR]]
+// CHECK-NEXT:    tile.pack %[[CODES]] :
 func.func @lut(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !lut {
   %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 16, rounds = 10>, stream = 0} : tensor<?x?xbf16> -> !lut
   return %q : !lut

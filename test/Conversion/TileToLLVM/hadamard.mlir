@@ -1,5 +1,5 @@
 // Butterflies: within a lane one addition and one subtraction for two elements;
-// across lanes an exchange, a sign and an addition for each element.
+// across lanes an exchange and a product with 1 or -1 that is part of the addition.
 //
 // RUN: quad-opt %s --split-input-file --convert-tile-to-llvm=target=host:avx512 | FileCheck %s
 
@@ -29,10 +29,13 @@ func.func @registers(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 //
 // CHECK-LABEL: func.func private @lanes.program(
 // CHECK:         %[[V:.*]] = scf.if
-// CHECK:         %[[P:.*]] = vector.shuffle %[[V]], %[[V]] [1, 0, 3, 2,
-// CHECK-NEXT:    %[[N:.*]] = arith.negf %[[V]]
-// CHECK-NEXT:    %[[O:.*]] = vector.shuffle %[[N]], %[[V]] [16, 1, 18, 3,
-// CHECK-NEXT:    arith.addf %[[P]], %[[O]]
+// CHECK:         %[[ONE:.*]] = arith.constant 1.0
+// CHECK-NEXT:    %[[PLUS:.*]] = vector.broadcast %[[ONE]]
+// CHECK-NEXT:    %[[NEGATIVE:.*]] = arith.constant -1.0
+// CHECK-NEXT:    %[[MINUS:.*]] = vector.broadcast %[[NEGATIVE]]
+// CHECK-NEXT:    %[[SIGN:.*]] = vector.shuffle %[[MINUS]], %[[PLUS]] [16, 1, 18, 3,
+// CHECK-NEXT:    %[[P:.*]] = vector.shuffle %[[V]], %[[V]] [1, 0, 3, 2,
+// CHECK-NEXT:    math.fma %[[V]], %[[SIGN]], %[[P]]
 // CHECK-NEXT:    return
 #lanes = #tile.layout<reg = [], lane = [1, 2, 4, 8], warp = []>
 func.func @lanes(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {

@@ -9,7 +9,8 @@
 // NVVM:         %[[V:.*]]:4 = scf.if %[[WHOLE:.*]] -> (f32, f32, f32, f32) {
 // NVVM:           llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xf32>
 // NVVM:         } else {
-// NVVM-COUNT-4:   llvm.load %{{.*}} : !llvm.ptr -> f32
+// NVVM-COUNT-4:   llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<1xf32>
+// NVVM-NOT:       llvm.load
 // NVVM:         }
 // NVVM:         scf.if %[[WHOLE]] {
 // NVVM:           llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr
@@ -35,7 +36,13 @@ func.func @wide(%p: !llvm.ptr, %i: i64, %n: i64) attributes {tile.kernel} {
 //
 // NVVM-LABEL: llvm.func @narrow(
 // NVVM:         scf.if
-// NVVM-COUNT-4: llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<1xf32>
+// NVVM-COUNT-4:   llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr -> vector<1xf32>
+// NVVM:         } else {
+// NVVM:           %[[INSIDE:.*]] = arith.cmpi slt
+// NVVM:           %[[HERE:.*]] = llvm.getelementptr
+// NVVM-NEXT:      %[[SAFE:.*]] = llvm.select %[[INSIDE]], %[[HERE]], %arg0 :
+// NVVM-NEXT:      %[[READ:.*]] = llvm.load %[[SAFE]]
+// NVVM-NEXT:      llvm.select %[[INSIDE]], %[[READ]], %cst
 // HOST-LABEL: func.func private @narrow.program(
 #vectors = #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32, 64], warp = [128, 256]>
 func.func @narrow(%p: !llvm.ptr, %i: i64, %n: i64) attributes {tile.kernel} {

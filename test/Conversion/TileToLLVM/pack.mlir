@@ -1,17 +1,26 @@
 // RUN: quad-opt %s --split-input-file --convert-tile-to-llvm=target=host:avx2 | FileCheck %s
 
-// Code i of a word is at bit 4i: element 2i is the low nibble of byte i.
+// Code i of a word is at bit 4i: element 2i is the low nibble of byte i. From the last code
+// on, 16 times what there is and the one before.
 //
 // CHECK-LABEL: func.func private @pack.program(
 // CHECK:         %[[C:.*]]:8 = scf.if
 // CHECK:         %[[FOUR:.*]] = arith.constant 4 : i32
 // CHECK-NEXT:    %[[S:.*]] = vector.broadcast %[[FOUR]] : i32 to vector<8xi32>
-// CHECK-NEXT:    %[[B1:.*]] = arith.shli %[[C]]#1, %[[S]] : vector<8xi32>
-// CHECK-NEXT:    arith.ori %[[C]]#0, %[[B1]]
-// CHECK:         arith.constant 28 : i32
-// CHECK-NEXT:    vector.broadcast
-// CHECK-NEXT:    arith.shli %[[C]]#7
-// CHECK-NEXT:    arith.ori
+// CHECK-NEXT:    %[[S7:.*]] = arith.shli %[[C]]#7, %[[S]] : vector<8xi32>
+// CHECK-NEXT:    %[[W6:.*]] = arith.addi %[[S7]], %[[C]]#6
+// CHECK-NEXT:    %[[S6:.*]] = arith.shli %[[W6]], %[[S]]
+// CHECK-NEXT:    %[[W5:.*]] = arith.addi %[[S6]], %[[C]]#5
+// CHECK-NEXT:    %[[S5:.*]] = arith.shli %[[W5]], %[[S]]
+// CHECK-NEXT:    %[[W4:.*]] = arith.addi %[[S5]], %[[C]]#4
+// CHECK-NEXT:    %[[S4:.*]] = arith.shli %[[W4]], %[[S]]
+// CHECK-NEXT:    %[[W3:.*]] = arith.addi %[[S4]], %[[C]]#3
+// CHECK-NEXT:    %[[S3:.*]] = arith.shli %[[W3]], %[[S]]
+// CHECK-NEXT:    %[[W2:.*]] = arith.addi %[[S3]], %[[C]]#2
+// CHECK-NEXT:    %[[S2:.*]] = arith.shli %[[W2]], %[[S]]
+// CHECK-NEXT:    %[[W1:.*]] = arith.addi %[[S2]], %[[C]]#1
+// CHECK-NEXT:    %[[S1:.*]] = arith.shli %[[W1]], %[[S]]
+// CHECK-NEXT:    arith.addi %[[S1]], %[[C]]#0
 // CHECK-NEXT:    return
 #codes = #tile.layout<reg = [1, 2, 4], lane = [8, 16, 32], warp = []>
 #words = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
@@ -27,11 +36,13 @@ func.func @pack(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 //
 // CHECK-LABEL: func.func private @permuted_registers.program(
 // CHECK:         %[[C:.*]]:16 = scf.if
-// CHECK:         arith.shli %[[C]]#2
-// CHECK-NEXT:    arith.ori %[[C]]#0
 // CHECK:         arith.shli %[[C]]#14
-// CHECK:         arith.shli %[[C]]#3
-// CHECK-NEXT:    arith.ori %[[C]]#1
+// CHECK-NEXT:    arith.addi %{{.*}}, %[[C]]#12
+// CHECK:         arith.addi %{{.*}}, %[[C]]#0 :
+// CHECK:         arith.shli %[[C]]#15
+// CHECK-NEXT:    arith.addi %{{.*}}, %[[C]]#13
+// CHECK:         arith.addi %{{.*}}, %[[C]]#1 :
+// CHECK-NEXT:    return
 #codes = #tile.layout<reg = [8, 1, 2, 4], lane = [16, 32, 64], warp = []>
 #words = #tile.layout<reg = [1], lane = [2, 4, 8], warp = []>
 func.func @permuted_registers(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
