@@ -53,6 +53,34 @@ func.func @permuted_registers(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 
 // -----
 
+// The top four bits of each number follow each other, in the order of the registers'
+// elements; a mask leaves the signs.
+//
+// CHECK-LABEL: func.func private @signs.program(
+// CHECK:         %[[V:.*]]:8 = scf.if
+// CHECK:         %[[B7:.*]] = arith.bitcast %[[V]]#7 : vector<8xf32> to vector<8xi32>
+// CHECK-NEXT:    llvm.intr.fshl(%{{.*}}, %[[B7]], %{{.*}}) : (vector<8xi32>, vector<8xi32>, vector<8xi32>) -> vector<8xi32>
+// CHECK-NEXT:    arith.bitcast %[[V]]#3
+// CHECK:         arith.bitcast %[[V]]#5
+// CHECK:         arith.bitcast %[[V]]#1
+// CHECK:         arith.bitcast %[[V]]#6
+// CHECK:         arith.bitcast %[[V]]#2
+// CHECK:         arith.bitcast %[[V]]#4
+// CHECK:         arith.bitcast %[[V]]#0
+// CHECK:         arith.constant -2004318072 : i32
+// CHECK-NEXT:    %[[MASK:.*]] = vector.broadcast
+// CHECK-NEXT:    arith.andi %{{.*}}, %[[MASK]] : vector<8xi32>
+// CHECK-NEXT:    return
+#codes = #tile.layout<reg = [4, 2, 1], lane = [8, 16, 32], warp = []>
+#words = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
+func.func @signs(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+  %v = tile.load %p[%n] bounds(%n) strides(%n) : !llvm.ptr -> tensor<64xf32, #codes>
+  %w = tile.pack_signs %v : tensor<64xf32, #codes> -> tensor<8xi32, #words>
+  return
+}
+
+// -----
+
 // CHECK-LABEL: func.func private @unpack.program(
 // CHECK:         %[[FIFTEEN:.*]] = arith.constant 15 : i32
 // CHECK-NEXT:    %[[MASK:.*]] = vector.broadcast %[[FIFTEEN]]
