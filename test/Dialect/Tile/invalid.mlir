@@ -207,6 +207,41 @@ func.func @pack_lanes(%c: tensor<16xi32, #spread>) {
 
 // -----
 
+func.func @pack_shift(%c: tensor<8xi32>) {
+  // expected-error @+1 {{needs codes of four bits, got a shift of 29}}
+  %0 = tile.pack %c {shift = 29 : i32} : tensor<8xi32> -> tensor<1xi32>
+  return
+}
+
+// -----
+
+#codes = #tile.layout<reg = [1, 2, 4], lane = [8, 16], warp = []>
+func.func @pack_signs_words(%v: tensor<32xf32, #codes>) {
+  // expected-error @+1 {{needs words of type 'tensor<4xi32, #tile.layout<reg = [], lane = [1, 2], warp = []>>'}}
+  %0 = tile.pack_signs %v : tensor<32xf32, #codes> -> tensor<4xi32, #tile.layout<reg = [1, 2], lane = [], warp = []>>
+  return
+}
+
+// -----
+
+func.func @pack_signs_count(%v: tensor<4xf32>) {
+  // expected-error @+1 {{needs a multiple of 8 codes in a row, got 'tensor<4xf32>'}}
+  %0 = tile.pack_signs %v : tensor<4xf32> -> tensor<1xi32>
+  return
+}
+
+// -----
+
+#spread = #tile.layout<reg = [1, 2], lane = [4, 8], warp = []>
+#words = #tile.layout<reg = [], lane = [0, 1], warp = []>
+func.func @pack_signs_lanes(%v: tensor<16xf32, #spread>) {
+  // expected-error @+1 {{needs the eight codes of a word in registers of one lane}}
+  %0 = tile.pack_signs %v : tensor<16xf32, #spread> -> tensor<2xi32, #words>
+  return
+}
+
+// -----
+
 #codes = #tile.layout<reg = [1, 2, 4], lane = [8, 16], warp = []>
 func.func @unpack_words(%w: tensor<4xi32, #tile.layout<reg = [1, 2], lane = [], warp = []>>) {
   // expected-error @+1 {{needs words of type 'tensor<4xi32, #tile.layout<reg = [], lane = [1, 2], warp = []>>'}}
@@ -227,6 +262,23 @@ func.func @lookup_table(%i: tensor<4xi32>) {
 func.func @lookup_shape(%i: tensor<4xi32>) {
   // expected-error @+1 {{needs a result shaped and laid out as its indices}}
   %0 = tile.lookup %i, [1.0] : tensor<4xi32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+#rows = #tile.layout<reg = [1, 2], lane = [4, 8], warp = []>
+func.func @hadamard_signs(%v: tensor<4x4xf32, #rows>, %s: tensor<1x4xf32, #tile.layout<reg = [1], lane = [2, 0], warp = []>>) {
+  // expected-error @+1 {{needs signs of type 'tensor<1x4xf32, #tile.layout<reg = [1, 2], lane = [0, 0], warp = []>>'}}
+  %0 = tile.hadamard %v signs %s : tensor<1x4xf32, #tile.layout<reg = [1], lane = [2, 0], warp = []>> : tensor<4x4xf32, #rows>
+  return
+}
+
+// -----
+
+func.func @random_addend(%k: i64, %a: tensor<2x64xi32>) {
+  // expected-error @+1 {{needs an addend of its result's type}}
+  %0 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 0 to %a : tensor<2x64xi32> : tensor<4x32xi32>
   return
 }
 

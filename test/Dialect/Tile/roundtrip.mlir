@@ -8,8 +8,8 @@
 #copies = #tile.layout<reg = [], lane = [0, 0], warp = [0]>
 
 // CHECK-LABEL: func.func @memory(
-// CHECK-SAME:    %[[P:.*]]: !llvm.ptr, %[[N:.*]]: i64)
-func.func @memory(%p: !llvm.ptr, %n: i64) {
+// CHECK-SAME:    %[[P:.*]]: !llvm.ptr, %[[N:.*]]: i64, %[[INSIDE:.*]]: i1)
+func.func @memory(%p: !llvm.ptr, %n: i64, %inside: i1) {
   // CHECK-NEXT: %[[X:.*]] = tile.program_id 0
   // CHECK-NEXT: %[[Y:.*]] = tile.program_id 1
   %x = tile.program_id 0
@@ -18,6 +18,10 @@ func.func @memory(%p: !llvm.ptr, %n: i64) {
   %v = tile.load %p[%x, %y] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<2x64xbf16, #tile16>
   // CHECK-NEXT: tile.store %[[V]], %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) {alignment = 16 : i64} :
   tile.store %v, %p[%x, %y] bounds(%n, %n) strides(%n, %n) {alignment = 16 : i64} : tensor<2x64xbf16, #tile16>, !llvm.ptr
+  // CHECK-NEXT: %[[W:.*]] = tile.load %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) inside %[[INSIDE]] {alignment = 8 : i64, granularity = 2 : i64} : !llvm.ptr -> tensor<2x64xbf16,
+  %w = tile.load %p[%x, %y] bounds(%n, %n) strides(%n, %n) inside %inside {alignment = 8 : i64, granularity = 2 : i64} : !llvm.ptr -> tensor<2x64xbf16, #tile16>
+  // CHECK-NEXT: tile.store %[[W]], %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) inside %[[INSIDE]] {granularity = 4 : i64} :
+  tile.store %w, %p[%x, %y] bounds(%n, %n) strides(%n, %n) inside %inside {granularity = 4 : i64} : tensor<2x64xbf16, #tile16>, !llvm.ptr
   // CHECK-NEXT: tile.load {{.*}} -> tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>
   %one = tile.load %p[%x] bounds(%n) strides(%n) : !llvm.ptr -> tensor<1xf32, #copies>
   // CHECK-NEXT: tile.atomic_reduce{{ +}}amax %{{.*}}, %[[P]] : tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>, !llvm.ptr
@@ -48,8 +52,8 @@ func.func @shape(%v: tensor<4x32xf32>, %row: tensor<1x32xf32>, %s: f32) {
 }
 
 // CHECK-LABEL: func.func @across_elements(
-// CHECK-SAME:    %[[V:.*]]: tensor<4x32xf32>, %[[C:.*]]: tensor<4x32xi32>, %[[K:.*]]: i64)
-func.func @across_elements(%v: tensor<4x32xf32>, %c: tensor<4x32xi32>, %k: i64) {
+// CHECK-SAME:    %[[V:.*]]: tensor<4x32xf32>, %[[S:.*]]: tensor<1x32xf32>, %[[C:.*]]: tensor<4x32xi32>, %[[K:.*]]: i64)
+func.func @across_elements(%v: tensor<4x32xf32>, %s: tensor<1x32xf32>, %c: tensor<4x32xi32>, %k: i64) {
   // CHECK-NEXT: tile.reduce{{ +}}addf %[[V]] dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
   %0 = tile.reduce addf %v dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
   // CHECK-NEXT: tile.reduce{{ +}}maximumf %[[V]] dims = [0, 1] : tensor<4x32xf32> -> tensor<1x1xf32>
@@ -60,16 +64,28 @@ func.func @across_elements(%v: tensor<4x32xf32>, %c: tensor<4x32xi32>, %k: i64) 
   %2 = tile.reduce maxui %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
   %3 = tile.reduce ori %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
   %4 = tile.reduce addi %c dims = [1] : tensor<4x32xi32> -> tensor<4x1xi32>
+  // CHECK-NEXT: tile.reduce{{ +}}amax %[[V]] dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
+  %10 = tile.reduce amax %v dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
   // CHECK-NEXT: tile.hadamard %[[V]] : tensor<4x32xf32>
+  // CHECK-NEXT: tile.hadamard %[[V]] signs %[[S]] : tensor<1x32xf32> : tensor<4x32xf32>
   %5 = tile.hadamard %v : tensor<4x32xf32>
+  %11 = tile.hadamard %v signs %s : tensor<1x32xf32> : tensor<4x32xf32>
   // CHECK-NEXT: %[[W:.*]] = tile.pack %[[C]] : tensor<4x32xi32> -> tensor<4x4xi32>
   %6 = tile.pack %c : tensor<4x32xi32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.pack %[[C]] {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>
+  %12 = tile.pack %c {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.pack_signs %[[V]] : tensor<4x32xf32> -> tensor<4x4xi32>
+  %13 = tile.pack_signs %v : tensor<4x32xf32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.clamp_magnitude %[[V]], 6.000000e+00 : tensor<4x32xf32>
+  %14 = tile.clamp_magnitude %v, 6.0 : tensor<4x32xf32>
   // CHECK-NEXT: tile.unpack %[[W]] : tensor<4x4xi32> -> tensor<4x32xi32>
   %7 = tile.unpack %6 : tensor<4x4xi32> -> tensor<4x32xi32>
   // CHECK-NEXT: tile.lookup %[[C]], [0.000000e+00, 5.000000e-01] : tensor<4x32xi32> -> tensor<4x32xf32>
   %8 = tile.lookup %c, [0.0, 0.5] : tensor<4x32xi32> -> tensor<4x32xf32>
   // CHECK-NEXT: tile.random %[[K]], %[[K]] at(%[[K]], %[[K]]) of %[[K]] bits = 8 rounds = 7 stream = 1 : tensor<4x32xi32>
+  // CHECK-NEXT: tile.random %[[K]], %[[K]] at(%[[K]], %[[K]]) of %[[K]] bits = 8 rounds = 7 stream = 1 to %[[C]] : tensor<4x32xi32> : tensor<4x32xi32>
   %9 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 1 : tensor<4x32xi32>
+  %15 = tile.random %k, %k at(%k, %k) of %k bits = 8 rounds = 7 stream = 1 to %c : tensor<4x32xi32> : tensor<4x32xi32>
   return
 }
 

@@ -1,0 +1,86 @@
+// What the caller promises about addresses and sizes reaches the accesses; results are aligned
+// and a multiple of blocks by themselves.
+//
+// RUN: quad-opt %s --split-input-file --quad-to-tile=target=sm_90a | FileCheck %s
+
+// Rows begin at multiples of 8 halves, of which 16 bytes are the largest access; a row has a
+// multiple of 64, so its codes have one of 8 words.
+//
+// CHECK-LABEL: func.func @row_quantize_row(
+// CHECK:         tile.load {{.*}} inside %[[IN:[0-9]+]] {alignment = 16 : i64, granularity = 64 : i64} : !llvm.ptr -> tensor<1x4096xi16
+// CHECK:         tile.store {{.*}} inside %[[IN]] {alignment = 4 : i64, granularity = 4 : i64} : tensor<1x256xi8
+// CHECK:         tile.store {{.*}} inside %[[IN]] {alignment = 16 : i64, granularity = 8 : i64} : tensor<1x512xi32
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+func.func @row(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 192>, quad.stride_divisible_by = array<i64: 8, 1>}) -> !row {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}
+
+// -----
+
+// Across memory the length along memory counts, and the stride of rows of 4 halves.
+//
+// CHECK-LABEL: func.func @column_quantize_column(
+// CHECK:         tile.load {{.*}} {alignment = 8 : i64, granularity = 4 : i64} : !llvm.ptr -> tensor<128x64xi16
+// CHECK:         tile.store {{.*}} {alignment = 1 : i64, granularity = 1 : i64} : tensor<64x8xi8
+// CHECK:         tile.store {{.*}} {alignment = 8 : i64, granularity = 2 : i64} : tensor<64x16xi32
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!column = !quad.tensor<?x?, #nvfp4, axis = 0>
+func.func @column(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 4>, quad.stride_divisible_by = array<i64: 4, 1>}) -> !column {
+  %q = quad.quantize %x {axis = 0} : tensor<?x?xbf16> -> !column
+  return %q : !column
+}
+
+// -----
+
+// The first address counts as well.
+//
+// CHECK-LABEL: func.func @unaligned_quantize_row(
+// CHECK:         tile.load {{.*}} {alignment = 4 : i64, granularity = 1 : i64} : !llvm.ptr -> tensor<1x4096xi16
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+func.func @unaligned(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 4 : i64, quad.stride_divisible_by = array<i64: 16, 1>}) -> !row {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}
+
+// -----
+
+// The alignment of the first row says nothing of the others', and single elements have their
+// own.
+//
+// CHECK-LABEL: func.func @one_row_quantize_row(
+// CHECK:         tile.load {{.*}} inside %{{[0-9]+}} {granularity = 1 : i64} : !llvm.ptr -> tensor<1x4096xi16
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+func.func @one_row(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64}) -> !row {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}
+
+// -----
+
+// CHECK-LABEL: func.func @strided_quantize_row(
+// CHECK:         tile.load {{.*}} inside %{{[0-9]+}} : !llvm.ptr -> tensor<1x4096xi16
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+func.func @strided(%x: tensor<?x?xbf16> {quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 64>, quad.stride_divisible_by = array<i64: 16, 2>}) -> !row {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}
+
+// -----
+
+// A padded result is longer than its input, whose divisor is not the result's.
+//
+// CHECK-LABEL: func.func @padded_quantize_row(
+// CHECK:         tile.load {{.*}} {alignment = 16 : i64, granularity = 8 : i64} : !llvm.ptr
+// CHECK:         tile.store {{.*}} {alignment = 1 : i64, granularity = 1 : i64} : tensor<1x256xi8
+// CHECK:         tile.store {{.*}} {alignment = 8 : i64, granularity = 2 : i64} : tensor<1x512xi32
+#nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+func.func @padded(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 8>, quad.stride_divisible_by = array<i64: 8, 1>}) -> !row {
+  %q = quad.quantize %x {axis = 1, pad = true} : tensor<?x?xbf16> -> !row
+  return %q : !row
+}
