@@ -79,7 +79,7 @@ func.func @strided(%x: tensor<?x?xbf16> {quad.alignment = 64 : i64, quad.divisib
 // CHECK:         tile.store {{.*}} {alignment = 1 : i64, granularity = 1 : i64} : tensor<1x256xi8
 // CHECK:         tile.store {{.*}} {alignment = 8 : i64, granularity = 2 : i64} : tensor<1x512xi32
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
-!row = !quad.tensor<?x?, #nvfp4, axis = 1>
+!row = !quad.tensor<?x?, #nvfp4, axis = 1, padded = ?>
 func.func @padded(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 8>, quad.stride_divisible_by = array<i64: 8, 1>}) -> !row {
   %q = quad.quantize %x {axis = 1, pad = true} : tensor<?x?xbf16> -> !row
   return %q : !row

@@ -58,11 +58,11 @@ TEST(Conversion, DroppedAndCopiedRegistersAreFree) {
 
 TEST(Conversion, BlockPerLaneToMemoryIsFourSwaps) {
   // One block of 16 in each lane, to memory order and back: a transposition
-  // between registers and lanes.
+  // between registers and lanes, on a target without shared memory.
   LinearLayout compute = LinearLayout::contiguous(8, 4, 4),
                memory = LinearLayout::contiguous(8, 0, 4);
   for (auto [from, to] : {std::pair(compute, memory), std::pair(memory, compute)}) {
-    Conversion c = *planConversion(from, to);
+    Conversion c = *planConversion(from, to, {}, /*allowShared=*/false);
     EXPECT_EQ(countSteps<SwapRegLane>(c), 4u) << c.str();
     EXPECT_EQ(c.steps.size(), 4u) << c.str();
     EXPECT_EQ(c.cost().shuffles, 32u);
@@ -133,6 +133,52 @@ TEST(Conversion, WarpsNeedSharedMemoryOnlyWhenElementsChangeWarp) {
   expectCorrect(c);
 }
 
+TEST(Conversion, SharedMemoryReplacesDearerExchanges) {
+  // The transposition again: four rounds of 8 shuffles and 16 selects, where a barrier,
+  // 4 stores and 16 loads do.
+  LinearLayout compute = LinearLayout::contiguous(8, 4, 4),
+               memory = LinearLayout::contiguous(8, 0, 4);
+  for (auto [from, to] : {std::pair(compute, memory), std::pair(memory, compute)}) {
+    Conversion c = *planConversion(from, to);
+    ASSERT_EQ(c.steps.size(), 1u) << c.str();
+    EXPECT_TRUE(c.usesSharedMemory());
+    EXPECT_EQ(c.cost().sharedAccesses, 20u) << c.str();
+    EXPECT_EQ(c.cost().barriers, 1u);
+    EXPECT_LT(c.cost().total(), planConversion(from, to, {}, false)->cost().total());
+    expectCorrect(c);
+  }
+}
+
+TEST(Conversion, FewExchangesAreCheaperThanSharedMemory) {
+  // Two register bits trade places with lanes: more than a barrier, less than one with
+  // accesses that only a common register bit widens.
+  Conversion c = *planConversion({8, {1, 2, 4}, {8, 16, 32, 64, 128}},
+                                 {8, {8, 16, 4}, {1, 2, 32, 64, 128}});
+  EXPECT_FALSE(c.usesSharedMemory()) << c.str();
+  EXPECT_EQ(countSteps<SwapRegLane>(c), 2u) << c.str();
+  EXPECT_EQ(c.cost().total(), 32u);
+  EXPECT_GT(c.cost().total(), barrierCost);
+  EXPECT_GT(planSharedConversion(c.source, c.destination)->cost().total(), 32u);
+  expectCorrect(c);
+}
+
+TEST(Conversion, CheapestIsChosen) {
+  Random random(14);
+  unsigned exchanged = 0, shared = 0;
+  for (int i = 0; i < 1000; ++i) {
+    unsigned regs = 2 + below(random, 4), lanes = 2 + below(random, 4);
+    LinearLayout from = randomPermutation(random, regs, lanes, 0, i % 2);
+    LinearLayout to = randomPermutation(random, regs, lanes, 0, i % 2);
+    Conversion chosen = *planConversion(from, to);
+    unsigned byLanes = planConversion(from, to, {}, /*allowShared=*/false)->cost().total();
+    unsigned byMemory = planSharedConversion(from, to)->cost().total();
+    EXPECT_EQ(chosen.cost().total(), std::min(byLanes, byMemory)) << chosen.str();
+    ++(chosen.usesSharedMemory() ? shared : exchanged);
+  }
+  EXPECT_GT(exchanged, 100u);
+  EXPECT_GT(shared, 100u);
+}
+
 TEST(Conversion, ImpossibleIsRefused) {
   EXPECT_FALSE(planConversion({2, {1}, {0}}, {2, {1}, {2}}));       // element 2 has no source
   EXPECT_FALSE(planConversion({2, {1}, {2}}, {3, {1, 4}, {2}}));    // another tile
@@ -168,8 +214,10 @@ TEST(Conversion, RandomPermutationsConvertCorrectly) {
     LinearLayout to = randomPermutation(random, regs, lanes, warps, i % 2);
     expectCorrect(*planConversion(from, to));
     expectCorrect(*planSharedConversion(from, to));
-    if (warps == 0) {
-      EXPECT_FALSE(planConversion(from, to)->usesSharedMemory());
+    if (warps == 0) { // lanes reach all there is
+      Conversion c = *planConversion(from, to, {}, /*allowShared=*/false);
+      EXPECT_FALSE(c.usesSharedMemory());
+      expectCorrect(c);
     }
   }
 }
