@@ -109,11 +109,11 @@ def _ordinal(device: str) -> int:
 
 
 def address_function(array) -> Callable[[Any], int]:
-    """What gives the addresses of arrays of `array`'s kind."""
+    """What gives the addresses of arrays of `array`'s kind (0 on the host, where checks refuse it)."""
     if isinstance(array, arrays.DeviceView):
         return operator.attrgetter("address")
     framework = framework_of(array)
-    return framework.address if type(framework) is not Ours else lambda array: arrays.view(array).address
+    return framework.address if framework is not _OURS else lambda array: getattr(arrays.view(array), "address", 0)
 
 
 def framework_of(value) -> Ours:
@@ -121,7 +121,9 @@ def framework_of(value) -> Ours:
     while isinstance(value, arrays.DeviceView) and value.owner is not None:
         value = value.owner
     if arrays.is_torch(value):
-        return Torch()
-    if type(value).__module__.partition(".")[0] == "cupy":
-        return Cupy()
-    return Ours()
+        return _torch()
+    return _CUPY if type(value).__module__.partition(".")[0] == "cupy" else _OURS
+
+
+_OURS, _CUPY = Ours(), Cupy()
+_torch = functools.cache(Torch)
