@@ -113,7 +113,7 @@ def test_grids_and_rules_of_the_user():
 
     @qd.scale_rule
     def clipped(block):
-        return qd.maximum(abs(block)) * 0.9 / 3.0
+        return abs(block).max() * 0.9 / 1.75
 
     plain = qd.format("OWN", own, [qd.level("1x16", "f32")])
     ruled = qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)])
