@@ -10,12 +10,14 @@ from . import _native, arrays, frameworks, specs
 from .devices import Device
 from .errors import ArgumentError, DeviceError
 from .plans import Plan, check_out, overlap_error
-from .trace import QuantType, TensorType
+from .trace import QuantType, TensorType, resolve
 from .tracer import TracedFunction
 
 #: What a workspace's address must be a multiple of.
 WORKSPACE_ALIGNMENT = 64
 _MAX_ACCEPTED = 1024
+#: More than one program reads at once from one address.
+_MOST_BYTES_READ = 256
 
 
 class DevicePlan(Plan):
@@ -56,6 +58,9 @@ class DevicePlan(Plan):
             self.values += [0] * _parts_of(entry.value.type)
             if not entry.fixed and isinstance(entry.value.type, (QuantType, TensorType)):
                 self.places += range(position, len(self.values))
+                if any(resolve(length, self.sizes) == 0 for length in entry.value.type.shape):
+                    self.values[position:] = [self._nothing()] * (len(self.values) - position)
+                    continue
             if entry.fixed:
                 self.values[position] = self.device.constant(entry.fetch(leaves), self.stream())
             elif isinstance(entry.value.type, (QuantType, TensorType)) and entry.leaf is None:
@@ -66,6 +71,10 @@ class DevicePlan(Plan):
                 self.tensors.append((position, entry.leaf, frameworks.address_function(leaves[entry.leaf])))
             else:
                 self.numbers.append((position, entry.leaf))
+
+    def _nothing(self) -> int:
+        """Address in place of an empty array's, which may be null: kernels may read what they do not use."""
+        return self.device.constant(np.zeros(_MOST_BYTES_READ, np.uint8), self.stream())
 
     def _layouts(self, leaves) -> list:
         """Sizes and strides (elements) of each argument; None for numbers."""

@@ -87,6 +87,15 @@ def test_empty_arrays_launch_nothing(driver):
     assert driver.launches() == [] and q.codes.shape == (0, 128)
 
 
+def test_an_empty_array_has_a_tensor_scale(driver):
+    x = gpu(rows=0)
+    q = quantizer("NVFP4")(x)
+    launch = driver.launches()[-1]
+    assert launch.grid == (1, 1, 1) and q.scales[1].address in launch.parameters
+    # Kernels may read what they do not use, and an empty array's address may be null.
+    assert x.address not in launch.parameters
+
+
 def test_numbers_are_arguments(driver):
     key = qd.Key(7)
 

@@ -5,9 +5,12 @@
 // The amax of the whole tensor comes from two kernels before. Every program makes the
 // tensor scale; the bounds let the first alone store it.
 //
+// An empty tensor has that scale too: one program at least runs.
+//
 // CHECK-LABEL: func.func @tensor(
 // CHECK:         tile.launch @tensor_amax grid
 // CHECK:         tile.launch @tensor_amax_combine grid(%[[ONE:.*]], %[[ONE]])
+// CHECK-COUNT-2: arith.maxsi
 // CHECK:         tile.launch @tensor_quantize_row grid
 // CHECK-LABEL: func.func @tensor_quantize_row(
 // CHECK:         %[[Y:.*]] = tile.program_id 1
