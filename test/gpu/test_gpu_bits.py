@@ -30,7 +30,7 @@ def cases():
             yield name, axis, rounding, sizes[number % len(sizes)], list(DTYPES)[number // 2 % 3]
 
 
-@pytest.mark.parametrize("name, axis, rounding, n, dtype", cases())
+@pytest.mark.parametrize("name, axis, rounding, n, dtype", list(cases()))
 def test_quantize(name, axis, rounding, n, dtype, sample):
     rht = qd.RHT(n, seed=n) if n else None
 
@@ -56,7 +56,7 @@ def test_transform_and_amax(n, axis):
         check(qd.jit(lambda x: qd.amax(x)), x)
 
 
-@pytest.mark.parametrize("name", qd.formats)
+@pytest.mark.parametrize("name", list(qd.formats))
 @pytest.mark.parametrize("axis", [0, 1])
 def test_dequantize(name, axis):
     shape = (ACROSS, ALONG) if axis == 1 else (ALONG, ACROSS)
@@ -83,7 +83,7 @@ def test_row_and_column_in_one_call(name, rounding):
         check(pair, to_gpu(make(192, 320)))
 
 
-@pytest.mark.parametrize("name", qd.formats)
+@pytest.mark.parametrize("name", list(qd.formats))
 def test_padding(name):
     flat = qd.formats[name].block_rows == 1
 
@@ -113,7 +113,7 @@ def test_grids_and_rules_of_the_user():
 
     @qd.scale_rule
     def clipped(block):
-        return qd.maximum(abs(block)) * 0.9 / 3.0
+        return abs(block).max() * 0.9 / 1.75
 
     plain = qd.format("OWN", own, [qd.level("1x16", "f32")])
     ruled = qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)])

@@ -39,7 +39,7 @@ def views(dtype: str):
     yield "one column repeated", base[:, :1].expand(256, 128)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", list(DTYPES))
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_any_strides(function, dtype):
     for name, x in views(dtype):

@@ -87,6 +87,15 @@ def test_empty_arrays_launch_nothing(driver):
     assert driver.launches() == [] and q.codes.shape == (0, 128)
 
 
+def test_an_empty_array_has_a_tensor_scale(driver):
+    x = gpu(rows=0)
+    q = quantizer("NVFP4")(x)
+    launch = driver.launches()[-1]
+    assert launch.grid == (1, 1, 1) and q.scales[1].address in launch.parameters
+    # Kernels may read what they do not use, and an empty array's address may be null.
+    assert x.address not in launch.parameters
+
+
 def test_numbers_are_arguments(driver):
     key = qd.Key(7)
 
@@ -357,18 +366,17 @@ def torch(monkeypatch):
         def get_device(self):
             return 0
 
-    def empty(shape, dtype, device):
-        assert device == torch.device("cuda", 0)
+    def empty(shape, dtype):
         return torch.Tensor._make_subclass(CudaTensor, torch.empty(shape, dtype=dtype))
 
-    def maker(self, device):
-        place = torch.device(device)
-        return empty, lambda dtype: {"dtype": arrays.torch_dtype(dtype), "device": place}
+    def allocator(self, device, shape, dtype):
+        assert device == "cuda:0"
+        return lambda: empty(shape, arrays.torch_dtype(dtype))
 
-    monkeypatch.setattr(frameworks.Torch, "maker", maker)
+    monkeypatch.setattr(frameworks.Torch, "allocator", allocator)
     monkeypatch.setattr(frameworks.Torch, "stream_of", lambda self, device: 42)
     monkeypatch.setattr(frameworks.Torch, "stream_getter", lambda self, device: lambda: 42)
-    torch.cuda_empty = lambda *shape, dtype: empty(shape, dtype, torch.device("cuda", 0))
+    torch.cuda_empty = lambda *shape, dtype: empty(shape, dtype)
     yield torch
     del torch.cuda_empty
 

@@ -114,6 +114,20 @@ def test_odd_shapes_dtypes_and_strides(matrix, shape, dtype):
         assert_same(f(view), f.reference(x), f"{shape} {view.strides}")
 
 
+@pytest.mark.parametrize("shape", [(0, 64), (64, 0), (0, 0)])
+def test_empty_arrays(shape):
+    f = compiled(lambda x: [qd.quantize(x, name, axis=axis) for name in FLAT for axis in (0, 1)])
+    g = compiled(lambda x: qd.quantize_pair(x, "NVFP4"))
+    x = np.empty(shape, np.float32)
+    for function in (f, g):
+        results = function(x)
+        assert_same(results, function.reference(x))
+        # A tensor's scale is written, not found.
+        for q in results:
+            q.scales[-1].view(np.uint8)[...] = 0xA5
+        assert_same(function(x, out=tuple(results)), function.reference(x))
+
+
 def test_special_values():
     x = np.zeros((64, 64), np.float32)
     x[0, 0], x[1, 3], x[2, 5] = np.nan, -np.inf, np.inf

@@ -300,6 +300,19 @@ Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix, const Value
   return inside;
 }
 
+/// Programs that cover `extent`; one even of nothing, if they have a tensor's scale to
+/// write.
+Value numPrograms(ScheduleBuilder &s, Value extent, int64_t step,
+                  ArrayRef<QuantizeRequest> requests) {
+  Value number = s.ceilDiv(extent, step);
+  bool hasTensorLevel = llvm::any_of(requests, [](const QuantizeRequest &request) {
+    return request.op.getFormat().hasTensorLevel();
+  });
+  if (!hasTensorLevel)
+    return number;
+  return arith::MaxSIOp::create(s.b, s.loc, number, s.constant(1));
+}
+
 LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
@@ -317,8 +330,8 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
-  kernel.launch(s.ceilDiv(request.result.length, shape.along),
-                s.ceilDiv(request.result.rows, shape.across),
+  kernel.launch(numPrograms(s, request.result.length, shape.along, request),
+                numPrograms(s, request.result.rows, shape.across, request),
                 bytesPerElement * shape.along * shape.across);
   return success();
 }
@@ -361,7 +374,8 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
     unsigned axis = request.op.getAxis();
     extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], request.result.length);
   }
-  kernel.launch(s.ceilDiv(extent[1], sizes[1]), s.ceilDiv(extent[0], sizes[0]),
+  kernel.launch(numPrograms(s, extent[1], sizes[1], requests),
+                numPrograms(s, extent[0], sizes[0], requests),
                 bytesPerElement * sizes[0] * sizes[1]);
   return success();
 }

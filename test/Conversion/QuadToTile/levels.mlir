@@ -5,10 +5,13 @@
 // The amax of the whole tensor comes from two kernels before. Every program makes the
 // tensor scale; the bounds let the first alone store it.
 //
+// An empty tensor has that scale too: one program at least runs.
+//
 // CHECK-LABEL: func.func @tensor(
 // CHECK:         %[[WORD:.*]] = tile.alloc %c4_i64 : <1 x f32>
 // CHECK:         tile.launch @tensor_amax_start grid(%[[ONE:.*]], %[[ONE]]) args(%[[WORD]] :
 // CHECK:         tile.launch @tensor_amax grid{{.*}}, %[[WORD]] :
+// CHECK-COUNT-2: arith.maxsi
 // CHECK:         tile.launch @tensor_quantize_row grid{{.*}}, %[[WORD]],
 // CHECK-LABEL: func.func @tensor_quantize_row(
 // CHECK:         %[[Y:.*]] = tile.program_id 1
