@@ -300,12 +300,29 @@ Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix, const Value
   return inside;
 }
 
+/// What programs have to cover: the result, and the padding of its scales.
+struct Coverage {
+  Value rows, length;
+};
+
+Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
+  quad::QuantizedTensorType type = request.op.getType();
+  const ScheduledTensor &result = request.result;
+  quad::ScaleLayout layout = type.getScaleLayout();
+  if (layout == quad::ScaleLayout::RowMajor)
+    return {result.rows, result.length};
+  int64_t cols = type.getFormat().getBlockCols();
+  return {paddedScaleRows(s, layout, result.rows),
+          s.mul(paddedScaleCols(s, layout, s.div(result.length, cols)), s.constant(cols))};
+}
+
 LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
-  if (shape.across == 1 && input.isContiguous) {
+  bool isRowMajor = request.op.getType().getScaleLayout() == quad::ScaleLayout::RowMajor;
+  if (shape.across == 1 && input.isContiguous && isRowMajor) {
     ScheduledTensor &result = request.result;
     Value dense = flattenRows(s, input, axis, result.length);
     result.length = s.select(dense, input.sizes[axis], result.length);
@@ -317,8 +334,8 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
-  kernel.launch(s.ceilDiv(request.result.length, shape.along),
-                s.ceilDiv(request.result.rows, shape.across),
+  Coverage coverage = coverageOf(s, request);
+  kernel.launch(s.ceilDiv(coverage.length, shape.along), s.ceilDiv(coverage.rows, shape.across),
                 bytesPerElement * shape.along * shape.across);
   return success();
 }
@@ -359,7 +376,9 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
   Value extent[2] = {input.sizes[0], input.sizes[1]};
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], request.result.length);
+    Coverage coverage = coverageOf(s, request);
+    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], coverage.length);
+    extent[1 - axis] = arith::MaxSIOp::create(s.b, s.loc, extent[1 - axis], coverage.rows);
   }
   kernel.launch(s.ceilDiv(extent[1], sizes[1]), s.ceilDiv(extent[0], sizes[0]),
                 bytesPerElement * sizes[0] * sizes[1]);
