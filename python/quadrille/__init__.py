@@ -37,7 +37,7 @@ from .grids import Grid, e1m2, e2m1, grid, int4
 from .interop import from_scaled_mm, from_te, from_torchao
 from .jit import JitFunction, jit
 from .metrics import Metrics, metrics, shrinkage, sqnr
-from .ops import amax, dequantize, hadamard, matmul, prepare, quantize, quantize_pair
+from .ops import amax, dequantize, hadamard, matmul, prepare, quantize, quantize_pair, to_scale_layout
 from .recipes import Recipe, Spec
 from .report import Report
 from .rht import RHT

@@ -73,9 +73,7 @@ def on_host(leaf):
     """A call's leaf with its arrays in host memory: copied there, and waited for, if they are not."""
     if isinstance(leaf, QTensor):
         codes, *scales = map(arrays.host_copy, (leaf.codes, *leaf.scales))
-        return QTensor._make(
-            codes, tuple(scales), leaf.format, leaf.shape, leaf.axis, leaf.rht, leaf.stored, leaf.rounding
-        )
+        return leaf._with(codes=codes, scales=tuple(scales))
     if isinstance(leaf, Key):
         return leaf.on_host()
     return arrays.host_copy(leaf) if arrays.is_array(leaf) else leaf

@@ -5,7 +5,8 @@ Tensors: `codes` (uint8, packed, the quantized axis last), `scales.0`,
 bf16 as uint16, the others as uint8). A pair of row and column results has the
 column's under `column.codes`, `column.scales.N`. Metadata: `format` (a name,
 or JSON for a format of your own), `shape`, `axis`, `stored`, `rht`, `signs`
-(n characters, 1 for -1), `rounding`, `numerics_version`; for a pair also
+(n characters, 1 for -1), `rounding`, `numerics_version`, `scale_layout` where it is not
+row_major; for a pair also
 `column.format`, `column.rht`, ...
 """
 
@@ -77,7 +78,7 @@ def _metadata(q: QTensor) -> dict[str, str]:
         "rht": str(q.rht.n) if q.rht else "none",
         "signs": q.rht.sign_bits if q.rht else "",
         "rounding": q.rounding,
-    }
+    } | ({"scale_layout": q.scale_layout} if q.scale_layout != storage.ROW_MAJOR else {})
 
 
 def format_text(fmt: Format) -> str:
@@ -160,4 +161,5 @@ def _read(tensors, metadata, prefix: str) -> QTensor:
         rht=RHT.from_sign_bits(signs) if signs else None,
         stored=int(metadata[prefix + "stored"]),
         rounding=metadata[prefix + "rounding"],
+        scale_layout=metadata.get(prefix + "scale_layout", storage.ROW_MAJOR),
     )

@@ -39,33 +39,40 @@ class Exported:
         return f"<exported {', '.join(parts)}>"
 
 
-def _parts(q: QTensor, what: str):
-    """(codes, block scales, tensor scale or None) of a format that others know."""
+def _parts(q: QTensor, what: str, scale_layout: str = storage.ROW_MAJOR):
+    """(codes, block scales in a layout, tensor scale or None) of a format that others know."""
     nvfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x16", "e4m3"), ("tensor", "f32")]
     mxfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x32", "e8m0")]
     if q.format.grid.name != "e2m1" or not (nvfp4 or mxfp4):
         raise UnsupportedError(f"{what} has no representation of {q.format.name}", instead="NVFP4 or MXFP4")
+    q = q.to_scale_layout(scale_layout)
     return q.codes, q.scales[0], q.scales[1] if nvfp4 else None
 
 
 def to_scaled_mm(q: QTensor) -> Exported:
-    """Operand of torch._scaled_mm: data, scale (blocked 128x4, a copy), global_scale.
+    """Operand of torch._scaled_mm: data, scale (blocked 128x4; a copy unless q has it so), global_scale.
 
     data: uint8 [other, stored/2]; view it as torch.float4_e2m1fn_x2. The product must be
     multiplied by both operands' global_scale (f32 of shape (1,); None for MXFP4).
     """
-    codes, scale, tensor_scale = _parts(q, "torch._scaled_mm")
-    blocked = _to_blocked(arrays.host_view(scale))
-    scale = arrays.like(blocked, arrays.is_torch(q.codes))
-    return Exported({"data": codes, "scale": scale, "global_scale": tensor_scale}, frozenset({"scale"}))
+    codes, scale, tensor_scale = _parts(q, "torch._scaled_mm", storage.BLOCKED)
+    copied = frozenset() if q.scale_layout == storage.BLOCKED else frozenset({"scale"})
+    return Exported({"data": codes, "scale": scale.reshape(-1), "global_scale": tensor_scale}, copied)
 
 
 def from_scaled_mm(exported: Exported, shape, *, axis: int = -1, rht=None) -> QTensor:
-    """The QTensor that `to_scaled_mm` exported; copies the scales back to row-major."""
+    """The QTensor that `to_scaled_mm` exported, with row-major scales, which are a copy."""
     fmt = NAMED["NVFP4" if exported.global_scale is not None else "MXFP4"]
     rows, bytes_ = exported.data.shape
-    scale = _from_blocked(arrays.host_view(exported.scale), rows, bytes_ * 2 // fmt.levels[0].cols)
-    return _import(fmt, exported.data, scale, exported.global_scale, shape, axis, rht)
+    blocked = storage.buffers(fmt, rows, bytes_ * 2, storage.BLOCKED)[1].shape
+    if exported.scale.shape != (blocked[0] * blocked[1],):
+        raise ArgumentError(
+            f"the scales of {rows} x {bytes_ * 2} elements have shape {tuple(exported.scale.shape)}",
+            instead=f"({blocked[0] * blocked[1]},)",
+        )
+    scale = exported.scale.reshape(blocked)
+    q = _import(fmt, exported.data, scale, exported.global_scale, shape, axis, rht, storage.BLOCKED)
+    return q.to_scale_layout(storage.ROW_MAJOR)
 
 
 def to_torchao(q: QTensor) -> Exported:
@@ -108,11 +115,11 @@ def from_te(exported, shape, *, axis: int = -1, rht=None) -> QTensor:
     return _import(fmt, exported.rowwise_data, np.ascontiguousarray(scale), tensor_scale, shape, axis, rht)
 
 
-def _import(fmt: Format, codes, scale, tensor_scale, shape, axis, rht) -> QTensor:
+def _import(fmt: Format, codes, scale, tensor_scale, shape, axis, rht, scale_layout=storage.ROW_MAJOR) -> QTensor:
     torch = arrays.is_torch(codes)
     scales = [scale] if tensor_scale is None else [scale, tensor_scale]
     scales = [arrays.like(s, torch) if isinstance(s, np.ndarray) else s for s in scales]
-    return QTensor(codes, scales, fmt, shape, axis=axis, rht=rht, stored=codes.shape[1] * 2)
+    return QTensor(codes, scales, fmt, shape, axis=axis, rht=rht, stored=codes.shape[1] * 2, scale_layout=scale_layout)
 
 
 def _pad(scale: np.ndarray, rows: int, cols: int) -> np.ndarray:
@@ -121,19 +128,3 @@ def _pad(scale: np.ndarray, rows: int, cols: int) -> np.ndarray:
     padded = np.zeros(shape, storage.BITS[scale.itemsize])
     padded[: scale.shape[0], : scale.shape[1]] = storage.bits(scale)
     return padded.view(scale.dtype)
-
-
-def _to_blocked(scale: np.ndarray) -> np.ndarray:
-    """Row-major to the block-scaled layout: each 128x4 tile as 32 rows of 4 x 4."""
-    padded = _pad(scale, 128, 4)
-    rows, cols = padded.shape
-    tiles = padded.reshape(rows // 128, 4, 32, cols // 4, 4)
-    return np.ascontiguousarray(tiles.transpose(0, 3, 2, 1, 4)).reshape(-1)
-
-
-def _from_blocked(blocked: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    padded_rows, padded_cols = storage.round_up(rows, 128), storage.round_up(cols, 4)
-    if blocked.size != padded_rows * padded_cols:
-        raise ArgumentError(f"{blocked.size} blocked scales for {rows} x {cols} blocks")
-    tiles = blocked.reshape(padded_rows // 128, padded_cols // 4, 32, 4, 4).transpose(0, 3, 2, 1, 4)
-    return np.ascontiguousarray(tiles.reshape(padded_rows, padded_cols)[:rows, :cols])

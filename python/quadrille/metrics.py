@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _native, arrays, reference
 from .errors import DTypeError, ShapeError
+from .storage import ROW_MAJOR
 from .tensor import QTensor, host_arrays
 
 
@@ -73,7 +74,7 @@ def metrics(x, q: QTensor) -> Metrics:
         raise ShapeError(f"x has shape {tuple(x.shape)} and q {q.shape}")
     signs = q.rht.signs if q.rht else None
     rotated = _native.numerics.rotate(x, signs, q.axis, _native.stored_multiple(q.format, q.rht)).astype(np.float64)
-    codes, *scales = parts = host_arrays(q)
+    codes, *scales = parts = host_arrays(q.to_scale_layout(ROW_MAJOR))
     values = reference.exact_values(parts, q.format)
     magnitudes = np.abs(_native.numerics.decode(_native.numerics.unpack_codes(codes), _native.grid(q.format.grid)))
     limit = np.full((1, 1), max(map(abs, q.format.grid.values)), np.float64)

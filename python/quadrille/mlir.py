@@ -17,7 +17,8 @@ from .grids import Grid
 from .rht import RHT
 from .rounding import Rounding
 from .scale_rules import ScaleRule, print_rule
-from .trace import Dim, Graph, Node, QuantType, ScalarType, TensorType, Value
+from .storage import ROW_MAJOR
+from .trace import Dim, Graph, Node, QuantType, ScalarType, ScalesType, TensorType, Value
 
 
 def print_graph(graph: Graph, *, locations: bool = True) -> str:
@@ -118,6 +119,10 @@ class _Printer:
     def _dequantize(self, node, names) -> str:
         return f"dequantize {names['input']}{self._typed(node, names, 'signs')} {self._signature(node, 'input')}"
 
+    def _scales(self, node, names) -> str:
+        layout = f"#quad.scale_layout<{node.result.type.of.scale_layout}>"
+        return f"scales {names['input']}{_dictionary(layout=layout)} {self._signature(node, 'input')}"
+
     def _transpose(self, node, names) -> str:
         return f"transpose {names['input']} {self._signature(node, 'input')}"
 
@@ -140,11 +145,14 @@ class _Printer:
     def type(self, type_) -> str:
         if isinstance(type_, ScalarType):
             return type_.name
+        if isinstance(type_, ScalesType):
+            return "tensor<?x?xi8>"
         shape = "x".join("?" if isinstance(d, Dim) else str(d) for d in type_.shape)
         if isinstance(type_, TensorType):
             return f"tensor<{shape}x{type_.dtype.name}>"
         rht = f", rht = {self.rht(type_.rht)}" if type_.rht else ""
-        return f"!quad.tensor<{shape}, {self.format(type_.format)}, axis = {type_.axis}{rht}{_padded(type_)}>"
+        layout = f", scales = {type_.scale_layout}" if type_.scale_layout != ROW_MAJOR else ""
+        return f"!quad.tensor<{shape}, {self.format(type_.format)}, axis = {type_.axis}{rht}{_padded(type_)}{layout}>"
 
     def format(self, fmt: Format) -> str:
         return self.alias(_format(fmt, lambda _: self.rule(fmt)), fmt.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from dataclasses import replace
 
 from . import _native, arrays, dtypes
 from .dtypes import DType
@@ -17,11 +18,13 @@ from .formats import Format, lookup
 from .recipes import Spec
 from .rht import RHT
 from .rounding import Rounding
-from .tensor import QTensor, normalize_axis
+from .storage import ROW_MAJOR
+from .tensor import QTensor, check_scale_layout, normalize_axis
 from .trace import (
     I64,
     Graph,
     QuantType,
+    ScalesType,
     TensorType,
     Traced,
     TracedQTensor,
@@ -193,6 +196,7 @@ def quantize(
     groups=None,
     index_base=0,
     flags=None,
+    scale_layout: str = ROW_MAJOR,
 ):
     """Codes and scales of a matrix in a 4-bit format.
 
@@ -212,6 +216,8 @@ def quantize(
         pad: zero-extend an axis that blocks or the RHT do not divide (exact in products).
         index_base: number of x's first element in the sequence of random draws, so that
             a shard rounds as the whole tensor does.
+        scale_layout: order of the innermost scales in memory: "row_major", or "blocked128x4" for
+            one-byte scales (docs/numerics.md, "Storage").
         groups: not available yet; anything but None is an UnsupportedError.
 
     amax_out and flags must be of memory that no other argument shares, and nothing else of a
@@ -224,7 +230,7 @@ def quantize(
     graph, value = _tensor(x)
     spec = _spec(fmt, rht, rounding)
     words = (amax, amax_out, flags)
-    return _quantize(graph, value, spec, normalize_axis(axis), words, pad, index_base, stream=0)
+    return _quantize(graph, value, spec, normalize_axis(axis), words, pad, index_base, 0, scale_layout)
 
 
 def _spec(fmt, rht, rounding) -> Spec:
@@ -243,7 +249,7 @@ def _spec(fmt, rht, rounding) -> Spec:
     return spec
 
 
-def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, index_base, stream: int):
+def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, index_base, stream: int, scale_layout):
     """Records the quantization of `x`; `words` are amax, amax_out and flags."""
     amax, amax_out, flags = words
     fmt, rht, rounding = spec.format, spec.rht, spec.rounding
@@ -271,7 +277,8 @@ def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, i
         "flags": _word(graph, flags, dtypes.i32, "flags"),
     }
     attributes = {"axis": axis, "rht": rht, "rounding": rounding, "stream": stream, "pad": pad}
-    type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, pad, rounding.text)
+    check_scale_layout(fmt, scale_layout)
+    type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, pad, rounding.text, scale_layout=scale_layout)
     return TracedQTensor(graph, graph.emit("quantize", operands, attributes, type_))
 
 
@@ -290,6 +297,7 @@ def quantize_pair(
     groups=None,
     index_base=0,
     flags=None,
+    scale_layout: str = ROW_MAJOR,
 ):
     """The row and the column quantization of one matrix, in one read of it.
 
@@ -309,7 +317,7 @@ def quantize_pair(
     specs = [_spec(own if own is not None else fmt, rht, rounding) for own in (row, col)]
     words = zip(_pair(amax, "amax"), _pair(amax_out, "amax_out"), (flags, flags))
     return tuple(
-        _quantize(graph, value, spec, 1 - stream, own, pad, index_base, stream)
+        _quantize(graph, value, spec, 1 - stream, own, pad, index_base, stream, scale_layout)
         for stream, (spec, own) in enumerate(zip(specs, words))
     )
 
@@ -342,6 +350,36 @@ def dequantize(q, *, dtype="f32", undo_rht: bool = False):
     operands = {"input": value, "signs": graph.signs(type_.rht) if undo_rht else None}
     result = TensorType(type_.shape, dtypes.of(dtype))
     return TracedTensor(graph, graph.emit("dequantize", operands, {}, result))
+
+
+def to_scale_layout(q, scale_layout: str) -> QTensor:
+    """`q` with its innermost scales in another order in memory; codes and other scales are shared.
+
+    Args:
+        q: QTensor; not of a traced function, whose quantize has a scale_layout= of its own.
+        scale_layout: "row_major" or "blocked128x4".
+
+    Raises ArgumentError if q's format has no such scales, DTypeError, UnsupportedError.
+    Source: docs/numerics.md, "Storage".
+    """
+    if current() is not None:
+        raise UnsupportedError(
+            "to_scale_layout inside of a traced function", instead="quantize(.., scale_layout=), or calling it outside"
+        )
+    if not isinstance(q, QTensor):
+        raise DTypeError(f"q is a {type(q).__name__}, not a quantized tensor", instead="qd.quantize(x, format)")
+    check_scale_layout(q.format, scale_layout)
+    if q.scale_layout == scale_layout:
+        return q
+    return q._with(scales=(_scales(q, scale_layout), *q.scales[1:]), scale_layout=scale_layout)
+
+
+@eager
+def _scales(q, scale_layout: str):
+    """The innermost scales in a layout."""
+    graph, value = _quantized(q)
+    type_ = ScalesType(replace(value.type, scale_layout=scale_layout))
+    return TracedTensor(graph, graph.emit("scales", {"input": value}, {}, type_))
 
 
 def prepare(q):

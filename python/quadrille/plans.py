@@ -37,8 +37,8 @@ def _maker(type_, start, end, shape, stored, rht) -> Callable[[list], Any]:
     if type_ is None:
         return operator.itemgetter(start)
     make, scales = QTensor._make, slice(start + 1, end)
-    format_, axis, rounding = type_.format, type_.axis, type_.rounding
-    return lambda made: make(made[start], tuple(made[scales]), format_, shape, axis, rht, stored, rounding)
+    facts = (type_.format, shape, type_.axis, rht, stored, type_.rounding, type_.scale_layout)
+    return lambda made: make(made[start], tuple(made[scales]), *facts)
 
 
 class Plan:
@@ -55,12 +55,11 @@ class Plan:
         self._makers = [_maker(*result) for result in self.results]
 
     def _result(self, type_, leaves) -> _Result:
-        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
         start = len(self.buffers)
-        if not isinstance(type_, QuantType):
-            self.buffers.append(storage.Buffer(shape, type_.dtype.numpy))
-            return _Result(None, start, start + 1, shape, 0, None)
         self.buffers += type_.buffers(self.sizes)
+        if not isinstance(type_, QuantType):
+            return _Result(None, start, start + 1, self.buffers[start].shape, 0, None)
+        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
         rht = self.traced.graph.rht_at_call(type_.rht, leaves)
         return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht)
 
@@ -83,10 +82,13 @@ class Plan:
             raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
         if type_ is None:
             return (value,)
-        if (value.format, value.shape, value.axis, value.rht) != (type_.format, result.shape, type_.axis, result.rht):
+        given = (value.format, value.shape, value.axis, value.rht, value.scale_layout)
+        if given != (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout):
             rht = f" and {result.rht!r}" if result.rht else ""
+            layout = f" and scales {type_.scale_layout}" if type_.scale_layout != storage.ROW_MAJOR else ""
             raise ArgumentError(
-                f"out is {value!r}", instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}"
+                f"out is {value!r}",
+                instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}{layout}",
             )
         return (value.codes, *value.scales)
 

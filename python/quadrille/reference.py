@@ -6,12 +6,14 @@ oracle of every target: the f64 product of code x scale, rounded once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from . import _native, storage
 from .formats import Format, Level
+from .storage import ROW_MAJOR
 from .trace import Graph, Node, QuantType, Value, resolve
 
 numerics = _native.numerics
@@ -85,7 +87,28 @@ def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
     if "amax_out" in operands:
         word = operands["amax_out"].view(np.uint32)
         np.maximum(word, np.float32(numerics.amax(x, signs, type_.axis)).view(np.uint32), out=word)
-    return [part.view(b.dtype) for part, b in zip(parts, type_.buffers(sizes))]
+    parts = [part.view(b.dtype) for part, b in zip(parts, replace(type_, scale_layout=ROW_MAJOR).buffers(sizes))]
+    return _with_layout(parts, type_)
+
+
+def _with_layout(parts: list[np.ndarray], type_: QuantType) -> list[np.ndarray]:
+    """Codes and row-major scales, in the type's layout."""
+    if type_.scale_layout == ROW_MAJOR:
+        return parts
+    return [parts[0], storage.to_blocked(parts[1]), *parts[2:]]
+
+
+def _row_major(parts: list[np.ndarray], type_: QuantType, sizes) -> list[np.ndarray]:
+    """The inverse."""
+    if type_.scale_layout == ROW_MAJOR:
+        return parts
+    rows, cols = replace(type_, scale_layout=ROW_MAJOR).buffers(sizes)[1].shape
+    return [parts[0], storage.from_blocked(parts[1], rows, cols), *parts[2:]]
+
+
+def _scales(node: Node, operands, sizes) -> np.ndarray:
+    parts = _row_major(operands["input"], node.operands["input"].type, sizes)
+    return _with_layout(parts, node.result.type.of)[1]
 
 
 def _quantize_by_chain(x, type_: QuantType, signs, rounding: str, noise, amax) -> tuple[list[np.ndarray], int]:
@@ -130,7 +153,7 @@ def _blocks(y: np.ndarray, level: Level) -> np.ndarray:
 
 def _dequantize(node: Node, operands, sizes) -> np.ndarray:
     type_: QuantType = node.operands["input"].type
-    y = dequantize(operands["input"], type_.format)
+    y = dequantize(_row_major(operands["input"], type_, sizes), type_.format)
     if "signs" in operands:
         y = numerics.rotate(y, operands["signs"], 1, 1, True)
     y = y[:, : resolve(type_.shape[type_.axis], sizes)]
@@ -149,7 +172,7 @@ def _transpose(node: Node, operands, sizes) -> list[np.ndarray]:
 
 def _matmul(node: Node, operands, sizes) -> np.ndarray:
     types = [node.operands[name].type for name in ("lhs", "rhs")]
-    a, b = (_exact_operand(operands[name], type_) for name, type_ in zip(("lhs", "rhs"), types))
+    a, b = (_exact_operand(operands[name], type_, sizes) for name, type_ in zip(("lhs", "rhs"), types))
     depth = min(a.shape[1], b.shape[0])  # a plain operand has no padding; the other's is zero
     y = a[:, :depth] @ b[:depth]
     for name in ("bias", "acc"):
@@ -158,10 +181,10 @@ def _matmul(node: Node, operands, sizes) -> np.ndarray:
     return y.astype(node.result.type.dtype.numpy)
 
 
-def _exact_operand(value, type_) -> np.ndarray:
+def _exact_operand(value, type_, sizes) -> np.ndarray:
     if not isinstance(type_, QuantType):
         return value.astype(np.float64)
-    return _logical(exact_values(value, type_.format), type_.axis)
+    return _logical(exact_values(_row_major(value, type_, sizes), type_.format), type_.axis)
 
 
 def exact_values(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
@@ -191,6 +214,7 @@ _OPS = {
     "amax": _amax,
     "quantize": _quantize,
     "dequantize": _dequantize,
+    "scales": _scales,
     "transpose": _transpose,
     "matmul": _matmul,
 }

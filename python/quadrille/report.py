@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import Diagnostic
-from .trace import QuantType, ScalarType, TensorType, resolve
+from .trace import ScalarType
 
 
 @dataclass(frozen=True)
@@ -104,21 +104,11 @@ def _number(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _describe(type_) -> str:
-    if isinstance(type_, ScalarType):
-        return type_.name
-    shape = ",".join(map(str, type_.shape))
-    if isinstance(type_, TensorType):
-        return f"{type_.dtype.name}[{shape}]"
-    rht = f" after RHT({type_.rht.n})" if type_.rht else ""
-    return f"{type_.format.name}[{shape}] along axis {type_.axis}{rht}"
-
-
 def _operation(node) -> str:
     shown = [v.type for name, v in node.operands.items() if name != "signs" and not isinstance(v.type, ScalarType)]
-    operands = ", ".join(map(_describe, shown))
+    operands = ", ".join(map(str, shown))
     where = f"  ({node.where})" if node.where else ""
-    return f"{node.op} {operands} -> {_describe(node.result.type)}{where}"
+    return f"{node.op} {operands} -> {node.result.type}{where}"
 
 
 def _kernels(compiled, facts) -> tuple[dict[str, Any], ...]:
@@ -139,6 +129,4 @@ def _bytes(traced, sizes) -> dict[str, int]:
 def _size(type_, sizes) -> int:
     if isinstance(type_, ScalarType):
         return 0
-    if isinstance(type_, QuantType):
-        return sum(int(np.prod(b.shape)) * b.dtype.itemsize for b in type_.buffers(sizes))
-    return int(np.prod([resolve(d, sizes) for d in type_.shape])) * type_.dtype.numpy.itemsize
+    return sum(int(np.prod(b.shape)) * b.dtype.itemsize for b in type_.buffers(sizes))

@@ -21,8 +21,8 @@ from .recipes import Recipe, Spec
 from .rht import RHT
 from .rounding import Key, Rounding
 from .scale_rules import ScaleRule
-from .storage import round_up
-from .tensor import QTensor, array_views, normalize_axis
+from .storage import ROW_MAJOR, round_up
+from .tensor import QTensor, array_views, check_scale_layout, normalize_axis
 
 #: Classes of lengths: kernels may rely on the largest of these that divides one.
 DIVISORS = (128, 16)
@@ -72,9 +72,11 @@ class QTensorSpec:
     rounding: str = ""
     alignment: int = 0
     rht_value: RHT | None = field(default=None, compare=False)
+    scale_layout: str = ROW_MAJOR
 
     def __str__(self) -> str:
-        return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}"
+        layout = f"/{self.scale_layout}" if self.scale_layout != ROW_MAJOR else ""
+        return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}{layout}"
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,14 @@ class Tree:
         return f"({', '.join(map(str, self.children))})"
 
 
-def spec(text: str, *, axis: int = -1, rht: RHT | None = None, aligned: bool = True):
+def spec(
+    text: str, *, axis: int = -1, rht: RHT | None = None, scale_layout: str = ROW_MAJOR, aligned: bool = True
+):
     """Describes an argument without data, for `lower` and `warmup`.
 
     "bf16[M,8192]" is a row-major matrix whose row count is known only at run time;
     "bf16[M%16,8192]" promises that 16 divides it; "UFP4_B[M,8192]" is a quantized
-    tensor (with `axis` and `rht`); "f32" is a float argument, "i64" an integer one. `aligned`
+    tensor (with `axis`, `rht` and `scale_layout`); "f32" is a float argument, "i64" an integer one. `aligned`
     promises addresses that are multiples of 16 bytes, as allocators of GPU memory give them.
 
     Equal names in one call mean equal lengths. Raises ArgumentError.
@@ -146,7 +150,9 @@ def spec(text: str, *, axis: int = -1, rht: RHT | None = None, aligned: bool = T
     if match[1] in NAMED:
         identity = RHTSpec(rht.n, rht.digest) if rht else None
         alignment = ALIGNMENT if aligned else 0
-        return QTensorSpec(NAMED[match[1]], shape, normalize_axis(axis), identity, False, "", alignment, rht)
+        fmt = NAMED[match[1]]
+        check_scale_layout(fmt, scale_layout)
+        return QTensorSpec(fmt, shape, normalize_axis(axis), identity, False, "", alignment, rht, scale_layout)
     if match[1] not in dtypes.ALL:
         raise ArgumentError(f"{match[1]!r} in {text!r} is not a type", instead=", ".join([*dtypes.ALL, *NAMED]))
     return _packed_spec(dtypes.ALL[match[1]], shape, aligned)
@@ -282,7 +288,8 @@ class Abstraction:
         if padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
             raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
         alignment = min(map(_alignment, views))
-        return QTensorSpec(q.format, tuple(map(symbolic, q.shape)), q.axis, rht, padded, q.rounding, alignment, q.rht)
+        shape = tuple(map(symbolic, q.shape))
+        return QTensorSpec(q.format, shape, q.axis, rht, padded, q.rounding, alignment, q.rht, q.scale_layout)
 
 
 def children_of(value) -> tuple | None:
@@ -325,7 +332,7 @@ def _exact_quantized(q, leaves):
     leaves.append(q)
     ignored: list = []
     parts = tuple([exact(a, ignored) for a in (q.codes, *q.scales)])
-    return QTensor, type(q.codes), q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, parts
+    return QTensor, type(q.codes), q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, q.scale_layout, parts
 
 
 def _exact_rht(value, leaves):

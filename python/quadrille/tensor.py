@@ -25,6 +25,8 @@ class QTensor:
         rht: the RHT applied before quantization, or None.
         stored: length of the quantized axis with padding; shape[axis] without.
         rounding: how it was rounded ("nearest_even", ..), or "" if not known.
+        scale_layout: order of scales[0] in memory: "row_major", or "blocked128x4", that of
+            block-scaled tensor cores (docs/numerics.md, "Storage").
 
     Arrays are NumPy's, torch's or another library's, shared and not copied. `.T` swaps the logical axes
     and moves nothing. A transform (`rht`) stays applied: see dequantize's undo_rht.
@@ -33,35 +35,52 @@ class QTensor:
     DTypeError or ArgumentError.
     """
 
-    __slots__ = ("codes", "scales", "format", "shape", "axis", "rht", "stored", "rounding")
+    __slots__ = ("codes", "scales", "format", "shape", "axis", "rht", "stored", "rounding", "scale_layout")
 
-    def __init__(self, codes, scales, format, shape, *, axis=-1, rht=None, stored=None, rounding=""):  # noqa: A002
+    def __init__(
+        self,
+        codes,
+        scales,
+        format,  # noqa: A002
+        shape,
+        *,
+        axis=-1,
+        rht=None,
+        stored=None,
+        rounding="",
+        scale_layout=storage.ROW_MAJOR,
+    ):
         shape = tuple(int(d) for d in shape)
         if len(shape) != 2:
             raise ShapeError(f"a quantized tensor of shape {shape}", instead="rank 2")
         self.codes, self.scales, self.format, self.shape = codes, tuple(scales), lookup(format), shape
-        self.axis, self.rht, self.rounding = normalize_axis(axis), rht, rounding
+        self.axis, self.rht, self.rounding, self.scale_layout = normalize_axis(axis), rht, rounding, scale_layout
         self.stored = shape[self.axis] if stored is None else int(stored)
         self._check()
 
     @classmethod
-    def _make(cls, codes, scales, format, shape, axis, rht, stored, rounding):  # noqa: A002
-        """The constructor without checks, for results of compiled programs."""
+    def _make(cls, codes, scales, format, shape, axis, rht, stored, rounding, scale_layout):  # noqa: A002
+        """The constructor without checks, for results of compiled programs; the order is that of __slots__."""
         self = cls.__new__(cls)
         self.codes, self.scales, self.format, self.shape = codes, scales, format, shape
-        self.axis, self.rht, self.stored, self.rounding = axis, rht, stored, rounding
+        self.axis, self.rht, self.stored, self.rounding, self.scale_layout = axis, rht, stored, rounding, scale_layout
         return self
+
+    def _with(self, **changes) -> QTensor:
+        """A tensor that differs in some attributes and shares the others."""
+        return QTensor._make(*(changes.get(name, getattr(self, name)) for name in QTensor.__slots__))
 
     def _check(self) -> None:
         if self.rht is not None and not isinstance(self.rht, RHT):
             raise ArgumentError(f"rht is {self.rht!r}", instead="a qd.RHT or None")
+        check_scale_layout(self.format, self.scale_layout)
         multiple = _native.stored_multiple(self.format, self.rht)
         if self.stored < self.shape[self.axis] or self.stored % multiple:
             raise ShapeError(
                 f"{self.stored} stored elements for an axis of {self.shape[self.axis]} in {self.format.name}",
                 instead=f"a multiple of {multiple} that is at least the axis length",
             )
-        expected = storage.buffers(self.format, self.shape[1 - self.axis], self.stored)
+        expected = storage.buffers(self.format, self.shape[1 - self.axis], self.stored, self.scale_layout)
         if len(self.scales) != len(expected) - 1:
             raise ArgumentError(f"{self.format.name} has {len(expected) - 1} scale levels, not {len(self.scales)}")
         names = ["codes", *(f"scales[{i}]" for i in range(len(self.scales)))]
@@ -78,9 +97,7 @@ class QTensor:
         graph = current()
         if graph is not None and graph.symbol(self) is not self:  # captured by a traced function
             return graph.symbol(self).T
-        return QTensor._make(
-            self.codes, self.scales, self.format, self.shape[::-1], 1 - self.axis, self.rht, self.stored, self.rounding
-        )
+        return self._with(shape=self.shape[::-1], axis=1 - self.axis)
 
     @property
     def nbytes(self) -> int:
@@ -92,6 +109,12 @@ class QTensor:
         from .ops import dequantize
 
         return dequantize(self, dtype=dtype, undo_rht=undo_rht)
+
+    def to_scale_layout(self, scale_layout: str) -> QTensor:
+        """:func:`quadrille.to_scale_layout` of this tensor."""
+        from .ops import to_scale_layout
+
+        return to_scale_layout(self, scale_layout)
 
     def save(self, path) -> None:
         """Writes a .safetensors file: see :mod:`quadrille.files`."""
@@ -120,7 +143,20 @@ class QTensor:
     def __repr__(self) -> str:
         rht = f", rht={self.rht!r}" if self.rht else ""
         padded = f", stored={self.stored}" if self.stored != self.shape[self.axis] else ""
-        return f"QTensor({self.format.name}[{self.shape[0]},{self.shape[1]}], axis={self.axis}{rht}{padded})"
+        layout = f", scale_layout={self.scale_layout!r}" if self.scale_layout != storage.ROW_MAJOR else ""
+        return f"QTensor({self.format.name}[{self.shape[0]},{self.shape[1]}], axis={self.axis}{rht}{padded}{layout})"
+
+
+def check_scale_layout(fmt, scale_layout: str) -> None:
+    """ArgumentError unless a format's scales can be so in memory."""
+    if scale_layout not in storage.SCALE_LAYOUTS:
+        raise ArgumentError(f"scale_layout={scale_layout!r}", instead=", ".join(map(repr, storage.SCALE_LAYOUTS)))
+    if not storage.has_layout(fmt, scale_layout):
+        level = fmt.levels[0]
+        raise ArgumentError(
+            f"{fmt.name} has {level.dtype} scales of {level.block}; {scale_layout} is of one-byte scales of one row",
+            instead=f"scale_layout={storage.ROW_MAJOR!r}",
+        )
 
 
 def normalize_axis(axis) -> int:
@@ -141,7 +177,8 @@ def host_arrays(q: QTensor) -> list[np.ndarray]:
 
 
 def bit_identical(a: QTensor, b: QTensor) -> bool:
-    """True if codes and scales are equal byte for byte, and formats and shapes are equal."""
-    same = (a.format, a.shape, a.axis, a.stored, a.rht) == (b.format, b.shape, b.axis, b.stored, b.rht)
+    """True if codes and scales are equal byte for byte, and formats, shapes and layouts are equal."""
+    names = ("format", "shape", "axis", "stored", "rht", "scale_layout")
+    same = all(getattr(a, name) == getattr(b, name) for name in names)
     pairs = zip(host_arrays(a), host_arrays(b))
     return same and all(x.tobytes() == y.tobytes() for x, y in pairs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import storage
@@ -70,6 +70,13 @@ class TensorType:
     alignment: int = 0
     stride_divisors: tuple[int, ...] = ()
 
+    def buffers(self, sizes) -> list[storage.Buffer]:
+        """The arrays of a value, given the sizes of symbols."""
+        return [storage.Buffer(tuple(resolve(d, sizes) for d in self.shape), self.dtype.numpy)]
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
 
 @dataclass(frozen=True, eq=False)
 class QuantType:
@@ -83,13 +90,32 @@ class QuantType:
     pad: bool = False
     rounding: str = ""
     alignment: int = 0
+    scale_layout: str = storage.ROW_MAJOR
 
     def stored(self, sizes) -> int:
         """Stored length of the axis, given the sizes of symbols."""
         return storage.round_up(resolve(self.shape[self.axis], sizes), self.multiple)
 
     def buffers(self, sizes) -> list[storage.Buffer]:
-        return storage.buffers(self.format, resolve(self.shape[1 - self.axis], sizes), self.stored(sizes))
+        other = resolve(self.shape[1 - self.axis], sizes)
+        return storage.buffers(self.format, other, self.stored(sizes), self.scale_layout)
+
+    def __str__(self) -> str:
+        rht = f" after RHT({self.rht.n})" if self.rht else ""
+        return f"{self.format.name}[{','.join(map(str, self.shape))}] along axis {self.axis}{rht}"
+
+
+@dataclass(frozen=True, eq=False)
+class ScalesType:
+    """The innermost scales of a quantized matrix (with its layout) by themselves."""
+
+    of: QuantType
+
+    def buffers(self, sizes) -> list[storage.Buffer]:
+        return self.of.buffers(sizes)[1:2]
+
+    def __str__(self) -> str:
+        return f"scales of {self.of} as {self.of.scale_layout}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +123,9 @@ class ScalarType:
     """An f32 or i64 argument that is known only at run time."""
 
     name: str
+
+    def __str__(self) -> str:
+        return self.name
 
 
 F32, I64 = ScalarType("f32"), ScalarType("i64")
@@ -375,17 +404,18 @@ class TracedTensor(Traced):
 
 
 class TracedQTensor(Traced):
-    """A quantized matrix in a traced function: has .shape, .axis, .format, .rht and .T."""
+    """A quantized matrix in a traced function: has .shape, .axis, .format, .rht, .scale_layout and .T."""
 
     shape = property(lambda self: self._value.type.shape)
     axis = property(lambda self: self._value.type.axis)
     format = property(lambda self: self._value.type.format)
     rht = property(lambda self: self._value.type.rht)
+    scale_layout = property(lambda self: self._value.type.scale_layout)
 
     @property
     def T(self) -> TracedQTensor:
         old = self._value.type
-        type_ = QuantType(old.shape[::-1], old.format, 1 - old.axis, old.rht, old.multiple, old.pad, old.rounding)
+        type_ = replace(old, shape=old.shape[::-1], axis=1 - old.axis)
         return TracedQTensor(self._graph, self._graph.emit("transpose", {"input": self._value}, {}, type_))
 
     @property

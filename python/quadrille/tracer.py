@@ -130,7 +130,8 @@ class _Arguments:
             self.graph.note_rht(rht, lambda leaves: _rht_of(leaves[number]))
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
-        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, spec.padded, spec.rounding, spec.alignment)
+        facts = (spec.padded, spec.rounding, spec.alignment, spec.scale_layout)
+        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, *facts)
         fetch = lambda leaves: [leaves[number].codes, *leaves[number].scales]  # noqa: E731
         return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
 

@@ -40,6 +40,16 @@ mlir::LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                                    const ScheduledTensor &input, mlir::Value signs,
                                    const ScheduledMatrix &result);
 
+/// The innermost scales of a quantized tensor: an array of bytes, `rows` x `cols` without
+/// the padding of the layout.
+struct ScaleMatrix {
+  mlir::Value buffer, rows, cols;
+  quad::ScaleLayout layout = quad::ScaleLayout::RowMajor;
+};
+
+/// Copies scales to another layout, with zeros as padding.
+void emitScaleLayout(KernelBuilder &kernel, const ScaleMatrix &input, const ScaleMatrix &result);
+
 /// quad.amax, first: the word that the programs combine their tiles into.
 mlir::LogicalResult emitAmaxStart(KernelBuilder &kernel, mlir::Value result);
 mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix input,
@@ -78,6 +88,21 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
 /// aligned as all results are; tiles begin at multiples of their size.
 void storeDense(KernelBuilder &kernel, Tile value, mlir::Value buffer, mlir::Value row,
                 mlir::Value column, mlir::Value rows, mlir::Value length, int64_t divisor = 1);
+
+/// Loads a (rows, columns) tile of a dense array of `length` columns.
+Tile loadDense(KernelBuilder &kernel, mlir::RankedTensorType type, mlir::Value buffer,
+               mlir::Value row, mlir::Value column, mlir::Value rows, mlir::Value length);
+
+/// Stores and loads a (rows, columns) tile of scales (bytes) at (row, column) of an array
+/// of `rows` x `cols` in the layout blocked128x4. Padding is written too: tiles hold zeros there.
+void storeBlockedScales(KernelBuilder &kernel, Tile bits, mlir::Value buffer, mlir::Value row,
+                        mlir::Value col, mlir::Value rows, mlir::Value cols);
+Tile loadBlockedScales(KernelBuilder &kernel, mlir::RankedTensorType type, mlir::Value buffer,
+                       mlir::Value row, mlir::Value col, mlir::Value rows, mlir::Value cols);
+
+/// The rows and columns of scales with the padding of a layout.
+mlir::Value paddedScaleRows(ScheduleBuilder &schedule, quad::ScaleLayout layout, mlir::Value rows);
+mlir::Value paddedScaleCols(ScheduleBuilder &schedule, quad::ScaleLayout layout, mlir::Value cols);
 
 /// Bytes of an element in memory.
 unsigned bytesOf(mlir::RankedTensorType tile);

@@ -48,6 +48,7 @@ private:
   LogicalResult lower(quad::AmaxOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::HadamardOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::DequantizeOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::ScalesOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
 
   KernelBuilder makeKernel(quad::LaunchOp launch, StringRef suffix = "") {
@@ -66,6 +67,8 @@ private:
     return matrices[operandOf(launch, inKernel)];
   }
 
+  ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
+                                     quad::QuantizedTensorType type, StringRef suffix);
   ScheduledTensor resultTensor(Value result, Value rows, Value length);
   ScheduledMatrix resultMatrix(Value result, Value rows, Value cols);
   Value resultScalar(Value result);
@@ -212,6 +215,12 @@ ScheduledTensor FunctionLowering::resultTensor(Value result, Value rows, Value l
         count = s.mul(s.ceilDiv(rows, level.getBlock().rows),
                       s.ceilDiv(length, level.getBlock().cols * perByte));
       }
+      if (tensor.scales.empty()) {
+        quad::ScaleLayout layout = type.getScaleLayout();
+        Value cols = s.ceilDiv(length, level.getBlock().cols);
+        if (layout != quad::ScaleLayout::RowMajor)
+          count = s.mul(paddedScaleRows(s, layout, rows), paddedScaleCols(s, layout, cols));
+      }
       tensor.scales.push_back(allocate(count, element, rank));
     }
   }
@@ -243,13 +252,6 @@ Value FunctionLowering::resultScalar(Value result) {
 /// and a draw of random bits serves sixteen consecutive elements.
 constexpr int64_t codesPerWord = 8, elementsPerDraw = 16;
 
-LogicalResult refuseBlockedScales(Operation *op, quad::QuantizedTensorType type) {
-  if (type.getScaleLayout() == quad::ScaleLayout::RowMajor)
-    return success();
-  return op->emitOpError("cannot be lowered with scales in blocks; kernels read and write them "
-                         "row-major");
-}
-
 LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
   SmallVector<QuantizeRequest> requests;
   const ScheduledMatrix *input = nullptr;
@@ -265,8 +267,6 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
       s.checkDivides(length, granularity,
                      "the length of axis " + Twine(axis) + " must be a multiple of " +
                          Twine(granularity) + "; pad=True extends it with zeros");
-    if (failed(refuseBlockedScales(op, op.getType())))
-      return failure();
     int64_t multiple = op.getKey() ? elementsPerDraw : codesPerWord;
     if (granularity % multiple != 0)
       s.checkDivides(length, multiple, "kernels of this format need a multiple of " +
@@ -315,8 +315,6 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   Value operand = operandOf(launch, op.getInput());
   ScheduledTensor input = tensors[operand];
   quad::QuantizedTensorType type = op.getInput().getType();
-  if (failed(refuseBlockedScales(op, type)))
-    return failure();
   if (type.getGranularity() % codesPerWord != 0)
     s.checkDivides(input.length, codesPerWord,
                    "kernels of this format need a multiple of " + Twine(codesPerWord) +
@@ -334,13 +332,48 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
 }
 
+/// The innermost scales of a tensor of the schedule.
+static ScaleMatrix scalesOf(ScheduleBuilder &s, const ScheduledTensor &tensor,
+                            quad::QuantizedTensorType type) {
+  Value cols = s.div(tensor.length, type.getFormat().getBlockCols());
+  return {tensor.scales.front(), tensor.rows, cols, type.getScaleLayout()};
+}
+
+LogicalResult FunctionLowering::lower(quad::ScalesOp op, quad::LaunchOp launch) {
+  ScaleMatrix input =
+      scalesOf(s, tensors[operandOf(launch, op.getInput())], op.getInput().getType());
+  ScaleMatrix result = input;
+  result.layout = op.getLayout();
+  result.buffer = resultMatrix(launch.getResult(0), paddedScaleRows(s, result.layout, input.rows),
+                               paddedScaleCols(s, result.layout, input.cols)).buffer;
+  KernelBuilder kernel = makeKernel(launch);
+  emitScaleLayout(kernel, input, result);
+  return success();
+}
+
+/// The tensor with its innermost scales row-major, in workspace if they are not so.
+ScheduledTensor FunctionLowering::withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
+                                                     quad::QuantizedTensorType type,
+                                                     StringRef suffix) {
+  if (type.getScaleLayout() == quad::ScaleLayout::RowMajor)
+    return tensor;
+  ScaleMatrix input = scalesOf(s, tensor, type), result = input;
+  result.layout = quad::ScaleLayout::RowMajor;
+  result.buffer = allocate(s.mul(input.rows, input.cols), b.getI8Type(), 2);
+  KernelBuilder kernel = makeKernel(launch, suffix);
+  emitScaleLayout(kernel, input, result);
+  tensor.scales.front() = result.buffer;
+  return tensor;
+}
+
 LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
   MatmulOperand sides[2];
   const Value operands[] = {op.getLhs(), op.getRhs()};
   for (auto [side, value] : llvm::enumerate(operands)) {
     Value operand = operandOf(launch, value);
-    if (isa<quad::QuantizedTensorType>(value.getType()))
-      sides[side].quantized = tensors[operand];
+    if (auto type = dyn_cast<quad::QuantizedTensorType>(value.getType()))
+      sides[side].quantized = withRowMajorScales(launch, tensors[operand], type,
+                                                 side == 0 ? "_lhs_scales" : "_rhs_scales");
     else
       sides[side].plain = matrices[operand];
   }
@@ -358,7 +391,7 @@ LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
   s.loc = launch.getLoc();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&kernel.getBody().front().front())
       .Case<quad::QuantizeOp>([&](auto) { return lowerQuantize(kernel, launch); })
-      .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::MatmulOp>(
+      .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::ScalesOp, quad::MatmulOp>(
           [&](auto op) { return lower(op, launch); })
       .Default([](Operation *op) { return op->emitOpError("cannot be lowered to a tile program"); });
 }

@@ -313,12 +313,29 @@ Value numPrograms(ScheduleBuilder &s, Value extent, int64_t step,
   return arith::MaxSIOp::create(s.b, s.loc, number, s.constant(1));
 }
 
+/// What programs have to cover: the result, and the padding of its scales.
+struct Coverage {
+  Value rows, length;
+};
+
+Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
+  quad::QuantizedTensorType type = request.op.getType();
+  const ScheduledTensor &result = request.result;
+  quad::ScaleLayout layout = type.getScaleLayout();
+  if (layout == quad::ScaleLayout::RowMajor)
+    return {result.rows, result.length};
+  int64_t cols = type.getFormat().getBlockCols();
+  return {paddedScaleRows(s, layout, result.rows),
+          s.mul(paddedScaleCols(s, layout, s.div(result.length, cols)), s.constant(cols))};
+}
+
 LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
-  if (shape.across == 1 && input.isContiguous) {
+  bool isRowMajor = request.op.getType().getScaleLayout() == quad::ScaleLayout::RowMajor;
+  if (shape.across == 1 && input.isContiguous && isRowMajor) {
     ScheduledTensor &result = request.result;
     Value dense = flattenRows(s, input, axis, result.length);
     result.length = s.select(dense, input.sizes[axis], result.length);
@@ -330,8 +347,9 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
-  kernel.launch(numPrograms(s, request.result.length, shape.along, request),
-                numPrograms(s, request.result.rows, shape.across, request),
+  Coverage coverage = coverageOf(s, request);
+  kernel.launch(numPrograms(s, coverage.length, shape.along, request),
+                numPrograms(s, coverage.rows, shape.across, request),
                 bytesPerElement * shape.along * shape.across);
   return success();
 }
@@ -372,7 +390,9 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
   Value extent[2] = {input.sizes[0], input.sizes[1]};
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], request.result.length);
+    Coverage coverage = coverageOf(s, request);
+    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], coverage.length);
+    extent[1 - axis] = arith::MaxSIOp::create(s.b, s.loc, extent[1 - axis], coverage.rows);
   }
   kernel.launch(numPrograms(s, extent[1], sizes[1], requests),
                 numPrograms(s, extent[0], sizes[0], requests),

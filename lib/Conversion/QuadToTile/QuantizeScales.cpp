@@ -56,7 +56,7 @@ private:
     if (request.amaxOut)
       t.atomicReduce(tile::AtomicReduction::amax, values, kernel.pass(request.amaxOut));
   }
-  /// i1 of blocks (rows, 1, blocks of `cols`, 1): those that are not beyond the tensor.
+  /// i1 of (rows, blocks of `cols`): those that are not beyond the tensor.
   Tile isInside(Tile blocks, int64_t cols);
   void storeLevel(size_t i, Tile encoding);
   void storeBits(Tile bits, Value buffer, int64_t groupsPerElement);
@@ -116,7 +116,7 @@ Tile ScaleEmitter::isInside(Tile blocks, int64_t cols) {
   Value rows = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.rows), p0);
   Value length = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.length), a0);
   Value across = arith::DivSIOp::create(t.b, t.loc, length, kernel.constant(cols));
-  return t.op<arith::AndIOp>(isBelow(0, rows), isBelow(2, across));
+  return t.op<arith::AndIOp>(isBelow(0, rows), isBelow(1, across));
 }
 
 FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits) {
@@ -138,7 +138,8 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
   Tile encoding = encodeScale(t, level.type, level.bits, scale);
   Tile finite = t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits);
   noteFlags([&] { // a rule may make NaN of the zeros beyond the tensor
-    Tile flags = flagsOfValue(t, level.type, level.bits, scale, finite);
+    Tile flags = t.reshape(flagsOfValue(t, level.type, level.bits, scale, finite),
+                           {shape[0], shape[2]});
     return t.select(isInside(flags, level.block.cols), flags, t.i32(flags, 0));
   });
   return t.select(finite, encoding, t.i32(encoding, scaleTypeInfo(level.type).nanBits));
@@ -175,7 +176,15 @@ void ScaleEmitter::storeBits(Tile bits, Value buffer, int64_t colsPerElement) {
 
 void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
   const Level &level = format.levels[i];
+  quad::ScaleLayout layout = request.op.getType().getScaleLayout();
+  bool isBlocked = i == 0 && layout == quad::ScaleLayout::Blocked128x4;
+  if (isBlocked) // padding is zeros, not floors
+    encoding = t.select(isInside(encoding, level.block.cols), encoding, t.i32(encoding, 0));
   Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
+  if (isBlocked)
+    return storeBlockedScales(kernel, stored, kernel.pass(request.result.scales[i]), p0,
+                              kernel.div(a0, level.block.cols), kernel.pass(request.result.rows),
+                              kernel.div(kernel.pass(request.result.length), level.block.cols));
   if (level.block.rows == 1)
     return storeBits(stored, request.result.scales[i], level.block.cols);
   Value rows = kernel.pass(kernel.schedule.ceilDiv(request.result.rows, level.block.rows));

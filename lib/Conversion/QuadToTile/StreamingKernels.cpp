@@ -79,9 +79,6 @@ LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
 // quad.dequantize
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// Loads a (rows, columns) tile of a dense array of `length` columns.
 Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value row, Value column,
                Value rows, Value length) {
   TileBuilder t(kernel.body, kernel.loc);
@@ -96,13 +93,16 @@ Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value
   return t.convertLayout(value, computed);
 }
 
+namespace {
+
 /// The scale of each block of level `i`, as (rows / block rows, 1, cols / block
 /// cols, 1) for blocks of the tile type `blocks`.
 class ScaleLoader {
 public:
-  ScaleLoader(KernelBuilder &kernel, const ScheduledTensor &input, const Format &format, Value p0,
-              Value a0)
-      : kernel(kernel), t(kernel.body, kernel.loc), input(input), format(format), p0(p0), a0(a0) {}
+  ScaleLoader(KernelBuilder &kernel, const ScheduledTensor &input, quad::ScaleLayout layout,
+              const Format &format, Value p0, Value a0)
+      : kernel(kernel), t(kernel.body, kernel.loc), input(input), layout(layout), format(format),
+        p0(p0), a0(a0) {}
 
   Tile multiply(Tile value, size_t i) {
     const Level &level = format.levels[i];
@@ -127,7 +127,10 @@ private:
   Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
     unsigned bits = std::max(8u, scaleTypeInfo(format.levels[i].type).storageBits);
     auto stored = cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
-    return loadDense(kernel, stored, kernel.pass(input.scales[i]), row, column, rows, length);
+    Value buffer = kernel.pass(input.scales[i]);
+    bool isBlocked = i == 0 && layout == quad::ScaleLayout::Blocked128x4;
+    auto load = isBlocked ? loadBlockedScales : loadDense;
+    return load(kernel, stored, buffer, row, column, rows, length);
   }
 
   Tile loadScales(RankedTensorType perBlock, size_t i) {
@@ -160,6 +163,7 @@ private:
   KernelBuilder &kernel;
   TileBuilder t;
   const ScheduledTensor &input;
+  quad::ScaleLayout layout;
   const Format &format;
   Value p0, a0;
 };
@@ -204,7 +208,7 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                          kernel.div(a0, 8), kernel.pass(input.rows),
                          kernel.div(kernel.pass(input.length), 8));
   Tile value = decodeGrid(t, format.grid, t.unpack(words, codesType));
-  ScaleLoader scales(kernel, input, format, p0, a0);
+  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
   for (size_t i = 0; i < format.levels.size(); ++i)
     value = scales.multiply(value, i);
   if (signs)

@@ -42,8 +42,8 @@ func.func @hif4(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %flags: memre
 //
 // CHECK-LABEL: func.func @ruled_quantize_row(
 // CHECK-DAG:     tile.iota 0
-// CHECK-DAG:     tile.iota 2
-// CHECK:         %[[INSIDE:.*]] = arith.andi %{{.*}}, %{{.*}} : tensor<1x1x{{[0-9]+}}x1xi1
+// CHECK-DAG:     tile.iota 1
+// CHECK:         %[[INSIDE:.*]] = arith.andi %{{.*}}, %{{.*}} : tensor<1x{{[0-9]+}}xi1
 // CHECK:         arith.select %[[INSIDE]]
 // CHECK-NEXT:    tile.atomic_reduce{{ +}}ori
 #ruled = #quad.format<"RULED", grid = e1m2, levels = [<1x16, bf16, @twice>]>

@@ -692,3 +692,23 @@ func.func private @aligned_number(i64 {quad.alignment = 16 : i64})
 
 // expected-error @+1 {{"quad.stride_divisible_by" must be an i64 array with a divisor for each dimension of a tensor that is not quantized}}
 func.func private @stride_missing(tensor<?x64xbf16> {quad.stride_divisible_by = array<i64: 8>})
+
+// -----
+
+// Scales in another layout.
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, bf16, nearest>]>
+func.func @scales_type(%q: !quad.tensor<4x96, #f, axis = 1>) {
+  // expected-error @+1 {{needs innermost scales of one byte for one row; format 'F' has #quad.level<1x16, bf16, nearest>}}
+  %s = quad.scales %q {layout = #quad.scale_layout<blocked128x4>} : !quad.tensor<4x96, #f, axis = 1> -> tensor<?x?xi8>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+func.func @scales_shape(%q: !quad.tensor<130x96, #f, axis = 1>) {
+  // expected-error @+1 {{result must have the type 'tensor<256x8xi8>'}}
+  %s = quad.scales %q {layout = #quad.scale_layout<blocked128x4>} : !quad.tensor<130x96, #f, axis = 1> -> tensor<130x6xi8>
+  return
+}

@@ -99,6 +99,17 @@ func.func @dequantize(%q: !q, %s: tensor<16xf32>) -> (tensor<?x64xf32>, tensor<?
   return %d, %x : tensor<?x64xf32>, tensor<?x64xbf16>
 }
 
+// CHECK-LABEL: func.func @scales
+// CHECK:         quad.scales %{{.*}} {layout = #quad.scale_layout<blocked128x4>} : !quad.tensor<?x64, #[[NVFP4]], axis = 1> -> tensor<?x4xi8>
+// CHECK:         quad.scales %{{.*}} {layout = #quad.scale_layout<row_major>} : !quad.tensor<130x64, #[[NVFP4]], axis = 1, scales = blocked128x4> -> tensor<130x4xi8>
+func.func @scales(%q: !quad.tensor<?x64, #nvfp4, axis = 1>, %b: !quad.tensor<130x64, #nvfp4, axis = 1, scales = blocked128x4>)
+    -> (tensor<?x4xi8>, tensor<130x4xi8>) {
+  %0 = quad.scales %q {layout = #quad.scale_layout<blocked128x4>} : !quad.tensor<?x64, #nvfp4, axis = 1> -> tensor<?x4xi8>
+  %1 = quad.scales %b {layout = #quad.scale_layout<row_major>}
+    : !quad.tensor<130x64, #nvfp4, axis = 1, scales = blocked128x4> -> tensor<130x4xi8>
+  return %0, %1 : tensor<?x4xi8>, tensor<130x4xi8>
+}
+
 // CHECK-LABEL: func.func @transpose
 // CHECK:         quad.transpose %{{.*}} : !quad.tensor<32x64, #[[UFP4B]], axis = 1, rht = #[[RHT]]> -> !quad.tensor<64x32, #[[UFP4B]], axis = 0, rht = #[[RHT]]>
 func.func @transpose(%w: !w) -> !wt {

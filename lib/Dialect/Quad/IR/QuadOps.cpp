@@ -248,6 +248,25 @@ LogicalResult DequantizeOp::verify() {
   return success();
 }
 
+QuantizedTensorType ScalesOp::getTypeInLayout() {
+  return getInput().getType().getWithScaleLayout(getLayout());
+}
+
+LogicalResult ScalesOp::verify() {
+  FormatAttr format = getInput().getType().getFormat();
+  if (!QuantizedTensorType::hasScaleLayout(format, ScaleLayout::Blocked128x4))
+    return emitOpError() << "needs innermost scales of one byte for one row; "
+                            "format '"
+                         << format.getName() << "' has "
+                         << format.getLevels().front();
+  RankedTensorType expected = getTypeInLayout().getScalesType(0);
+  for (auto [size, wanted] :
+       llvm::zip_equal(getType().getShape(), expected.getShape()))
+    if (!mayBeEqual(size, wanted))
+      return emitOpError() << "result must have the type " << expected;
+  return success();
+}
+
 LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
                                             std::optional<Location>,
                                             Adaptor adaptor,

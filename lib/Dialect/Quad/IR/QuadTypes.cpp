@@ -132,12 +132,18 @@ static LogicalResult verifyLength(EmitError emitError, FormatAttr format,
   return success();
 }
 
-/// Scale layouts other than row-major exist for one byte a block of one row.
+bool QuantizedTensorType::hasScaleLayout(FormatAttr format,
+                                         ScaleLayout layout) {
+  LevelAttr inner = format.getLevels().front();
+  bool bytes = numerics::scaleTypeInfo(inner.getType()).storageBits == 8;
+  return layout == ScaleLayout::RowMajor ||
+         (bytes && inner.getBlock().rows == 1);
+}
+
 static LogicalResult verifyScaleLayout(EmitError emitError, FormatAttr format,
                                        ScaleLayout layout) {
   LevelAttr inner = format.getLevels().front();
-  bool bytes = numerics::scaleTypeInfo(inner.getType()).storageBits == 8;
-  if (layout == ScaleLayout::RowMajor || (bytes && inner.getBlock().rows == 1))
+  if (QuantizedTensorType::hasScaleLayout(format, layout))
     return success();
   return emitError() << "the scale layout " << stringifyScaleLayout(layout)
                      << " needs an innermost level of 8-bit scales of one row; "
@@ -173,6 +179,11 @@ int64_t QuantizedTensorType::getGranularity(FormatAttr format, RHTAttr rht) {
 QuantizedTensorType QuantizedTensorType::getTransposed() const {
   return get({getShape()[1], getShape()[0]}, getFormat(), 1 - getAxis(),
              getRht(), getPadded(), getScaleLayout());
+}
+
+QuantizedTensorType
+QuantizedTensorType::getWithScaleLayout(ScaleLayout layout) const {
+  return get(getShape(), getFormat(), getAxis(), getRht(), getPadded(), layout);
 }
 
 RankedTensorType QuantizedTensorType::getLogicalType(Type elementType) const {

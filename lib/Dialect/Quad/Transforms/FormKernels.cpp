@@ -33,6 +33,7 @@ StringRef kindOf(ArrayRef<Operation *> ops) {
       .Case<AmaxOp>([](auto) { return "amax"; })
       .Case<HadamardOp>([](auto) { return "hadamard"; })
       .Case<DequantizeOp>([](auto) { return "dequantize"; })
+      .Case<ScalesOp>([](auto) { return "scales"; })
       .Case<MatmulOp>([](auto) { return "matmul"; })
       .Default([](auto) { return ""; });
 }

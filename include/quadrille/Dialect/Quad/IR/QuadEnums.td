@@ -25,8 +25,10 @@ def ScaleLayout : QuadEnum<"ScaleLayout", "Order of the scales of a level in mem
 ]> {
   let description = [{
     * `row_major`: one scale a block, blocks in row-major order, quantized axis last.
-    * `blocked128x4`: the layout of block-scaled tensor cores: rows padded to 128,
-      columns to 4, each 128x4 tile stored as 32 rows of 4x4.
+    * `blocked128x4`: the layout of block-scaled tensor cores, of innermost scales of
+      one byte and one row: rows padded to 128, columns to 4, with zeros; each 128x4
+      tile stored as 32 rows of 4x4, so that the scale of row r and column c of a tile
+      is byte 16 (r mod 32) + 4 (r / 32) + c; tiles in row-major order.
   }];
 }
 
@@ -60,5 +62,6 @@ class QuadEnumAttr<EnumInfo info, string mnemonic> : EnumAttr<QuadDialect, info,
   let assemblyFormat = "`<` $value `>`";
 }
 def AccumAttr : QuadEnumAttr<Accum, "accum">;
+def ScaleLayoutAttr : QuadEnumAttr<ScaleLayout, "scale_layout">;
 
 #endif // QUADRILLE_DIALECT_QUAD_IR_QUADENUMS_TD

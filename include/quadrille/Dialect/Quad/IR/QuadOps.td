@@ -212,6 +212,31 @@ def TransposeOp : QuadOp<"transpose", [Pure, InferTypeOpAdaptor]> {
   let hasFolder = 1;
 }
 
+def ScalesOp : QuadOp<"scales", [Pure]> {
+  let summary = "The innermost scales of a quantized tensor in a layout of memory";
+  let description = [{
+    The bytes of the innermost scales, rearranged to `layout`; padding is zeros. With
+    the tensor's codes and other scales they make up the same tensor in that layout.
+
+    ```mlir
+    %s = quad.scales %q {layout = #quad.scale_layout<blocked128x4>}
+           : !quad.tensor<?x64, #mxfp4, axis = 1> -> tensor<?x?xi8>
+    ```
+    The format has scales of one byte for one row. Shape: that of the scales in memory.
+    Source: docs/numerics.md, "Storage".
+  }];
+  let arguments = (ins QuantizedTensorType:$input, ScaleLayoutAttr:$layout);
+  let results = (outs TensorRankOf<[I8], [2]>:$result);
+  let assemblyFormat = [{
+    $input attr-dict `:` qualified(type($input)) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    /// The input's type in the other layout.
+    QuantizedTensorType getTypeInLayout();
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//

@@ -68,6 +68,10 @@ def QuantizedTensorType : TypeDef<QuadDialect, "QuantizedTensor"> {
 
     /// The tensor with its logical axes swapped; storage is the same.
     QuantizedTensorType getTransposed() const;
+    /// The tensor with its innermost scales in another order.
+    QuantizedTensorType getWithScaleLayout(ScaleLayout layout) const;
+    /// True if scales of a format may be so in memory: in blocks, one byte for one row.
+    static bool hasScaleLayout(FormatAttr format, ScaleLayout layout);
     /// A builtin tensor of the same logical shape.
     ::mlir::RankedTensorType getLogicalType(::mlir::Type elementType) const;
 
