@@ -6,7 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/Codegen.h"
+#include "MaskedAccess.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/CodeGen/CodeGenTargetMachineImpl.h"
+#include "llvm/CodeGen/MachineModuleInfo.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetPassConfig.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -85,6 +90,7 @@ Error prepareModule(Module &module, const TargetSpec &spec) {
     if (wide)
       function.addFnAttr("prefer-vector-width", "512");
   }
+  outlineMaskedAccesses(module, **machine);
   return Error::success();
 }
 
@@ -120,6 +126,26 @@ Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOption
   return Error::success();
 }
 
+/// TargetMachine::addPassesToEmitFile without the scheduler after register allocation: it takes
+/// most of the time where hundreds of a tile's registers are spilled, for nothing on a CPU that
+/// reorders instructions itself.
+static bool addHostPasses(TargetMachine &base, legacy::PassManager &passes,
+                          raw_pwrite_stream &stream, CodeGenFileType type) {
+  auto &machine = static_cast<CodeGenTargetMachineImpl &>(base);
+  auto *info = new MachineModuleInfoWrapperPass(&machine);
+  TargetPassConfig *config = machine.createPassConfig(passes);
+  config->setDisableVerify(true);
+  config->disablePass(&PostRASchedulerID);
+  passes.add(config);
+  passes.add(info);
+  if (config->addISelPasses())
+    return true;
+  config->addMachinePasses();
+  config->setInitialized();
+  return machine.addAsmPrinter(passes, stream, /*DwoOut=*/nullptr, type,
+                               info->getMMI().getContext());
+}
+
 static Expected<std::string> emit(Module &module, const TargetSpec &spec,
                                   const CodegenOptions &options, CodeGenFileType type) {
   auto machine = createTargetMachine(spec, options.optLevel);
@@ -128,7 +154,8 @@ static Expected<std::string> emit(Module &module, const TargetSpec &spec,
   SmallVector<char, 0> code;
   raw_svector_ostream stream(code);
   legacy::PassManager passes;
-  if ((*machine)->addPassesToEmitFile(passes, stream, /*DwoOut=*/nullptr, type))
+  if (spec.isHost() ? addHostPasses(**machine, passes, stream, type)
+                    : (*machine)->addPassesToEmitFile(passes, stream, /*DwoOut=*/nullptr, type))
     return createStringError("target " + spec.name + " cannot emit " +
                              (type == CodeGenFileType::ObjectFile ? "objects" : "assembly"));
   passes.run(module);

@@ -24,8 +24,8 @@ struct CodegenOptions {
 
 /// Gives `module` the target's triple and data layout, and every function the
 /// target's CPU and features and the pinned floating-point environment: no
-/// fast-math flag, IEEE denormals, no contraction. Numeric effect: none beyond
-/// withdrawing permissions.
+/// fast-math flag, IEEE denormals, no contraction. Masked accesses that the CPU lacks
+/// become functions. Numeric effect: none beyond withdrawing permissions.
 llvm::Error prepareModule(llvm::Module &module, const TargetSpec &spec);
 
 /// Runs LLVM's optimization pipeline on a prepared module. Vectorizers stay
