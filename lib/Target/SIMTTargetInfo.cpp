@@ -104,23 +104,16 @@ SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access
   if (access.mask)
     pointer = LLVM::SelectOp::create(b, loc, access.mask, pointer, access.base);
   unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
-  // Halves of words are what LLVM widens best.
-  unsigned perWord = access.element.isInteger(16) && access.width > 1 ? 2 : 1;
-  Type element = perWord == 2 ? b.getI32Type() : access.element;
-  auto type = VectorType::get({int64_t(access.width / perWord)}, element);
+  auto type = VectorType::get({int64_t(access.width)}, access.element);
   Value loaded = LLVM::LoadOp::create(b, loc, type, pointer, access.width * bytes);
   if (access.mask) {
     Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
     loaded = LLVM::SelectOp::create(b, loc, access.mask, loaded, zero);
   }
   SmallVector<Value> registers;
-  for (unsigned i = 0; i < access.width; ++i) {
-    Value word = LLVM::ExtractElementOp::create(b, loc, loaded, constantI32(b, loc, i / perWord));
-    if (i % perWord)
-      word = LLVM::LShrOp::create(b, loc, word, constantI32(b, loc, 16));
-    registers.push_back(perWord == 1 ? word
-                                     : Value(LLVM::TruncOp::create(b, loc, access.element, word)));
-  }
+  for (unsigned i = 0; i < access.width; ++i)
+    registers.push_back(
+        LLVM::ExtractElementOp::create(b, loc, loaded, constantI32(b, loc, i)));
   return registers;
 }
 

@@ -18,6 +18,8 @@ public:
   unsigned getThreads() const override { return getLanes() * getWarps(); }
   layout::LinearLayout memoryLayout(const layout::LinearLayout &compute, unsigned contiguousBits,
                                     unsigned elementBytes) const override;
+  unsigned getMaxElementsPerLane() const override { return 32; }
+  unsigned getTilesPerProgram() const override { return 4; }
   /// Reads of 128 bytes of bf16, and registers for several of them in flight.
   ColumnTile columnTile() const override { return {32, 64, 64}; }
   mlir::Type registerType(mlir::Type element) const override { return element; }
@@ -35,7 +37,6 @@ public:
                                       const Access &access) const override;
   void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
              const Access &access) const override;
-  bool loadsWordsOfHalves() const override { return true; }
   std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                    mlir::Value x, mlir::Value y) const override;
   mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc,

@@ -39,6 +39,11 @@ public:
   /// Elements that a lane of a row kernel should own.
   unsigned getElementsPerLane() const { return elementsPerLane; }
 
+  /// The most that it should: longer blocks, and work that one lane shares out among them.
+  virtual unsigned getMaxElementsPerLane() const { return elementsPerLane; }
+  /// Tiles that a program should work on, each read while the one before is computed on.
+  virtual unsigned getTilesPerProgram() const { return 1; }
+
   /// What a lane should own of a tile that is quantized across the direction in which
   /// memory is contiguous, and how far the tile should reach along memory.
   struct ColumnTile {
@@ -118,9 +123,6 @@ public:
                                               const Access &access) const = 0;
   virtual void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
                      const Access &access) const = 0;
-  /// Neighbouring elements of 16 bits are loaded as halves of a word, and should stay
-  /// words until they are used.
-  virtual bool loadsWordsOfHalves() const { return false; }
 
   /// `bytes` of memory that the warps of a block share, aligned to 16; every call
   /// gives other memory. Only where a block has several warps.

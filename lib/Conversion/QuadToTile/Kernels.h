@@ -78,10 +78,33 @@ layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, in
 mlir::Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis,
                         mlir::Value stored = {});
 
-/// Loads a tile of the P x A orientation at (p0, a0), zero beyond the sizes, in the
-/// tiling's layout: widened to f32, or as stored.
+/// Reads tiles of a matrix in the P x A orientation, zero beyond the sizes.
+class MatrixReader {
+public:
+  MatrixReader(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+               const Tiling &tiling);
+
+  /// The tile at (p0, a0) as memory has it: elements, or words of two of them where
+  /// addresses and sizes allow that, along memory.
+  Tile load(mlir::Value p0, mlir::Value a0);
+  /// What was loaded, widened to f32, as P x A in `layout`.
+  Tile widen(Tile raw, const layout::LinearLayout &layout);
+  Tile widen(Tile raw) { return widen(raw, tiling.layout); }
+
+private:
+  KernelBuilder &kernel;
+  const ScheduledMatrix &matrix;
+  const Tiling tiling;
+  unsigned dims[2];                ///< of the matrix, in the order of memory
+  bool transposed;                 ///< memory runs across the axis
+  bool isWords;
+  mlir::Type element;
+  mlir::RankedTensorType elements; ///< the tile along memory, in the tiling's layout
+};
+
+/// Loads a tile at (p0, a0), widened to f32, in the tiling's layout.
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
-                const Tiling &tiling, mlir::Value p0, mlir::Value a0, bool widen = true);
+                const Tiling &tiling, mlir::Value p0, mlir::Value a0);
 
 /// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
 /// `length` columns, a multiple of `divisor`, in the memory's layout. The array is

@@ -10,6 +10,7 @@
 #include "Scales.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -110,46 +111,70 @@ Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis, Va
   return dense;
 }
 
-Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
-                const Tiling &tiling, Value p0, Value a0, bool widen) {
-  auto [shape, layout] = tiling;
-  OpBuilder &b = kernel.body;
-  TileBuilder t(b, kernel.loc);
-  Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
-  if (element.isBF16())
-    element = b.getI16Type();
-  // Memory is read along its contiguous dimension and transposed by name.
-  bool transposed = axis != matrix.contiguousDim;
-  SmallVector<int64_t> sizes = {shape.across, shape.along};
-  SmallVector<Value> offsets = {p0, a0};
-  SmallVector<unsigned> dims = {1 - axis, axis};
-  auto wanted = tile::withLayout(RankedTensorType::get(sizes, element), layout);
+MatrixReader::MatrixReader(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+                           const Tiling &tiling)
+    : kernel(kernel), matrix(matrix), tiling(tiling), dims{1 - axis, axis},
+      transposed(axis != matrix.contiguousDim) {
+  Builder b(kernel.body.getContext());
+  element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  auto stored = RankedTensorType::get({tiling.shape.across, tiling.shape.along},
+                                      element.isBF16() ? b.getI16Type() : element);
+  elements = tile::withLayout(stored, tiling.layout);
   if (transposed) {
-    std::reverse(sizes.begin(), sizes.end());
-    std::reverse(offsets.begin(), offsets.end());
-    std::reverse(dims.begin(), dims.end());
-    wanted = tile::transposedType(wanted);
+    std::swap(dims[0], dims[1]);
+    elements = tile::transposedType(elements);
   }
-  LinearLayout computed = tile::getLayout(wanted);
-  LinearLayout stored =
-      matrix.isContiguous ? kernel.target.memoryLayout(computed, llvm::Log2_64(sizes[1]), bytesOf(wanted))
-                          : computed;
-  SmallVector<Value> bounds = {kernel.pass(matrix.sizes[dims[0]]),
-                               kernel.pass(matrix.sizes[dims[1]])};
-  SmallVector<Value> strides = {kernel.pass(matrix.strides[dims[0]]),
-                                matrix.isContiguous ? kernel.constant(1)
-                                                    : kernel.pass(matrix.strides[dims[1]])};
-  int64_t rowBytes = sizes[1] * bytesOf(wanted);
+  isWords = element.getIntOrFloatBitWidth() == 16 && matrix.isContiguous &&
+            matrix.alignment >= 4 && matrix.divisors[dims[1]] >= 2 &&
+            llvm::is_contained(tile::getLayout(elements).reg, uint64_t(1));
+}
+
+Tile MatrixReader::load(Value p0, Value a0) {
+  OpBuilder &b = kernel.body;
+  RankedTensorType type = isWords ? tile::halvedType(elements) : elements;
+  int64_t perWord = isWords ? 2 : 1;
+  Value offsets[] = {transposed ? a0 : p0, transposed ? p0 : a0};
+  Value bounds[] = {kernel.pass(matrix.sizes[dims[0]]), kernel.pass(matrix.sizes[dims[1]])};
+  Value strides[] = {kernel.pass(matrix.strides[dims[0]]),
+                     matrix.isContiguous ? kernel.constant(1)
+                                         : kernel.pass(matrix.strides[dims[1]])};
+  if (isWords)
+    for (Value *number : {&offsets[1], &bounds[1], &strides[0]})
+      *number = kernel.div(*number, 2);
   IntegerAttr alignment, granularity;
   if (matrix.alignment)
-    alignment = b.getI64IntegerAttr(std::min(matrix.alignment, rowBytes));
-  if (matrix.isContiguous)
-    granularity = b.getI64IntegerAttr(matrix.divisors[dims[1]]);
-  Tile x = tile::LoadOp::create(b, kernel.loc, tile::withLayout(wanted, stored),
-                                kernel.pass(matrix.buffer), offsets, bounds, strides,
-                                kernel.inside, alignment, granularity);
-  x = t.convertLayout(widen ? t.widen(x) : x, computed);
+    alignment = b.getI64IntegerAttr(
+        std::min<int64_t>(matrix.alignment, type.getDimSize(1) * bytesOf(type)));
+  if (matrix.isContiguous) {
+    granularity = b.getI64IntegerAttr(matrix.divisors[dims[1]] / perWord);
+    unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
+    type = tile::withLayout(type, kernel.target.memoryLayout(tile::getLayout(type), contiguous,
+                                                             bytesOf(type)));
+  }
+  return tile::LoadOp::create(b, kernel.loc, type, kernel.pass(matrix.buffer), offsets, bounds,
+                              strides, kernel.inside, alignment, granularity);
+}
+
+Tile MatrixReader::widen(Tile raw, const LinearLayout &layout) {
+  TileBuilder t(kernel.body, kernel.loc);
+  // The wanted layout along memory, where a word holds neighbours.
+  auto wanted = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getF32Type()), layout);
+  RankedTensorType type = transposed ? tile::transposedType(wanted) : wanted;
+  Tile x;
+  if (isWords)
+    x = t.widenHalves(t.convertLayout(raw, tile::getLayout(tile::halvedType(type))), element, type);
+  else if (kernel.target.getWarps() > 1) // through memory, so while it is small
+    x = t.widen(t.convertLayout(raw, tile::getLayout(type)));
+  else
+    x = t.convertLayout(t.widen(raw), tile::getLayout(type));
   return transposed ? t.transpose(x) : x;
+}
+
+Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
+                const Tiling &tiling, Value p0, Value a0) {
+  MatrixReader reader(kernel, matrix, axis, tiling);
+  return reader.widen(reader.load(p0, a0));
 }
 
 unsigned bytesOf(RankedTensorType tile) {
@@ -279,7 +304,11 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request.op.getType())};
   if (acrossMemory)
     return columnTiling(target, minimum);
-  int64_t perLane = target.getElementsPerLane();
+  // A lane has a block; noise costs a lane less for each of more elements.
+  int64_t most = target.getMaxElementsPerLane();
+  int64_t perLane = request.key ? most
+                                : std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
+                                                      target.getElementsPerLane(), most);
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};
@@ -329,6 +358,68 @@ Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
           s.mul(paddedScaleCols(s, layout, s.div(result.length, cols)), s.constant(cols))};
 }
 
+/// The tiles of one program, which follow each other along the axis.
+class ProgramTiles {
+public:
+  ProgramTiles(KernelBuilder &kernel, int64_t along)
+      : kernel(kernel), along(along), count(kernel.target.getTilesPerProgram()) {}
+
+  /// For the origin of each tile: `enter`, which says what is known there, then `work` on
+  /// what `load` gave for it. The next tile is loaded before the work, which hides its way.
+  LogicalResult forEach(llvm::function_ref<void(Value)> enter,
+                        llvm::function_ref<Tile(Value)> load,
+                        llvm::function_ref<LogicalResult(Tile, Value)> work);
+  /// Programs for so many tiles.
+  Value gridSize(Value tiles) { return count == 1 ? tiles : kernel.schedule.ceilDiv(tiles, count); }
+
+private:
+  Tile loadNext(Value next, Value index, Type type, llvm::function_ref<void(Value)> enter,
+                llvm::function_ref<Tile(Value)> load);
+
+  KernelBuilder &kernel;
+  int64_t along, count;
+};
+
+LogicalResult ProgramTiles::forEach(llvm::function_ref<void(Value)> enter,
+                                    llvm::function_ref<Tile(Value)> load,
+                                    llvm::function_ref<LogicalResult(Tile, Value)> work) {
+  OpBuilder &b = kernel.body;
+  Value origin = kernel.tileOrigin(0, along * count);
+  enter(origin);
+  Tile first = load(origin);
+  if (count == 1)
+    return work(first, origin);
+  auto loop = scf::ForOp::create(b, kernel.loc, kernel.constant(0), kernel.constant(count),
+                                 kernel.constant(1), first);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value index = loop.getInductionVar(), step = kernel.constant(along);
+  Value at = arith::AddIOp::create(b, kernel.loc, origin, kernel.mul(index, step));
+  Value next = arith::AddIOp::create(b, kernel.loc, at, step);
+  Tile following = loadNext(next, index, first.getType(), enter, load);
+  enter(at);
+  LogicalResult result = work(loop.getRegionIterArg(0), at);
+  scf::YieldOp::create(b, kernel.loc, following);
+  return result;
+}
+
+Tile ProgramTiles::loadNext(Value next, Value index, Type type,
+                            llvm::function_ref<void(Value)> enter,
+                            llvm::function_ref<Tile(Value)> load) {
+  OpBuilder &b = kernel.body;
+  Value exists = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::slt, index,
+                                       kernel.constant(count - 1));
+  auto branch = scf::IfOp::create(b, kernel.loc, type, exists, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  enter(next);
+  scf::YieldOp::create(b, kernel.loc, load(next));
+  b.setInsertionPointToStart(branch.elseBlock());
+  Value none = arith::ConstantOp::create(b, kernel.loc, cast<TypedAttr>(b.getZeroAttr(type)));
+  scf::YieldOp::create(b, kernel.loc, none);
+  return branch.getResult(0);
+}
+
 LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
@@ -341,15 +432,23 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
     result.length = s.select(dense, input.sizes[axis], result.length);
     result.rows = s.select(dense, input.sizes[1 - axis], result.rows);
   }
-  Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
-  kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
-                            : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});
-  Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
-  if (failed(quantizeTile(kernel, request, y, p0, a0)))
+  Value p0 = kernel.tileOrigin(1, shape.across);
+  MatrixReader reader(kernel, input, axis, tiling);
+  ProgramTiles tiles(kernel, shape.along);
+  LogicalResult result = tiles.forEach(
+      [&](Value a0) {
+        kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
+                                  : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});
+      },
+      [&](Value a0) { return reader.load(p0, a0); },
+      [&](Tile raw, Value a0) {
+        return quantizeTile(kernel, request, reader.widen(raw), p0, a0);
+      });
+  if (failed(result))
     return failure();
   Coverage coverage = coverageOf(s, request);
-  kernel.launch(numPrograms(s, coverage.length, shape.along, request),
-                numPrograms(s, coverage.rows, shape.across, request),
+  Value numTiles = numPrograms(s, coverage.length, shape.along, request);
+  kernel.launch(tiles.gridSize(numTiles), numPrograms(s, coverage.rows, shape.across, request),
                 bytesPerElement * shape.along * shape.across);
   return success();
 }
@@ -372,16 +471,22 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
   kernel.inside = isInside(kernel, input, origin, sizes);
   // Read once as the request across memory wants it; the other one converts what was
   // stored, which is smaller than what it is widened to.
-  Tile x = loadMatrix(kernel, input, outer, read, origin[contiguous], origin[outer],
-                      /*widen=*/false);
+  MatrixReader reader(kernel, input, outer, read);
+  Tile raw = reader.load(origin[contiguous], origin[outer]);
   TileBuilder t(kernel.body, kernel.loc);
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    TileShape shape = {sizes[1 - axis], sizes[axis]};
-    Tile y = x;
-    if (axis == contiguous) // a row for each lane
-      y = t.convertLayout(t.transpose(x), computeLayout(kernel.target, shape, shape.along));
-    y = t.widen(y);
+    Tile y;
+    if (axis == outer) {
+      y = reader.widen(raw);
+    } else {
+      TileShape shape = {sizes[1 - axis], sizes[axis]};
+      int64_t perLane = std::min<int64_t>(shape.along, kernel.target.columnTile().elementsPerLane);
+      auto wanted = tile::withLayout(
+          RankedTensorType::get({shape.across, shape.along}, t.b.getF32Type()),
+          computeLayout(kernel.target, shape, perLane));
+      y = t.transpose(reader.widen(raw, tile::getLayout(tile::transposedType(wanted))));
+    }
     if (failed(quantizeTile(kernel, request, y, origin[1 - axis], origin[axis])))
       return failure();
   }

@@ -85,6 +85,10 @@ Tile TileBuilder::packSigns(Tile values) {
                                    values);
 }
 
+Tile TileBuilder::widenHalves(Tile words, Type element, RankedTensorType type) {
+  return tile::WidenOp::create(b, loc, type.clone(b.getF32Type()), words, element);
+}
+
 Tile TileBuilder::clampMagnitude(Tile x, float bound) {
   return tile::ClampMagnitudeOp::create(b, loc, x.getType(), x, b.getF32FloatAttr(bound));
 }

@@ -103,6 +103,8 @@ public:
   /// Words of eight codes (value - bias) >> shift.
   Tile pack(Tile values, uint32_t bias = 0, unsigned shift = 0);
   Tile packSigns(Tile values);
+  /// The halves of words as f32, of `type` when widened.
+  Tile widenHalves(Tile words, mlir::Type element, mlir::RankedTensorType type);
   Tile clampMagnitude(Tile x, float bound);
   Tile unpack(Tile words, mlir::RankedTensorType codesType);
   Tile lookup(Tile index, llvm::ArrayRef<float> table);

@@ -287,6 +287,43 @@ private:
   }
 };
 
+class WidenPattern : public TilePattern<tile::WidenOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::WidenOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
+    bool isBF16 = op.getType().isBF16();
+    Registers registers;
+    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
+      uint64_t index = registerIndex(result, r);
+      Value word = adaptor.getWords()[registerOf(words, index / 2)];
+      registers.push_back(isBF16 ? upperHalf(rewriter, op.getLoc(), word, index % 2)
+                                 : fromF16(rewriter, op.getLoc(), word, index % 2));
+    }
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+
+private:
+  /// bf16 is the upper half of an f32.
+  Value upperHalf(OpBuilder &b, Location loc, Value word, bool high) const {
+    Value bits = high ? Value(arith::AndIOp::create(
+                            b, loc, word, constantI32(b, loc, target, int32_t(0xffff0000))))
+                      : Value(arith::ShLIOp::create(b, loc, word, constantI32(b, loc, target, 16)));
+    return arith::BitcastOp::create(b, loc, target.registerType(b.getF32Type()), bits);
+  }
+
+  Value fromF16(OpBuilder &b, Location loc, Value word, bool high) const {
+    if (high)
+      word = arith::ShRUIOp::create(b, loc, word, constantI32(b, loc, target, 16));
+    Value half = arith::TruncIOp::create(b, loc, target.registerType(b.getI16Type()), word);
+    half = arith::BitcastOp::create(b, loc, target.registerType(b.getF16Type()), half);
+    return arith::ExtFOp::create(b, loc, target.registerType(b.getF32Type()), half);
+  }
+};
+
 class PackSignsPattern : public TilePattern<tile::PackSignsOp> {
 public:
   using TilePattern::TilePattern;
@@ -433,7 +470,7 @@ public:
 
 void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                   const TargetInfo &target) {
-  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern,
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern, WidenPattern,
                ConvertLayoutPattern>(converter, patterns.getContext(), target);
 }
 

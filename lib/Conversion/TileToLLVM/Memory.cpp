@@ -207,32 +207,6 @@ SmallVector<Value> forWholeOrPart(OpBuilder &b, Location loc, Value whole, TypeR
   return branch.getResults();
 }
 
-/// Registers of 16 bits as words and back, for what LLVM would take apart at a branch.
-/// `pairs` are the registers of each word's lower and upper half.
-Registers joinHalves(OpBuilder &b, Location loc, ValueRange halves,
-                     ArrayRef<SmallVector<unsigned>> pairs) {
-  Type i32 = b.getI32Type();
-  Value sixteen = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(16));
-  return llvm::map_to_vector(pairs, [&](const SmallVector<unsigned> &pair) -> Value {
-    Value low = arith::ExtUIOp::create(b, loc, i32, halves[pair[0]]);
-    Value high = arith::ExtUIOp::create(b, loc, i32, halves[pair[1]]);
-    return arith::OrIOp::create(b, loc, low, arith::ShLIOp::create(b, loc, high, sixteen));
-  });
-}
-
-Registers splitWords(OpBuilder &b, Location loc, ValueRange words,
-                     ArrayRef<SmallVector<unsigned>> pairs) {
-  Type i16 = b.getI16Type();
-  Value sixteen = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(16));
-  Registers halves(2 * words.size());
-  for (auto [word, pair] : llvm::zip_equal(words, pairs)) {
-    halves[pair[0]] = arith::TruncIOp::create(b, loc, i16, word);
-    halves[pair[1]] = arith::TruncIOp::create(
-        b, loc, i16, arith::ShRUIOp::create(b, loc, word, sixteen));
-  }
-  return halves;
-}
-
 class LoadPattern : public TilePattern<tile::LoadOp> {
 public:
   using TilePattern::TilePattern;
@@ -243,13 +217,6 @@ public:
     auto type = tileType(op.getResult());
     unsigned count = tile::getLayout(type).numRegisters();
     SmallVector<Type> types(count, target.registerType(type.getElementType()));
-    SmallVector<SmallVector<unsigned>> pairs;
-    if (TileAccess access = tileAccess(op, rewriter);
-        type.getElementType().isInteger(16) && access.getWidth(/*masked=*/false) > 1 &&
-        target.loadsWordsOfHalves()) {
-      pairs = access.groups(2);
-      types.assign(pairs.size(), rewriter.getI32Type());
-    }
     Value whole = op.getInside() ? op.getInside() : tileAccess(op, rewriter).isWhole();
     SmallVector<Value> registers =
         forWholeOrPart(rewriter, loc, whole, types, [&](OpBuilder &b, bool masked) {
@@ -261,10 +228,8 @@ public:
             for (auto [reg, value] : llvm::zip_equal(group, loaded))
               values[reg] = value;
           }
-          return pairs.empty() ? values : joinHalves(b, loc, values, pairs);
+          return values;
         });
-    if (!pairs.empty())
-      registers = splitWords(rewriter, loc, registers, pairs);
     rewriter.replaceOpWithMultiple(op, {registers});
     return success();
   }

@@ -19,7 +19,7 @@ namespace {
 
 class NVVMTargetInfo : public SIMTTargetInfo {
 public:
-  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/32) {}
+  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16) {}
 
   /// A launch has at most 65535 blocks along y: the last argument is the number of
   /// its first one (Runtime/Device.h).

@@ -21,7 +21,7 @@ constexpr unsigned threadsPerBlock = 128;
 class ROCDLTargetInfo : public SIMTTargetInfo {
 public:
   explicit ROCDLTargetInfo(unsigned lanes)
-      : SIMTTargetInfo(lanes, threadsPerBlock / lanes, /*elementsPerLane=*/32) {}
+      : SIMTTargetInfo(lanes, threadsPerBlock / lanes, /*elementsPerLane=*/16) {}
 
   Value programId(OpBuilder &b, Location loc, FunctionOpInterface, unsigned dim) const override {
     Type i32 = b.getI32Type();

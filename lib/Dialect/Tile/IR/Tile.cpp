@@ -102,6 +102,13 @@ RankedTensorType tile::reducedType(RankedTensorType type, ArrayRef<int64_t> dims
                     getLayout(type).sliceIndexBits(deleted));
 }
 
+RankedTensorType tile::halvedType(RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() /= 2;
+  return withLayout(RankedTensorType::get(shape, IntegerType::get(type.getContext(), 32)),
+                    getLayout(type).sliceIndexBits(1));
+}
+
 RankedTensorType tile::packedType(RankedTensorType type) {
   SmallVector<int64_t> shape(type.getShape());
   shape.back() /= 8;
@@ -273,6 +280,21 @@ LogicalResult verifyPacking(Operation *op, Value codes, Value words) {
   return verifyTiles(op);
 }
 } // namespace
+
+LogicalResult WidenOp::verify() {
+  if (!getType().isBF16() && !getType().isF16())
+    return emitOpError("widens bf16 or f16, not ") << getType();
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() == 0 || result.getShape().back() % 2)
+    return emitOpError("needs an even number of elements in a row, got ") << result;
+  if (!hasLayout(getResult()))
+    return verifyTiles(*this);
+  if (!llvm::is_contained(getLayout(result).reg, uint64_t(1)))
+    return emitOpError("needs the two halves of a word in registers of one lane");
+  if (halvedType(result) != getWords().getType())
+    return emitOpError("needs words of type ") << halvedType(result);
+  return verifyTiles(*this);
+}
 
 LogicalResult PackOp::verify() {
   if (getShift() > 28)

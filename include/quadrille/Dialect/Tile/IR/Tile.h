@@ -47,6 +47,8 @@ mlir::RankedTensorType reshapedType(mlir::RankedTensorType type, llvm::ArrayRef<
 mlir::RankedTensorType transposedType(mlir::RankedTensorType type);
 mlir::RankedTensorType reducedType(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> dims);
 mlir::RankedTensorType packedType(mlir::RankedTensorType type);
+/// The words of two elements of 16 bits each.
+mlir::RankedTensorType halvedType(mlir::RankedTensorType type);
 
 /// Index in a tile of shape `source` of what a broadcast to `result` puts at `index`.
 uint64_t broadcastSourceIndex(llvm::ArrayRef<int64_t> source, llvm::ArrayRef<int64_t> result,

@@ -233,6 +233,18 @@ def PackOp : TileOp<"pack", [Pure]> {
   let hasVerifier = 1;
 }
 
+def WidenOp : TileOp<"widen", [Pure]> {
+  let summary = "The two 16-bit numbers of each 32-bit word, as f32";
+  let description = [{
+    Word w of a row holds elements 2w (in its lower half) and 2w + 1 of `type`, bf16
+    or f16. Exact. The last dimension doubles; its lowest bit must be a register bit.
+  }];
+  let arguments = (ins I32Tile:$words, TypeAttr:$type);
+  let results = (outs F32Tile:$result);
+  let assemblyFormat = "$words `from` $type attr-dict `:` type($words) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def PackSignsOp : TileOp<"pack_signs", [Pure]> {
   let summary = "The signs of eight numbers in the top bits of a word's nibbles";
   let description = [{
