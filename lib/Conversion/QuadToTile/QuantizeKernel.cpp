@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Codes.h"
-#include "Kernels.h"
+#include "Elementwise.h"
 #include "Scales.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
@@ -152,6 +152,19 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
   return transposed ? t.transpose(x) : x;
 }
 
+Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix, const Value (&origin)[2],
+               const int64_t (&sizes)[2]) {
+  OpBuilder &b = kernel.body;
+  Value inside;
+  for (unsigned d = 0; d < 2; ++d) {
+    Value end = arith::AddIOp::create(b, kernel.loc, origin[d], kernel.constant(sizes[d]));
+    Value fits = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::sle, end,
+                                       kernel.pass(matrix.sizes[d]));
+    inside = inside ? Value(arith::AndIOp::create(b, kernel.loc, inside, fits)) : fits;
+  }
+  return inside;
+}
+
 unsigned bytesOf(RankedTensorType tile) {
   return std::max(1u, tile.getElementTypeBitWidth() / 8);
 }
@@ -270,6 +283,24 @@ int64_t minimalAcross(quad::QuantizedTensorType type) {
   return across;
 }
 
+/// A tile of what the requests quantize, as loadMatrix.
+Tile loadInput(KernelBuilder &kernel, const QuantizeInput &input,
+               ArrayRef<QuantizeRequest> requests, unsigned axis, const Tiling &tiling, Value p0,
+               Value a0, bool widen = true) {
+  if (!input.map)
+    return loadMatrix(kernel, input, axis, tiling, p0, a0, widen);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile y = computeMap(kernel, *input.map, axis, tiling, p0, a0);
+  // Blocks may reach beyond the matrix, whose continuation is zero.
+  if (llvm::any_of(requests, [](const QuantizeRequest &request) {
+        return request.op.getPad() || minimalAcross(request.op.getType()) > 1;
+      }))
+    y = zeroOutside(kernel, y, {p0, a0},
+                    {kernel.pass(input.sizes[1 - axis]), kernel.pass(input.sizes[axis])});
+  y = t.narrow(y, input.map->element);
+  return widen ? t.widen(y) : y;
+}
+
 bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &input) {
   return request.op.getAxis() != int64_t(input.contiguousDim);
 }
@@ -285,22 +316,7 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   return {shape, computeLayout(target, shape, perLane)};
 }
 
-/// Whether the tile at (p0, a0) lies within the matrix, and so within the result, whose
-/// stored axis is no shorter.
-Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix, const Value (&origin)[2],
-               const int64_t (&sizes)[2]) {
-  OpBuilder &b = kernel.body;
-  Value inside;
-  for (unsigned d = 0; d < 2; ++d) {
-    Value end = arith::AddIOp::create(b, kernel.loc, origin[d], kernel.constant(sizes[d]));
-    Value fits = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::sle, end,
-                                       kernel.pass(matrix.sizes[d]));
-    inside = inside ? Value(arith::AndIOp::create(b, kernel.loc, inside, fits)) : fits;
-  }
-  return inside;
-}
-
-LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequest request) {
+LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
   TileShape shape = tiling.shape;
@@ -314,7 +330,7 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
   Value p0 = kernel.tileOrigin(1, shape.across), a0 = kernel.tileOrigin(0, shape.along);
   kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
                             : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});
-  Tile y = loadMatrix(kernel, input, axis, tiling, p0, a0);
+  Tile y = loadInput(kernel, input, request, axis, tiling, p0, a0);
   if (failed(quantizeTile(kernel, request, y, p0, a0)))
     return failure();
   kernel.launch(s.ceilDiv(request.result.length, shape.along),
@@ -324,7 +340,7 @@ LogicalResult emitOne(KernelBuilder &kernel, ScheduledMatrix input, QuantizeRequ
 }
 
 /// Row and column results of one read: a tile that holds whole blocks of both.
-LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
+LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
                        ArrayRef<QuantizeRequest> requests) {
   unsigned contiguous = input.contiguousDim;
   int64_t sizes[2] = {1, 1};
@@ -341,8 +357,8 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
   kernel.inside = isInside(kernel, input, origin, sizes);
   // Read once as the request across memory wants it; the other one converts what was
   // stored, which is smaller than what it is widened to.
-  Tile x = loadMatrix(kernel, input, outer, read, origin[contiguous], origin[outer],
-                      /*widen=*/false);
+  Tile x = loadInput(kernel, input, requests, outer, read, origin[contiguous], origin[outer],
+                     /*widen=*/false);
   TileBuilder t(kernel.body, kernel.loc);
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
@@ -368,7 +384,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const ScheduledMatrix &input,
 
 } // namespace
 
-LogicalResult emitQuantize(KernelBuilder &kernel, const ScheduledMatrix &input,
+LogicalResult emitQuantize(KernelBuilder &kernel, const QuantizeInput &input,
                            ArrayRef<QuantizeRequest> requests) {
   return requests.size() == 1 ? emitOne(kernel, input, requests.front())
                               : emitPair(kernel, input, requests);
