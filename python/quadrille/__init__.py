@@ -33,6 +33,7 @@ from .files import load, save
 from .flags import Flags
 from .formats import NAMED as formats
 from .formats import Format, Level, format, level
+from .functions import ceil, erf, exp, floor, gelu, maximum, minimum, relu, sigmoid, silu, sqrt, tanh
 from .grids import Grid, e1m2, e2m1, grid, int4
 from .interop import from_scaled_mm, from_te, from_torchao
 from .jit import JitFunction, jit
@@ -42,7 +43,7 @@ from .recipes import Recipe, Spec
 from .report import Report
 from .rht import RHT
 from .rounding import Key, Rounding, nearest_away, nearest_even, stochastic, toward_zero
-from .scale_rules import ceil, floor, maximum, minimum, round_to_grid, round_to_scale, scale_rule, sqrt, where
+from .scale_rules import round_to_grid, round_to_scale, scale_rule, where
 from .scopes import scope
 from .specs import spec
 from .targets import Answer, is_supported, targets

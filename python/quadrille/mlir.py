@@ -123,6 +123,22 @@ class _Printer:
         layout = f"#quad.scale_layout<{node.result.type.of.scale_layout}>"
         return f"scales {names['input']}{_dictionary(layout=layout)} {self._signature(node, 'input')}"
 
+    def _map(self, node, names) -> str:
+        result = f"%{node.result.name}"
+        arguments = [f"{result}_{number}" for number in range(len(names))]
+        lines, computed = node.attributes["call"].print(arguments, f"{result}_r")
+        inputs = ", ".join(self.type(value.type) for value in node.operands.values())
+        signature = f"({inputs}) -> {self.type(node.result.type)}"
+        return "\n".join(
+            [
+                f"map({', '.join(names.values())}) : {signature} {{",
+                f"  ^bb0({', '.join(f'{argument}: f32' for argument in arguments)}):",
+                *(f"    {line}" for line in lines),
+                f"    quad.yield {computed} : f32",
+                "  }",
+            ]
+        )
+
     def _transpose(self, node, names) -> str:
         return f"transpose {names['input']} {self._signature(node, 'input')}"
 

@@ -166,6 +166,12 @@ def dequantize(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
     return numerics.dequantize(codes, [storage.bits(s) for s in scales], _native.format(fmt))
 
 
+def _map(node: Node, operands, sizes) -> np.ndarray:
+    type_ = node.result.type
+    value = node.attributes["call"].compute(list(operands.values()))
+    return np.broadcast_to(value, [resolve(d, sizes) for d in type_.shape]).astype(type_.dtype.numpy)
+
+
 def _transpose(node: Node, operands, sizes) -> list[np.ndarray]:
     return operands["input"]
 
@@ -215,6 +221,7 @@ _OPS = {
     "quantize": _quantize,
     "dequantize": _dequantize,
     "scales": _scales,
+    "map": _map,
     "transpose": _transpose,
     "matmul": _matmul,
 }

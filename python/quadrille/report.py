@@ -108,7 +108,8 @@ def _operation(node) -> str:
     shown = [v.type for name, v in node.operands.items() if name != "signs" and not isinstance(v.type, ScalarType)]
     operands = ", ".join(map(str, shown))
     where = f"  ({node.where})" if node.where else ""
-    return f"{node.op} {operands} -> {node.result.type}{where}"
+    name = node.attributes["call"].op if node.op == "map" else node.op
+    return f"{name} {operands} -> {node.result.type}{where}"
 
 
 def _kernels(compiled, facts) -> tuple[dict[str, Any], ...]:

@@ -14,44 +14,22 @@ logarithms or exponentials.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from . import _native
+from .elementwise import BINARY, UNARY, Op
 from .errors import ArgumentError, Location, TraceError, caller
 
 
-class _Op(NamedTuple):
-    """An elementwise operation: how NumPy computes it and how MLIR spells it."""
-
-    compute: Callable
-    mlir: str
-
-
-_BINARY = {
-    "add": _Op(np.add, "arith.addf"),
-    "sub": _Op(np.subtract, "arith.subf"),
-    "mul": _Op(np.multiply, "arith.mulf"),
-    "div": _Op(np.divide, "arith.divf"),
-    "maximum": _Op(np.maximum, "arith.maximumf"),
-    "minimum": _Op(np.minimum, "arith.minimumf"),
-}
-_UNARY = {
-    "abs": _Op(np.abs, "math.absf"),
-    "neg": _Op(np.negative, "arith.negf"),
-    "sqrt": _Op(np.sqrt, "math.sqrt"),
-    "floor": _Op(np.floor, "math.floor"),
-    "ceil": _Op(np.ceil, "math.ceil"),
-}
 _COMPARE = {
-    "lt": _Op(np.less, "arith.cmpf olt,"),
-    "le": _Op(np.less_equal, "arith.cmpf ole,"),
-    "gt": _Op(np.greater, "arith.cmpf ogt,"),
-    "ge": _Op(np.greater_equal, "arith.cmpf oge,"),
+    "lt": Op(np.less, "arith.cmpf olt, {args} : {type}"),
+    "le": Op(np.less_equal, "arith.cmpf ole, {args} : {type}"),
+    "gt": Op(np.greater, "arith.cmpf ogt, {args} : {type}"),
+    "ge": Op(np.greater_equal, "arith.cmpf oge, {args} : {type}"),
 }
+_ELEMENTWISE = BINARY | UNARY | _COMPARE
 
 
 @dataclass(frozen=True)
@@ -194,8 +172,7 @@ def _compute(code: Instruction, args: list[np.ndarray], fmt) -> np.ndarray:
         return _native.numerics.round_to_grid(args[0], _native.grid(fmt.grid))
     if code.op == "round_to_scale":
         return _native.numerics.round_to_scale(args[0], fmt.levels[0].dtype, fmt.levels[0].bits)
-    table = next(t for t in (_BINARY, _UNARY, _COMPARE) if code.op in t)
-    return table[code.op].compute(*args)
+    return _ELEMENTWISE[code.op].compute(*args)
 
 
 def _pairwise_sum(v: np.ndarray) -> np.ndarray:
@@ -264,22 +241,19 @@ def where(condition, a, b) -> RuleValue:
     return program.emit("where", condition, a, b)
 
 
-def _function(op: str, doc: str):
-    def function(*values):
-        return _program_of(*values).emit(op, *values)
-
-    function.__name__ = function.__qualname__ = op
-    function.__doc__ = doc + "; inside a scale rule."
-    return function
+def emit(op: str, *values) -> RuleValue:
+    """Records an operation of the table on values of a scale rule."""
+    return _program_of(*values).emit(op, *values)
 
 
-maximum = _function("maximum", "The larger of two values, NaN if one is")
-minimum = _function("minimum", "The smaller of two values, NaN if one is")
-sqrt = _function("sqrt", "The square root")
-floor = _function("floor", "The largest integer not above")
-ceil = _function("ceil", "The smallest integer not below")
-round_to_grid = _function("round_to_grid", "The nearest value of the format's grid, ties to the even code")
-round_to_scale = _function("round_to_scale", "The value as a scale of the level's type")
+def round_to_grid(value) -> RuleValue:
+    """The nearest value of the format's grid, ties to the even code; inside a scale rule."""
+    return emit("round_to_grid", value)
+
+
+def round_to_scale(value) -> RuleValue:
+    """The value as a scale of the level's type; inside a scale rule."""
+    return emit("round_to_scale", value)
 
 
 # Printing.
@@ -320,5 +294,4 @@ def _text(code: Instruction, program: RuleProgram, level, grid_text: str) -> str
     if code.op == "round_to_scale":
         bits = f", bits = {level.bits}" if level.bits else ""
         return f"quad.round_to_scale {args} {{scale = #quad.scale<{level.dtype}, nearest{bits}>}} : {source}"
-    table = next(t for t in (_BINARY, _UNARY, _COMPARE) if code.op in t)
-    return f"{table[code.op].mlir} {args} : {source}"
+    return _ELEMENTWISE[code.op].mlir.format(args=args, type=source)

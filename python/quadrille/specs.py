@@ -187,7 +187,10 @@ IMMUTABLE = (RHT, Key, Rounding, Format, ScaleRule, Spec, Recipe, int, float, st
 # From values to specs.
 
 
-def symbolic(length: int) -> Symbolic:
+def symbolic(length: int) -> int | Symbolic:
+    """A single element is a class of its own: along it, elementwise code repeats."""
+    if length == 1:
+        return 1
     return Symbolic("", next((d for d in DIVISORS if length % d == 0), 1))
 
 
@@ -219,9 +222,8 @@ def array_spec(value, what: str) -> ArraySpec:
         arrays.check_matrix(array, what)
     among = dtypes.ALL if array.ndim == 1 else dtypes.BY_NAME
     dtype = dtypes.of(array.dtype, what=f"the dtype of {what}", among=among)
-    # The single elements of amax and flags, the only vectors whose length is fixed.
-    shape = (1,) if array.shape == (1,) else tuple(map(symbolic, array.shape))
     unit_stride = _unit_stride(array)
+    shape = tuple(map(symbolic, array.shape))
     return ArraySpec(dtype, shape, unit_stride, _alignment(array), _stride_divisors(array, unit_stride))
 
 

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import storage
+from . import dtypes, storage
 from .dtypes import DType
-from .dtypes import f32 as _F32
-from .dtypes import i64 as _I64
 from .errors import ArgumentError, Location, ShapeError, TraceError, caller
 from .formats import Format
 from .rht import RHT
@@ -226,7 +224,7 @@ class Graph:
         """The sign vector as an input; a new vector of the same size needs no compilation."""
         if rht not in self._signs:
             source = self._rht_sources.get(rht, lambda leaves: rht)
-            type_ = TensorType((rht.n,), _F32)
+            type_ = TensorType((rht.n,), dtypes.f32)
             name = f"signs{len(self._signs)}"
             self._signs[rht] = self.add_input(type_, name, lambda leaves: source(leaves).signs, fixed=True)
         return self._signs[rht]
@@ -254,7 +252,7 @@ class Graph:
         """The counter of a key as an input in memory."""
         if id(root) not in self._steps:
             fetch = lambda leaves: source(leaves).step  # noqa: E731
-            self._steps[id(root)] = self.add_input(TensorType((1,), _I64), f"step{len(self._steps)}", fetch)
+            self._steps[id(root)] = self.add_input(TensorType((1,), dtypes.i64), f"step{len(self._steps)}", fetch)
         return self._steps[id(root)]
 
     def scalar(self, identity, type_: ScalarType, name: str, fetch, *, leaf: int | None = None) -> Value:
@@ -376,16 +374,55 @@ class Traced:
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
 
     def _arithmetic(self, *_):
-        self._refuse(
-            "Python arithmetic on", "bias= and acc= of qd.matmul; other arithmetic outside of the traced function"
-        )
+        self._refuse("Python arithmetic on", "qd.dequantize(q), whose result has + - * / and qd.maximum, qd.exp, ..")
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
-    __neg__ = __abs__ = __matmul__ = __rmatmul__ = __pow__ = _arithmetic
+    __neg__ = __abs__ = _arithmetic
+
+    def _no_operator(self, *_):
+        self._refuse("this operator on", "qd.matmul for a product of matrices, x * x for a square")
+
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __mod__ = __floordiv__ = _no_operator
 
 
-class TracedTensor(Traced):
-    """A plain matrix (or vector) in a traced function: has .shape and .dtype."""
+def _elementwise(op: str, reflected: bool = False):
+    def method(self, *other):
+        from .arithmetic import apply
+
+        return apply(op, *other, self) if reflected else apply(op, self, *other)
+
+    return method
+
+
+class _Arithmetic(Traced):
+    """What traced arrays and numbers compute with: each operation in f32, rounded once."""
+
+    __add__, __radd__ = _elementwise("add"), _elementwise("add", reflected=True)
+    __sub__, __rsub__ = _elementwise("sub"), _elementwise("sub", reflected=True)
+    __mul__, __rmul__ = _elementwise("mul"), _elementwise("mul", reflected=True)
+    __truediv__, __rtruediv__ = _elementwise("div"), _elementwise("div", reflected=True)
+    __neg__, __abs__ = _elementwise("neg"), _elementwise("abs")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        """An array or a number of NumPy to the left of an operator."""
+        op = _UFUNCS.get(ufunc.__name__) if method == "__call__" and not options else None
+        if op is None:
+            self.__array__()
+        from .arithmetic import apply
+
+        return apply(op, *inputs)
+
+
+#: Operators of Python, as NumPy calls them.
+_UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div"}
+
+
+class TracedTensor(_Arithmetic):
+    """A plain matrix (or vector) in a traced function.
+
+    Has .shape and .dtype, the operators + - * / and abs, and .astype; qd.maximum, qd.exp
+    and so on take it.
+    """
 
     @property
     def shape(self) -> tuple[Length, ...]:
@@ -398,6 +435,12 @@ class TracedTensor(Traced):
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    def astype(self, dtype) -> TracedTensor:
+        """The elements as f32, bf16 or f16, rounded to nearest even."""
+        from .arithmetic import apply
+
+        return apply("convert", self, dtype=dtypes.of(dtype))
 
     def __repr__(self) -> str:
         return f"<traced {self.dtype.name}[{','.join(map(str, self.shape))}]>"
@@ -436,8 +479,11 @@ class TracedQTensor(Traced):
         return f"<traced {self.format.name}[{','.join(map(str, self.shape))}], axis={self.axis}>"
 
 
-class TracedScalar(Traced):
-    """A float or integer argument: a run-time value, so that a new one does not recompile."""
+class TracedScalar(_Arithmetic):
+    """A float or integer argument: a run-time value, so that a new one does not recompile.
+
+    A float computes with arrays; of numbers alone comes an f32 matrix of one element.
+    """
 
     def __repr__(self) -> str:
         return f"<traced {self._value.type.name}>"

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quadrille/Numerics/Functions.h"
 #include "quadrille/Numerics/Hadamard.h"
 #include "quadrille/Numerics/Quantize.h"
 #include <algorithm>
@@ -492,7 +493,20 @@ static FloatArray blockAmaxOfArray(const FloatArray &array, int64_t rows, int64_
   return toArray(largest, {(y.rows + rows - 1) / rows, y.cols / cols});
 }
 
+static FloatArray evaluateArray(const std::string &name, const FloatArray &x) {
+  const auto *found = std::find(std::begin(functionNames), std::end(functionNames), name);
+  require(found != std::end(functionNames), "unknown function '" + name + "'");
+  auto function = static_cast<Function>(found - std::begin(functionNames));
+  FloatArray result(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+  FloatEnvironment environment;
+  std::transform(x.data(), x.data() + x.size(), result.mutable_data(),
+                 [function](float value) { return evaluate(function, value); });
+  return result;
+}
+
 static void bindTensors(py::module_ &m) {
+  m.def("evaluate", &evaluateArray, py::arg("function"), py::arg("x"),
+        "A function (exp, tanh, erf, sigmoid, silu, gelu, gelu_tanh) of f32 values of any shape.");
   m.def("rotate", &rotateArray, py::arg("x"), py::arg("signs") = py::none(), py::arg("axis") = 1,
         py::arg("multiple") = 1, py::arg("inverse") = false, py::arg("dtype") = py::none(),
         "x in storage order as float32, extended with zeros to a multiple along the axis, after "

@@ -18,6 +18,7 @@
 #include "quadrille/Dialect/Quad/IR/Quad.h"
 #include "quadrille/Dialect/Tile/IR/Tile.h"
 #include "quadrille/Target/TargetInfo.h"
+#include <optional>
 
 namespace quadrille {
 
@@ -33,6 +34,24 @@ struct ScheduledMatrix {
   int64_t alignment = 0;
   /// Powers of two that divide the sizes.
   int64_t divisors[2] = {1, 1};
+  /// Sizes include padding, as the caller alone knows how much that is.
+  bool isPadded = false;
+};
+
+/// What elementwise code reads: a number (f32), or a matrix that repeats along the
+/// dimensions where its size is 1.
+struct ScheduledOperand {
+  mlir::Value number;
+  std::optional<ScheduledMatrix> matrix;
+  bool repeats[2] = {false, false};
+};
+
+/// Elementwise code: a region over an element of each operand, and the type that its
+/// result is rounded to.
+struct ScheduledMap {
+  mlir::Region *body = nullptr;
+  mlir::Type element;
+  llvm::SmallVector<ScheduledOperand> operands;
 };
 
 /// Bytes that divide the address of every result and of the workspace.
@@ -44,6 +63,7 @@ struct ScheduledTensor {
   llvm::SmallVector<mlir::Value> scales; ///< inner to outer
   mlir::Value rows, length;              ///< i64; length of the axis as stored
   int64_t divisor = 1;                   ///< a power of two that divides length
+  mlir::Value ownLength;                 ///< of the axis without padding; null: not known
 };
 
 /// Builds i64 arithmetic of the schedule.

@@ -26,8 +26,14 @@ struct QuantizeRequest {
   ScheduledTensor result;
 };
 
+/// What is quantized: a matrix, or the result of elementwise code, which has no buffer
+/// and is computed where it is read.
+struct QuantizeInput : ScheduledMatrix {
+  const ScheduledMap *map = nullptr;
+};
+
 /// Emits one kernel that reads `input` once for all requests and launches it.
-mlir::LogicalResult emitQuantize(KernelBuilder &kernel, const ScheduledMatrix &input,
+mlir::LogicalResult emitQuantize(KernelBuilder &kernel, const QuantizeInput &input,
                                  llvm::ArrayRef<QuantizeRequest> requests);
 
 /// quad.hadamard: f32 result of the input's shape, dense row-major.
@@ -105,6 +111,11 @@ private:
 /// Loads a tile at (p0, a0), widened to f32, in the tiling's layout.
 Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
                 const Tiling &tiling, mlir::Value p0, mlir::Value a0);
+
+/// Whether the tile of `sizes` at `origin` lies within the matrix, and so within the result
+/// of what quantizes it, whose stored axis is no shorter.
+mlir::Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix,
+                     const mlir::Value (&origin)[2], const int64_t (&sizes)[2]);
 
 /// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
 /// `length` columns, a multiple of `divisor`, in the memory's layout. The array is

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "MatmulKernel.h"
+#include "Elementwise.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
@@ -40,6 +41,7 @@ private:
     auto arguments = kernel.kernel.getArguments().take_back(4);
     return {arguments[2 * dim], arguments[2 * dim + 1]};
   }
+  host::EpilogueOperand passOperand(KernelBuilder &kernel, const ScheduledOperand &operand);
   /// fl(ta * tb) of the tensor-level scales, where there are any.
   Value tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales);
 
@@ -105,26 +107,43 @@ Value HostMatmulEmitter::tensorScale(KernelBuilder &kernel, ArrayRef<Value> scal
   return product;
 }
 
+host::EpilogueOperand HostMatmulEmitter::passOperand(KernelBuilder &kernel,
+                                                     const ScheduledOperand &operand) {
+  host::EpilogueOperand passed;
+  if (operand.number) {
+    passed.number = kernel.pass(operand.number);
+    return passed;
+  }
+  const ScheduledMatrix &matrix = *operand.matrix;
+  passed.elementType = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  passed.data = kernel.pass(matrix.buffer);
+  if (!operand.repeats[0])
+    passed.rowStride = kernel.pass(matrix.strides[0]);
+  passed.isContiguous = matrix.isContiguous && matrix.contiguousDim == 1;
+  if (!operand.repeats[1])
+    passed.colStride = passed.isContiguous ? kernel.constant(1) : kernel.pass(matrix.strides[1]);
+  return passed;
+}
+
 void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
   KernelBuilder kernel(s, target, name, module);
   Value m = request.result.sizes[0], n = request.result.sizes[1];
   host::MatmulOperands operands{kernel.pass(lhsPanels), kernel.pass(rhsPanels), kernel.pass(m),
                                 kernel.pass(n), kernel.pass(contraction())};
-  auto elementOf = [](Value buffer) {
-    return cast<tile::BufferType>(buffer.getType()).getElementType();
-  };
   host::MatmulStore store{};
-  store.elementType = elementOf(request.result.buffer);
+  store.elementType =
+      cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
   store.out = kernel.pass(request.result.buffer);
   store.ldc = operands.n;
-  if (request.bias) {
-    store.bias = kernel.pass(request.bias);
-    store.biasType = elementOf(request.bias);
-  }
-  if (request.acc) {
-    store.addend = kernel.pass(request.acc->buffer);
-    store.addendLd = kernel.pass(request.acc->strides[0]);
-    store.addendType = elementOf(request.acc->buffer);
+  for (const ScheduledOperand &addend : request.addends)
+    store.addends.push_back(passOperand(kernel, addend));
+  auto emitBody = [&](OpBuilder &b, Location, ValueRange arguments) {
+    return emitElementwiseBody(b, *request.epilogue->body, arguments);
+  };
+  if (request.epilogue) {
+    store.body = emitBody;
+    for (const ScheduledOperand &operand : request.epilogue->operands)
+      store.inputs.push_back(passOperand(kernel, operand));
   }
   SmallVector<Value> tensorScales;
   const MatmulOperand *sides[] = {&request.lhs, &request.rhs};

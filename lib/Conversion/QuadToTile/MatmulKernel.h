@@ -23,12 +23,12 @@ struct MatmulOperand {
   mlir::Value outerSize(unsigned dim) const { return plain ? plain->sizes[dim] : quantized->rows; }
 };
 
-/// Schedule values of one quad.matmul; absent ones null.
+/// Schedule values of one quad.matmul; absent parts empty.
 struct MatmulRequest {
-  quad::MatmulOp op;
+  mutable quad::MatmulOp op; // accessors of operations are not const
   MatmulOperand lhs, rhs;
-  mlir::Value bias;
-  std::optional<ScheduledMatrix> acc;
+  llvm::SmallVector<ScheduledOperand> addends; ///< bias, then acc
+  std::optional<ScheduledMap> epilogue;
   ScheduledMatrix result;
 };
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "quadrille/Conversion/QuadToTile/QuadToTile.h"
-#include "Kernels.h"
+#include "Elementwise.h"
 #include "MatmulKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -50,6 +50,7 @@ private:
   LogicalResult lower(quad::DequantizeOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::ScalesOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::MapOp op, quad::LaunchOp launch);
 
   KernelBuilder makeKernel(quad::LaunchOp launch, StringRef suffix = "") {
     return KernelBuilder(s, target, (launch.getCallee() + suffix).str(), module);
@@ -69,7 +70,10 @@ private:
 
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
                                      quad::QuantizedTensorType type, StringRef suffix);
-  ScheduledTensor resultTensor(Value result, Value rows, Value length);
+  FailureOr<ScheduledMap> scheduledMap(quad::LaunchOp launch, Region &body, ValueRange inputs,
+                                       Type element);
+
+  ScheduledTensor resultTensor(Value result, Value rows, Value length, Value ownLength);
   ScheduledMatrix resultMatrix(Value result, Value rows, Value cols);
   Value resultScalar(Value result);
   Value allocate(Value elements, Type element, unsigned rank);
@@ -150,22 +154,28 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
   } else if (isa<quad::QuantizedTensorType>(type)) {
     Value length = s.mul(dim(buffers[0], 1), s.constant(2));
     tensors[argument] = {buffers[0], llvm::to_vector(ArrayRef(buffers).drop_front()),
-                         dim(buffers[0], 0), length};
-  } else if (cast<ShapedType>(type).getRank() == 2) {
+                         dim(buffers[0], 0), length, /*divisor=*/1,
+                         cast<quad::QuantizedTensorType>(type).getPadded() ? Value() : length};
+  } else if (isa<MemRefType>(type)) {
+    scalars[argument] = buffers[0];
+  } else {
+    // A vector is one row; what has one element for the whole tensor, a pointer.
+    unsigned rank = cast<RankedTensorType>(type).getRank();
     ScheduledMatrix &matrix = matrices[argument];
-    matrix.buffer = buffers[0];
-    for (unsigned d = 0; d < 2; ++d) {
-      matrix.sizes[d] = dim(buffers[0], d);
-      matrix.strides[d] = tile::StrideOp::create(b, s.loc, b.getI64Type(), buffers[0], d);
+    matrix.buffer = scalars[argument] = buffers[0];
+    matrix.sizes[0] = matrix.strides[0] = s.constant(1);
+    for (unsigned d = 0; d < rank; ++d) {
+      matrix.sizes[2 - rank + d] = dim(buffers[0], d);
+      matrix.strides[2 - rank + d] =
+          tile::StrideOp::create(b, s.loc, b.getI64Type(), buffers[0], d);
     }
     if (auto attr = source.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(),
                                                          "quad.unit_stride"))
-      matrix.contiguousDim = attr.getInt();
+      matrix.contiguousDim = 2 - rank + attr.getInt();
     else
       matrix.isContiguous = false;
-    bindFacts(argument.getArgNumber(), matrix);
-  } else {
-    scalars[argument] = buffers[0];
+    if (rank == 2)
+      bindFacts(argument.getArgNumber(), matrix);
   }
 }
 
@@ -199,9 +209,10 @@ Value FunctionLowering::allocate(Value elements, Type element, unsigned rank) {
   return tile::AllocOp::create(b, s.loc, type, s.mul(elements, s.constant(bytes)));
 }
 
-ScheduledTensor FunctionLowering::resultTensor(Value result, Value rows, Value length) {
+ScheduledTensor FunctionLowering::resultTensor(Value result, Value rows, Value length,
+                                               Value ownLength) {
   auto type = cast<quad::QuantizedTensorType>(result.getType());
-  ScheduledTensor tensor{{}, {}, rows, length};
+  ScheduledTensor tensor{{}, {}, rows, length, /*divisor=*/1, ownLength};
   if (auto it = destinations.find(result); it != destinations.end()) {
     tensor.codes = it->second.front();
     tensor.scales.append(it->second.begin() + 1, it->second.end());
@@ -240,8 +251,11 @@ ScheduledMatrix FunctionLowering::resultMatrix(Value result, Value rows, Value c
 Value FunctionLowering::resultScalar(Value result) {
   Type element = cast<RankedTensorType>(result.getType()).getElementType();
   auto it = destinations.find(result);
-  return scalars[result] =
-             it != destinations.end() ? it->second.front() : allocate(s.constant(1), element, 1);
+  Value buffer =
+      it != destinations.end() ? it->second.front() : allocate(s.constant(1), element, 1);
+  Value one = s.constant(1);
+  matrices[result] = {buffer, {one, one}, {one, one}};
+  return scalars[result] = buffer;
 }
 
 //===----------------------------------------------------------------------===//
@@ -254,13 +268,22 @@ constexpr int64_t codesPerWord = 8, elementsPerDraw = 16;
 
 LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
   SmallVector<QuantizeRequest> requests;
-  const ScheduledMatrix *input = nullptr;
-  for (auto [op, result] :
-       llvm::zip(kernel.getBody().getOps<quad::QuantizeOp>(), launch.getResults())) {
-    input = &matrixOf(launch, op.getInput());
+  auto quantizations = llvm::to_vector(kernel.getBody().getOps<quad::QuantizeOp>());
+  Value source = quantizations.front().getInput();
+  FailureOr<ScheduledMap> map;
+  QuantizeInput input;
+  if (auto op = source.getDefiningOp<quad::MapOp>()) {
+    map = scheduledMap(launch, op.getBody(), op.getInputs(), op.getType().getElementType());
+    if (failed(map))
+      return failure();
+    input = inputOf(s, *map);
+  } else {
+    input = {matrixOf(launch, source)};
+  }
+  for (auto [op, result] : llvm::zip_equal(quantizations, launch.getResults())) {
     unsigned axis = op.getAxis();
     int64_t granularity = op.getType().getGranularity();
-    Value length = input->sizes[axis];
+    Value length = input.sizes[axis];
     if (op.getPad())
       length = s.roundUp(length, granularity);
     else
@@ -274,17 +297,17 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
     if (op.getKey())
       s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
                      "index_base must be a multiple of " + Twine(elementsPerDraw));
-    ScheduledTensor stored = resultTensor(result, input->sizes[1 - axis], length);
+    ScheduledTensor stored =
+        resultTensor(result, input.sizes[1 - axis], length, /*ownLength=*/input.sizes[axis]);
     stored.divisor = std::max(powerOfTwoDivisor(granularity),
-                              op.getPad() ? 1 : input->divisors[axis]);
+                              op.getPad() ? 1 : input.divisors[axis]);
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
                         scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
                         scheduledOf(launch, op.getFlags()), stored});
   }
-  ScheduledMatrix copy = *input; // emission may grow the map
   KernelBuilder builder = makeKernel(launch);
-  return emitQuantize(builder, copy, requests);
+  return emitQuantize(builder, input, requests);
 }
 
 LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {
@@ -323,11 +346,15 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   auto destination = destinations.find(launch.getResult(0));
   Value sizes[2];
   sizes[1 - type.getAxis()] = input.rows;
-  sizes[type.getAxis()] = input.length;
-  if (type.getPadded() && destination != destinations.end())
+  sizes[type.getAxis()] = input.ownLength ? input.ownLength : input.length;
+  bool isKnown = bool(input.ownLength);
+  if (type.getPadded() && destination != destinations.end()) {
     sizes[type.getAxis()] = tile::DimOp::create(b, s.loc, b.getI64Type(),
                                                 destination->second.front(), type.getAxis());
+    isKnown = true;
+  }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), sizes[0], sizes[1]);
+  matrices[launch.getResult(0)].isPadded = !isKnown;
   KernelBuilder kernel = makeKernel(launch);
   return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
 }
@@ -366,6 +393,35 @@ ScheduledTensor FunctionLowering::withRowMajorScales(quad::LaunchOp launch, Sche
   return tensor;
 }
 
+FailureOr<ScheduledMap> FunctionLowering::scheduledMap(quad::LaunchOp launch, Region &body,
+                                                       ValueRange inputs, Type element) {
+  ScheduledMap map{&body, element, {}};
+  for (Value input : inputs) {
+    ScheduledOperand &operand = map.operands.emplace_back();
+    auto type = dyn_cast<RankedTensorType>(input.getType());
+    if (!type) {
+      operand.number = scheduledOf(launch, input);
+      continue;
+    }
+    operand = makeOperand(type, matrixOf(launch, input));
+    if (operand.matrix->isPadded)
+      return launch.emitError("elementwise code on the values of a padded tensor, whose own "
+                              "length only the caller knows; return dequantize(..) and compute "
+                              "with that");
+  }
+  return map;
+}
+
+LogicalResult FunctionLowering::lower(quad::MapOp op, quad::LaunchOp launch) {
+  auto map = scheduledMap(launch, op.getBody(), op.getInputs(), op.getType().getElementType());
+  if (failed(map))
+    return failure();
+  Value rows = sizeOf(s, *map, 0), cols = sizeOf(s, *map, 1);
+  ScheduledMatrix result = resultMatrix(launch.getResult(0), rows, cols);
+  KernelBuilder kernel = makeKernel(launch);
+  return emitMap(kernel, *map, result);
+}
+
 LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
   MatmulOperand sides[2];
   const Value operands[] = {op.getLhs(), op.getRhs()};
@@ -379,9 +435,18 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
   }
   Value m = sides[0].outerSize(0), n = sides[1].outerSize(1);
   ScheduledMatrix result = resultMatrix(launch.getResult(0), m, n);
-  MatmulRequest request{op, sides[0], sides[1], scheduledOf(launch, op.getBias()), {}, result};
-  if (op.getAcc())
-    request.acc = matrixOf(launch, op.getAcc());
+  MatmulRequest request{op, sides[0], sides[1], {}, {}, result};
+  for (Value addend : {Value(op.getBias()), Value(op.getAcc())})
+    if (addend)
+      request.addends.push_back(
+          makeOperand(cast<RankedTensorType>(addend.getType()), matrixOf(launch, addend)));
+  if (!op.getEpilogue().empty()) {
+    Type element = cast<RankedTensorType>(op.getType()).getElementType();
+    auto epilogue = scheduledMap(launch, op.getEpilogue(), op.getEpilogueInputs(), element);
+    if (failed(epilogue))
+      return failure();
+    request.epilogue = std::move(*epilogue);
+  }
   auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
   return emitMatmul(s, target, spec, module, launch.getCallee(), request, allocateBytes);
 }
@@ -391,6 +456,10 @@ LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
   s.loc = launch.getLoc();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&kernel.getBody().front().front())
       .Case<quad::QuantizeOp>([&](auto) { return lowerQuantize(kernel, launch); })
+      .Case<quad::MapOp>([&](quad::MapOp op) {
+        return isa<quad::QuantizeOp>(op->getNextNode()) ? lowerQuantize(kernel, launch)
+                                                        : lower(op, launch);
+      })
       .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::ScalesOp, quad::MatmulOp>(
           [&](auto op) { return lower(op, launch); })
       .Default([](Operation *op) { return op->emitOpError("cannot be lowered to a tile program"); });

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "TileBuilder.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -27,21 +28,22 @@ Tile TileBuilder::orderedBits(Tile x) {
 }
 
 Tile TileBuilder::widen(Tile x) {
-  if (typeOf(x).getElementType().isF32())
+  Type element = getElementTypeOrSelf(x);
+  if (element.isF32())
     return x;
-  if (typeOf(x).getElementType().isInteger(16))
+  if (element.isInteger(16))
     return fromBits(shl(extend(x), 16));
   return arith::ExtFOp::create(b, loc, withElement(x, b.getF32Type()), x);
 }
 
 Tile TileBuilder::truncate(Tile x, Type element) {
-  if (typeOf(x).getElementType() == element)
+  if (getElementTypeOrSelf(x) == element)
     return x;
   return arith::TruncIOp::create(b, loc, withElement(x, element), x);
 }
 
 Tile TileBuilder::extend(Tile x) {
-  if (typeOf(x).getElementType().isInteger(32))
+  if (getElementTypeOrSelf(x).isInteger(32))
     return x;
   return arith::ExtUIOp::create(b, loc, withElement(x, b.getI32Type()), x);
 }

@@ -7,7 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Builds elementwise and shape operations whose result types follow from their
-// operands', so that the numerics above reads like docs/numerics.md.
+// operands', so that the numerics above reads like docs/numerics.md. The elementwise
+// ones work on vectors too.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_TILEBUILDER_H
@@ -111,8 +112,8 @@ public:
   Tile transpose(Tile x);
   Tile convertLayout(Tile x, const layout::LinearLayout &layout);
 
-  mlir::RankedTensorType withElement(Tile like, mlir::Type element) {
-    return mlir::cast<mlir::RankedTensorType>(typeOf(like).clone(element));
+  mlir::ShapedType withElement(Tile like, mlir::Type element) {
+    return mlir::cast<mlir::ShapedType>(like.getType()).clone(element);
   }
 
 private:

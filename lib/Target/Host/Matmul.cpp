@@ -315,10 +315,27 @@ Value elementAddress(VectorBuilder &b, Value base, Value index, Type type) {
   return b.at(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));
 }
 
-Value loadF32(VectorBuilder &b, Value base, Value index, Type type, Value mask) {
-  Type asInteger = b.getIntegerType(type.getIntOrFloatBitWidth());
-  Value bits = b.maskedLoad(b.vec(asInteger), elementAddress(b, base, index, type), mask);
-  return widenToF32(b, b.bitcast(b.vec(type), bits));
+/// The operand's elements for those of the product, as f32.
+Value loadOperand(VectorBuilder &b, const EpilogueOperand &operand,
+                  const MatmulElements &elements) {
+  if (operand.number)
+    return b.broadcast(operand.number);
+  Type type = operand.elementType, bits = b.getIntegerType(type.getIntOrFloatBitWidth());
+  Value base = operand.data;
+  if (operand.rowStride)
+    base = elementAddress(b, base, b.mul(elements.row, operand.rowStride), type);
+  Value loaded;
+  if (!operand.colStride) {
+    loaded = b.broadcast(b.load(bits, base));
+  } else if (operand.isContiguous) {
+    loaded = b.maskedLoad(b.vec(bits), elementAddress(b, base, elements.col, type), elements.mask);
+  } else {
+    Value index = b.mul(b.add(b.iota(), elements.col), operand.colStride);
+    Value pointers = b.lanesAt(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));
+    loaded = LLVM::masked_gather::create(b, b.vec(bits), pointers, elements.mask,
+                                         ValueRange{b.zero(b.vec(bits))}, /*alignment=*/1);
+  }
+  return widenToF32(b, b.bitcast(b.vec(type), loaded));
 }
 
 } // namespace
@@ -330,11 +347,13 @@ void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
   Value value = elements.acc;
   if (store.scale)
     value = b.mulF(value, store.scale);
-  if (store.bias)
-    value = b.addF(value, loadF32(b, store.bias, elements.col, store.biasType, elements.mask));
-  if (store.addend) {
-    Value index = b.add(b.mul(elements.row, store.addendLd), elements.col);
-    value = b.addF(value, loadF32(b, store.addend, index, store.addendType, elements.mask));
+  for (const EpilogueOperand &addend : store.addends)
+    value = b.addF(value, loadOperand(b, addend, elements));
+  if (store.body) {
+    SmallVector<Value> arguments = {value};
+    for (const EpilogueOperand &input : store.inputs)
+      arguments.push_back(loadOperand(b, input, elements));
+    value = store.body(b, loc, arguments);
   }
   value = narrowFromF32(b, store.elementType, value);
   Type asInteger = b.getIntegerType(store.elementType.getIntOrFloatBitWidth());

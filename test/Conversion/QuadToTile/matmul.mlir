@@ -16,7 +16,7 @@
 // CHECK:         tile.launch @f_matmul grid({{.*}}) args(%[[A]], %[[B]], {{.*}}, %[[Y]], %[[BIAS]] :
 // CHECK-LABEL: func.func @f_matmul_pack_lhs({{.*}}tile.kernel, tile.ranged}
 // CHECK-LABEL: func.func @f_matmul({{.*}}tile.kernel, tile.ranged}
-func.func @f(%x: !x, %w: !w, %b: tensor<?xf32>) -> tensor<?x?xbf16> {
+func.func @f(%x: !x, %w: !w, %b: tensor<?xf32> {quad.unit_stride = 0 : i64}) -> tensor<?x?xbf16> {
   // expected-remark @+1 {{carrier f32}}
   %y = quad.matmul %x, %w bias(%b : tensor<?xf32>) : !x, !w -> tensor<?x?xbf16>
   return %y : tensor<?x?xbf16>

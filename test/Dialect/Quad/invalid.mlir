@@ -631,6 +631,113 @@ func.func @outside(%block: tensor<16xf32>) {
 
 // -----
 
+// Elementwise code.
+
+func.func @arguments(%x: tensor<?x?xf32>) {
+  // expected-error @+1 {{elementwise code must take 1 f32, one for each operand it reads; it takes ('bf16')}}
+  %0 = quad.map(%x) : (tensor<?x?xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: bf16):
+    %c = arith.constant 0.0 : f32
+    quad.yield %c : f32
+  }
+  return
+}
+
+// -----
+
+func.func @libm(%x: tensor<?x?xf32>) {
+  %0 = quad.map(%x) : (tensor<?x?xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: f32):
+    // expected-error @+1 {{is not possible in elementwise code: its result differs between machines, or it is not elementwise; quad.evaluate has exp, tanh, erf and what is made of them}}
+    %e = math.exp %a : f32
+    quad.yield %e : f32
+  }
+  return
+}
+
+// -----
+
+func.func @doubles(%x: tensor<?x?xf32>) {
+  %0 = quad.map(%x) : (tensor<?x?xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: f32):
+    // expected-error @+1 {{must compute f32 in elementwise code, not 'f64'}}
+    %c = arith.constant 0.0 : f64
+    quad.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+func.func @yields(%x: tensor<?x?xf32>) {
+  // expected-error @+1 {{elementwise code must yield one f32}}
+  %0 = quad.map(%x) : (tensor<?x?xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: f32):
+    quad.yield %a, %a : f32, f32
+  }
+  return
+}
+
+// -----
+
+func.func @shape(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{has an operand 'tensor<?x4xf32>' that neither fits nor repeats in 'tensor<?x8xf32>'}}
+  %0 = quad.map(%x, %y) : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32> {
+  ^bb0(%a: f32, %b: f32):
+    quad.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+func.func @size(%x: tensor<?x1xf32>) {
+  // expected-error @+1 {{has no input with the size of dimension 1 of its result}}
+  %0 = quad.map(%x) : (tensor<?x1xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: f32):
+    quad.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+func.func @nothing() {
+  // expected-error @+1 {{needs an input}}
+  %0 = quad.map() : () -> tensor<4x4xf32> {
+    %c = arith.constant 0.0 : f32
+    quad.yield %c : f32
+  }
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!x = !quad.tensor<?x64, #f, axis = 1>
+!w = !quad.tensor<64x32, #f, axis = 0>
+func.func @epilogue(%x: !x, %w: !w, %g: tensor<?x48xf32>) {
+  // expected-error @+1 {{has an operand 'tensor<?x48xf32>' that neither fits nor repeats in 'tensor<?x32xf32>'}}
+  %0 = quad.matmul %x, %w epilogue(%g : tensor<?x48xf32>) : !x, !w -> tensor<?x32xf32> {
+  ^bb0(%sum: f32, %a: f32):
+    quad.yield %a : f32
+  }
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!x = !quad.tensor<?x64, #f, axis = 1>
+!w = !quad.tensor<64x32, #f, axis = 0>
+func.func @no_epilogue(%x: !x, %w: !w, %g: f32) {
+  // expected-error @+1 {{has operands of an epilogue, but no epilogue}}
+  %0 = quad.matmul %x, %w epilogue(%g : f32) : !x, !w -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
 // Kernels.
 
 func.func @unknown(%x: tensor<4xf32>) {

@@ -135,6 +135,38 @@ func.func @matmul_mixed(%x: tensor<?x48xbf16>, %w: !quad.tensor<48x32, #square, 
   return %0 : tensor<?x32xbf16>
 }
 
+// CHECK-LABEL: func.func @matmul_epilogue
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} bias(%{{.*}} : tensor<32xf32>) epilogue(%{{.*}}, %{{.*}} : tensor<?x32xbf16>, f32) : {{.*}} -> tensor<?x32xbf16> {
+// CHECK-NEXT:    ^bb0(%[[SUM:.*]]: f32, %[[G:.*]]: f32, %[[S:.*]]: f32):
+// CHECK-NEXT:      %[[R:.*]] = quad.round %[[SUM]] to bf16
+// CHECK-NEXT:      %[[E:.*]] = quad.evaluate silu %[[R]]
+// CHECK:           quad.yield %{{.*}} : f32
+func.func @matmul_epilogue(%q: !q, %wt: !wt, %b: tensor<32xf32>, %gate: tensor<?x32xbf16>, %s: f32) -> tensor<?x32xbf16> {
+  %0 = quad.matmul %q, %wt bias(%b : tensor<32xf32>) epilogue(%gate, %s : tensor<?x32xbf16>, f32)
+    : !q, !wt -> tensor<?x32xbf16> {
+  ^bb0(%sum: f32, %g: f32, %n: f32):
+    %r = quad.round %sum to bf16
+    %e = quad.evaluate silu %r
+    %m = arith.mulf %e, %g : f32
+    %y = arith.divf %m, %n : f32
+    quad.yield %y : f32
+  }
+  return %0 : tensor<?x32xbf16>
+}
+
+// CHECK-LABEL: func.func @map
+// CHECK:         quad.map(%{{.*}}, %{{.*}}, %{{.*}}) : (tensor<?x?xbf16>, tensor<?xf16>, tensor<?x1xf32>) -> tensor<?x?xf32> {
+// CHECK-NEXT:    ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+func.func @map(%x: tensor<?x?xbf16>, %row: tensor<?xf16>, %col: tensor<?x1xf32>) -> tensor<?x?xf32> {
+  %0 = quad.map(%x, %row, %col) : (tensor<?x?xbf16>, tensor<?xf16>, tensor<?x1xf32>) -> tensor<?x?xf32> {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %less = arith.cmpf olt, %a, %b : f32
+    %r = arith.select %less, %a, %c : f32
+    quad.yield %r : f32
+  }
+  return %0 : tensor<?x?xf32>
+}
+
 // CHECK-LABEL: quad.scale_rule @four_over_six(%{{.*}}: tensor<16xf32>) -> tensor<f32> {
 // CHECK:         quad.block_reduce max %{{.*}} : tensor<16xf32> -> tensor<f32>
 // CHECK:         quad.round_to_scale %{{.*}} {scale = #quad.scale<e4m3, nearest>} : tensor<f32>

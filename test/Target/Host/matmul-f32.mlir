@@ -11,7 +11,7 @@
 // CHECK:      tile.launch @w4a16_matmul_pack_lhs
 // CHECK:      tile.launch @w4a16_matmul_pack_rhs
 // CHECK:      tile.launch @w4a16_matmul grid
-func.func @w4a16(%x: tensor<?x2048xbf16>, %wt: !wt, %bias: tensor<?xf32>) -> tensor<?x?xbf16> {
+func.func @w4a16(%x: tensor<?x2048xbf16>, %wt: !wt, %bias: tensor<?xf32> {quad.unit_stride = 0 : i64}) -> tensor<?x?xbf16> {
   %y = quad.matmul %x, %wt bias(%bias : tensor<?xf32>) : tensor<?x2048xbf16>, !wt -> tensor<?x?xbf16>
   return %y : tensor<?x?xbf16>
 }

@@ -156,19 +156,32 @@ void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const MatmulPlan &
                 const MatmulOperands &operands, ProgramRange x, ProgramRange y,
                 MatmulEpilogue epilogue);
 
-/// The usual epilogue: out = cast(((acc * scale) + bias[col]) + addend), each
-/// operation rounded to f32, then once to the type of `out` (to nearest even;
-/// a NaN becomes quiet). Absent parts are null values.
+/// What an epilogue reads beside the sum: one f32, or elements by row and column of
+/// C. Pointers are !llvm.ptr, strides i64 and in elements.
+struct EpilogueOperand {
+  mlir::Value number;      ///< f32, in place of what follows
+  mlir::Type elementType;  ///< f32, bf16 or f16
+  mlir::Value data;
+  mlir::Value rowStride;   ///< null: the same for all rows
+  mlir::Value colStride;   ///< null: the same for all columns
+  bool isContiguous = false; ///< colStride is 1
+};
+
+/// Computes the value of C from vectors of f32: the sum, then one for each input.
+using EpilogueBody =
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)>;
+
+/// The usual epilogue: out = cast(body(((acc * scale) + addend) + addend .., inputs)),
+/// each operation rounded to f32, then once to the type of `out` (to nearest even; a
+/// NaN becomes quiet). Absent parts are null or empty.
 struct MatmulStore {
   mlir::Type elementType; ///< of out: f32, bf16 or f16
   mlir::Value out;        ///< !llvm.ptr
   mlir::Value ldc;        ///< i64: elements from one row to the next
   mlir::Value scale;      ///< f32: fl(ta * tb) of the tensor-level scales
-  mlir::Value bias;       ///< !llvm.ptr, N elements of biasType
-  mlir::Type biasType;
-  mlir::Value addend;     ///< !llvm.ptr, of addendType; may equal out
-  mlir::Value addendLd;   ///< i64
-  mlir::Type addendType;
+  llvm::SmallVector<EpilogueOperand> addends; ///< in order; may equal out
+  llvm::SmallVector<EpilogueOperand> inputs;
+  EpilogueBody body;
 };
 void emitStore(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
                const MatmulElements &elements);

@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Elementwise.h"
 #include "quadrille/Dialect/Quad/IR/QuadOps.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
@@ -89,14 +89,10 @@ static LogicalResult verifySignature(ScaleRuleOp op) {
          << type;
 }
 
-/// Operations that compute every element by itself, or that this dialect
-/// defines for rules.
+/// Operations that compute every element by itself and everywhere the same, or
+/// that this dialect defines for rules.
 static bool isAllowedInRule(Operation &op) {
-  if (isa<arith::ConstantOp>(op) || isa<QuadDialect>(op.getDialect()))
-    return true;
-  StringRef dialect = op.getName().getDialectNamespace();
-  return (dialect == "arith" || dialect == "math") &&
-         op.hasTrait<OpTrait::Elementwise>();
+  return isExactlySpecified(&op) || isa<QuadDialect>(op.getDialect());
 }
 
 LogicalResult ScaleRuleOp::verify() {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Elementwise.h"
 #include "quadrille/Dialect/Quad/IR/QuadOps.h"
 
 #include "mlir/IR/Builders.h"
@@ -405,10 +406,26 @@ static LogicalResult verifyResult(MatmulOp op, const Side &lhs,
     return op.emitOpError()
            << "bias has " << op.getBias().getType().getDimSize(0)
            << " elements for " << type.getDimSize(1) << " columns";
-  if (op.getAcc() && op.getAcc().getType() != type)
+  if (!op.getAcc())
+    return success();
+  RankedTensorType acc = op.getAcc().getType();
+  bool fits = op.getEpilogue().empty() ? acc == type : acc.getShape() == type.getShape();
+  if (!fits)
     return op.emitOpError() << "acc must have the type of the result, " << type
-                            << ", not " << op.getAcc().getType();
+                            << ", not " << acc;
   return success();
+}
+
+static LogicalResult verifyEpilogue(MatmulOp op) {
+  if (op.getEpilogue().empty()) {
+    if (op.getEpilogueInputs().empty())
+      return success();
+    return op.emitOpError("has operands of an epilogue, but no epilogue");
+  }
+  auto type = cast<RankedTensorType>(op.getType());
+  if (failed(verifyElementwiseInputs(op, op.getEpilogueInputs(), type)))
+    return failure();
+  return verifyElementwiseBody(op, op.getEpilogue(), 1 + op.getEpilogueInputs().size());
 }
 
 LogicalResult MatmulOp::verify() {
@@ -424,7 +441,9 @@ LogicalResult MatmulOp::verify() {
     return failure();
   if (left && right && failed(verifySameBlocks(*this, left, right)))
     return failure();
-  return verifyResult(*this, lhs, rhs);
+  if (failed(verifyResult(*this, lhs, rhs)))
+    return failure();
+  return verifyEpilogue(*this);
 }
 
 #define GET_OP_CLASSES

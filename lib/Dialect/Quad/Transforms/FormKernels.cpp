@@ -23,7 +23,9 @@ using namespace mlir;
 namespace {
 
 /// The name of a kernel for operations, after what they do.
-StringRef kindOf(ArrayRef<Operation *> ops) {
+std::string kindOf(ArrayRef<Operation *> ops) {
+  if (ops.size() > 1 && isa<MapOp>(ops.front()))
+    return "map_" + kindOf(ops.drop_front());
   if (ops.size() > 1)
     return "quantize_pair";
   return llvm::TypeSwitch<Operation *, StringRef>(ops.front())
@@ -35,7 +37,9 @@ StringRef kindOf(ArrayRef<Operation *> ops) {
       .Case<DequantizeOp>([](auto) { return "dequantize"; })
       .Case<ScalesOp>([](auto) { return "scales"; })
       .Case<MatmulOp>([](auto) { return "matmul"; })
-      .Default([](auto) { return ""; });
+      .Case<MapOp>([](auto) { return "map"; })
+      .Default([](auto) { return ""; })
+      .str();
 }
 
 class FormKernelsPass : public impl::QuadFormKernelsBase<FormKernelsPass> {
@@ -54,15 +58,16 @@ public:
 
 private:
   std::vector<SmallVector<Operation *>> groupsOf(func::FuncOp func);
+  SmallVector<Operation *> readersOf(MapOp map);
   bool canMerge(Operation *other, QuantizeOp second);
   void outline(func::FuncOp func, ArrayRef<Operation *> ops, SymbolTable &symbols);
 };
 
-/// True if `op`'s operands are defined where `first` stands.
+/// True if `op`'s operands are defined where `first` stands, or there.
 bool isAvailableAt(Operation *op, Operation *first) {
   return llvm::all_of(op->getOperands(), [&](Value operand) {
     Operation *definition = operand.getDefiningOp();
-    return !definition || definition->isBeforeInBlock(first);
+    return !definition || definition == first || definition->isBeforeInBlock(first);
   });
 }
 
@@ -72,12 +77,50 @@ int64_t groupAlong(QuantizeOp op) {
   return op.getType().getRht() ? std::max(along, op.getType().getRht().getSize()) : along;
 }
 
+/// The quantizations that may compute the input that `map` gives them as they read
+/// it: all of its uses, in one kernel. None if they cannot.
+SmallVector<Operation *> FormKernelsPass::readersOf(MapOp map) {
+  SmallVector<Operation *> readers(map->getUsers());
+  auto isReader = [&](Operation *op) {
+    return isa<QuantizeOp>(op) && op->getBlock() == map->getBlock() && isAvailableAt(op, map);
+  };
+  if (!merge || readers.empty() || !llvm::all_of(readers, isReader))
+    return {};
+  llvm::sort(readers, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  bool fits = readers.size() == 1 ||
+              (readers.size() == 2 && canMerge(readers[0], cast<QuantizeOp>(readers[1])));
+  return fits ? readers : SmallVector<Operation *>();
+}
+
+template <typename OpT> bool readsResultOf(Operation *op) {
+  return llvm::any_of(op->getOperands(), [](Value v) { return bool(v.getDefiningOp<OpT>()); });
+}
+
+/// Says what goes through memory although one operation reads what the other makes.
+void remarkOnSplit(Operation *op) {
+  if (isa<MapOp>(op) && readsResultOf<MatmulOp>(op))
+    op->emitRemark("is a kernel of its own: the product that it reads has another use");
+  if (isa<QuantizeOp>(op) && readsResultOf<MatmulOp>(op))
+    op->emitRemark("quantizes the product in a kernel of its own, which reads it from memory");
+  if (isa<QuantizeOp>(op) && readsResultOf<MapOp>(op))
+    op->emitRemark("reads the result of elementwise code from memory: it has another use");
+}
+
 /// The operations of each kernel, in the order in which they run.
 std::vector<SmallVector<Operation *>> FormKernelsPass::groupsOf(func::FuncOp func) {
   std::vector<SmallVector<Operation *>> groups;
+  llvm::SmallPtrSet<Operation *, 4> grouped;
   for (Operation &op : func.getBody().front()) {
-    if (kindOf({&op}).empty())
+    if (kindOf({&op}).empty() || grouped.contains(&op))
       continue;
+    if (auto map = dyn_cast<MapOp>(op)) {
+      remarkOnSplit(map);
+      SmallVector<Operation *> &group = groups.emplace_back(1, &op);
+      llvm::append_range(group, readersOf(map));
+      grouped.insert(group.begin(), group.end());
+      continue;
+    }
+    remarkOnSplit(&op);
     auto quantize = dyn_cast<QuantizeOp>(op);
     auto mate = llvm::find_if(groups, [&](ArrayRef<Operation *> group) {
       return merge && quantize && group.size() == 1 && canMerge(group.front(), quantize);
@@ -106,11 +149,16 @@ bool FormKernelsPass::canMerge(Operation *other, QuantizeOp second) {
 
 void FormKernelsPass::outline(func::FuncOp func, ArrayRef<Operation *> ops,
                               SymbolTable &symbols) {
+  auto isInside = [&](Operation *op) { return llvm::is_contained(ops, op); };
   llvm::SetVector<Value> inputs;
   SmallVector<Value> results;
   for (Operation *op : ops) {
-    inputs.insert(op->operand_begin(), op->operand_end());
-    results.append(op->result_begin(), op->result_end());
+    for (Value operand : op->getOperands())
+      if (!isInside(operand.getDefiningOp()))
+        inputs.insert(operand);
+    for (Value result : op->getResults())
+      if (result.use_empty() || !llvm::all_of(result.getUsers(), isInside))
+        results.push_back(result);
   }
   Location loc = ops.front()->getLoc();
   auto type = FunctionType::get(&getContext(), TypeRange(inputs.getArrayRef()),
@@ -128,10 +176,9 @@ void FormKernelsPass::outline(func::FuncOp func, ArrayRef<Operation *> ops,
   IRMapping mapping;
   mapping.map(inputs.getArrayRef(), kernel.getBody().getArguments());
   b.setInsertionPointToStart(&kernel.getBody().front());
-  SmallVector<Value> yielded;
   for (Operation *op : ops)
-    llvm::append_range(yielded, b.clone(*op, mapping)->getResults());
-  YieldOp::create(b, loc, yielded);
+    b.clone(*op, mapping);
+  YieldOp::create(b, loc, llvm::map_to_vector(results, [&](Value v) { return mapping.lookup(v); }));
 
   b.setInsertionPoint(ops.front());
   auto launch = LaunchOp::create(b, loc, TypeRange(ValueRange(results)),

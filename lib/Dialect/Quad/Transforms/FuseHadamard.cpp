@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Fuse.h"
 #include "quadrille/Dialect/Quad/IR/QuadOps.h"
 #include "quadrille/Dialect/Quad/Transforms/Passes.h"
 
@@ -63,12 +64,17 @@ static LogicalResult fuseIntoAmax(AmaxOp op, PatternRewriter &rewriter) {
   return success();
 }
 
+void quadrille::quad::populateFuseHadamardPatterns(RewritePatternSet &patterns) {
+  patterns.add(fuseIntoQuantize);
+  patterns.add(fuseIntoAmax);
+}
+
 namespace {
 struct QuadFuse : quadrille::quad::impl::QuadFuseBase<QuadFuse> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add(fuseIntoQuantize);
-    patterns.add(fuseIntoAmax);
+    populateFuseHadamardPatterns(patterns);
+    populateFuseElementwisePatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

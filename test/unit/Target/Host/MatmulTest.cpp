@@ -301,9 +301,10 @@ TEST_P(PlainMatmulTest, ConvertsAndStores) {
     emitPack(builder, args.loc, plan, MatmulSide::LHS, a, lhs, x);
     emitPack(builder, args.loc, plan, MatmulSide::RHS, b, rhs, y);
     MatmulStore store{builder.getBF16Type(), args.pointer(10), args.i64(11),
-                      args.get(12, builder.getF32Type()),
-                      args.pointer(8), builder.getBF16Type(),
-                      args.pointer(9), n, builder.getF16Type()};
+                      args.get(12, builder.getF32Type())};
+    store.addends = {
+        {{}, builder.getBF16Type(), args.pointer(8), {}, one, /*isContiguous=*/true},
+        {{}, builder.getF16Type(), args.pointer(9), n, one, /*isContiguous=*/true}};
     emitMatmul(builder, args.loc, plan, {lhs, rhs, m, n, k}, {zero, one}, {zero, one},
                [&](mlir::OpBuilder &b, mlir::Location loc, const MatmulElements &elements) {
                  emitStore(b, loc, store, elements);

@@ -20,8 +20,8 @@ def QuadDialect : Dialect {
     threads or instructions.
 
     Its values are builtin tensors of rank 2 (the data) and `!quad.tensor` (the
-    same data as 4-bit codes and scales). Elementwise computation between them
-    uses the `arith` and `math` dialects.
+    same data as 4-bit codes and scales). Elementwise code between them is a region
+    of `arith` and `math` operations on f32.
 
     Every operation defines its result to the bit; `docs/numerics.md` is the
     definition, `lib/Numerics` its executable form. Floating-point arithmetic is

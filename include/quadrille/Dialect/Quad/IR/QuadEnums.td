@@ -58,6 +58,24 @@ def ReduceKind : I32EnumAttr<"ReduceKind", "Reduction of a block", [
   }];
 }
 
+// In the order of numerics::Function, which defines them.
+def Function : I32EnumAttr<"Function", "Function of one f32", [
+  I32EnumAttrCase<"Exp", 0, "exp">,
+  I32EnumAttrCase<"Tanh", 1, "tanh">,
+  I32EnumAttrCase<"Erf", 2, "erf">,
+  I32EnumAttrCase<"Sigmoid", 3, "sigmoid">,
+  I32EnumAttrCase<"Silu", 4, "silu">,
+  I32EnumAttrCase<"Gelu", 5, "gelu">,
+  I32EnumAttrCase<"GeluTanh", 6, "gelu_tanh">
+]> {
+  let cppNamespace = "::quadrille::quad";
+  let description = [{
+    Sequences of f32 operations that docs/numerics.md, "Functions", writes out:
+    `silu` is x sigmoid(x), `gelu` the form with erf, `gelu_tanh` its approximation
+    with tanh.
+  }];
+}
+
 class QuadEnumAttr<EnumInfo info, string mnemonic> : EnumAttr<QuadDialect, info, mnemonic> {
   let assemblyFormat = "`<` $value `>`";
 }

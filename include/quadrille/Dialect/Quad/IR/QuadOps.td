@@ -50,6 +50,9 @@ class Accumulator<string element, string summary> : Type<
 def AmaxAccumulator : Accumulator<"getF32Type()", "memref<1xf32>">;
 def FlagAccumulator : Accumulator<"getI32Type()", "memref<1xi32>">;
 
+// What elementwise code reads beside its main operand.
+def ElementwiseOperand : AnyTypeOf<[Matrix, Vector, F32]>;
+
 //===----------------------------------------------------------------------===//
 // Rotation and quantization
 //===----------------------------------------------------------------------===//
@@ -241,7 +244,7 @@ def ScalesOp : QuadOp<"scales", [Pure]> {
 // Products
 //===----------------------------------------------------------------------===//
 
-def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments]> {
+def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "Product of two matrices, at least one of them quantized";
   let description = [{
     `lhs` (M x K) times `rhs` (K x N), plus `bias` (N) on every row, plus `acc`
@@ -264,18 +267,100 @@ def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments]> {
            : !q, !wt -> tensor<?x64xf32>
     ```
     `acc` has the type of the result.
+
+    The epilogue, a region as that of `quad.map`, computes each element of the result
+    from the sum (f32, bias and acc included, not yet rounded) and from an element of
+    each of its operands, whose shapes are those of `quad.map`; what it yields is rounded
+    to the result's element type. Then `acc` may have another one.
+
+    ```mlir
+    %y = quad.matmul %q, %wt epilogue(%g : tensor<?x64xbf16>) : !q, !wt -> tensor<?x64xbf16> {
+    ^bb0(%sum: f32, %gate: f32):
+      %rounded = quad.round %sum to bf16
+      %0 = arith.mulf %rounded, %gate : f32
+      quad.yield %0 : f32
+    }
+    ```
     Source: docs/numerics.md, "Products".
   }];
   let arguments = (ins AnyTypeOf<[QuantizedTensorType, Matrix]>:$lhs, AnyTypeOf<[QuantizedTensorType, Matrix]>:$rhs,
                    Optional<Vector>:$bias, Optional<Matrix>:$acc,
+                   Variadic<ElementwiseOperand>:$epilogue_inputs,
                    DefaultValuedAttr<BoolAttr, "true">:$exact,
                    DefaultValuedAttr<AccumAttr, "::quadrille::quad::Accum::Default">:$accum);
+  let regions = (region MaxSizedRegion<1>:$epilogue);
   let results = (outs Matrix:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs (`bias` `(` $bias^ `:` type($bias) `)`)? (`acc` `(` $acc^ `:` type($acc) `)`)?
-    attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+    (`epilogue` `(` $epilogue_inputs^ `:` type($epilogue_inputs) `)`)? attr-dict
+    `:` type($lhs) `,` type($rhs) `->` type($result) ($epilogue^)?
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Elementwise code
+//===----------------------------------------------------------------------===//
+
+def MapOp : QuadOp<"map", [Pure, IsolatedFromAbove, SingleBlock]> {
+  let summary = "Elementwise code on matrices, vectors and numbers";
+  let description = [{
+    Each element of the result is computed from an element of each input, widened to
+    f32, by the region; what that yields is rounded once to the result's element type.
+
+    An input is a number (f32), or has the result's shape, or repeats along the
+    dimensions where its size is a *static* 1; a vector of N elements counts as 1 x N. A
+    size that is not known never repeats.
+
+    The region computes f32 from f32 with constants, `arith` addf, subf, mulf, divf, negf,
+    maximumf, minimumf, cmpf and select, `math` absf, sqrt, floor, ceil, trunc, roundeven,
+    copysign and fma, and `quad.round` and `quad.evaluate`. These have the same result on
+    every machine, a NaN's sign and payload excepted; `math.exp` and the like do not.
+
+    ```mlir
+    %h = quad.map(%gate, %up) : (tensor<?x64xbf16>, tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+    ^bb0(%g: f32, %u: f32):
+      %0 = quad.evaluate silu %g
+      %1 = arith.mulf %0, %u : f32
+      quad.yield %1 : f32
+    }
+    ```
+    Source: docs/numerics.md, "Elementwise code".
+  }];
+  let arguments = (ins Variadic<ElementwiseOperand>:$inputs);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs Matrix:$result);
+  let assemblyFormat = [{
+    `(` $inputs `)` attr-dict `:` functional-type($inputs, $result) $body
+  }];
+  let hasVerifier = 1;
+}
+
+def RoundOp : QuadOp<"round", [Pure, SameOperandsAndResultType]> {
+  let summary = "An f32 rounded to the values of a narrower type";
+  let description = [{
+    To nearest even, as storing it as bf16 or f16 and reading it again would.
+
+    ```mlir
+    %1 = quad.round %0 to bf16
+    ```
+  }];
+  let arguments = (ins F32:$input, TypeAttrOf<AnyTypeOf<[BF16, F16]>>:$type);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$input `to` $type attr-dict";
+}
+
+def EvaluateOp : QuadOp<"evaluate", [Pure, SameOperandsAndResultType]> {
+  let summary = "A function of an f32 that is specified to the bit";
+  let description = [{
+    ```mlir
+    %1 = quad.evaluate exp %0
+    ```
+    Source: docs/numerics.md, "Functions".
+  }];
+  let arguments = (ins Function:$function, F32:$input);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$function $input attr-dict";
 }
 
 //===----------------------------------------------------------------------===//
@@ -424,11 +509,13 @@ def LaunchOp : QuadOp<"launch", [DeclareOpInterfaceMethods<MemoryEffectsOpInterf
 }
 
 def YieldOp : QuadOp<"yield", [
-    Pure, Terminator, ReturnLike, ParentOneOf<["ScaleRuleOp", "KernelOp"]>]> {
-  let summary = "Results of a scale rule or a kernel";
+    Pure, Terminator, ReturnLike,
+    ParentOneOf<["ScaleRuleOp", "KernelOp", "MapOp", "MatmulOp"]>]> {
+  let summary = "Results of a region";
   let description = [{
-    Ends the body of a `quad.scale_rule` or a `quad.kernel`; types and number of its
-    operands are those of the signature's results.
+    Ends the body of a `quad.scale_rule` or a `quad.kernel`, where types and number of its
+    operands are those of the signature's results, and of elementwise code, which yields
+    one f32.
 
     ```mlir
     quad.yield %scale : tensor<f32>

@@ -14,9 +14,12 @@ include "mlir/Pass/PassBase.td"
 // numeric effect.
 
 def QuadFuse : Pass<"quad-fuse"> {
-  let summary = "Let quantize and amax rotate their input themselves";
+  let summary = "Let operations do what was done to their input, or is done to their result";
   let description = [{
-    Purpose: a `quad.hadamard` writes f32 to memory that a `quad.quantize` or
+    Purpose: rotations go into what reads them, elementwise code into elementwise code
+    and into the product that it reads.
+
+    Rotations: a `quad.hadamard` writes f32 to memory that a `quad.quantize` or
     `quad.amax` reads again. Both can rotate what they read, so each such use becomes
     one, even if the hadamard has other uses: its input has no more bytes than its
     result, and a rotation is cheaper than a pass over memory.
@@ -33,6 +36,29 @@ def QuadFuse : Pass<"quad-fuse"> {
     zero-extend (rotating zeros may give -0, another code); an amax has no signs.
     Two quantizations of one input stay two operations: `quad-form-kernels`
     groups them.
+
+    Elementwise code: a `quad.map` whose input is the result of another becomes one with
+    both bodies; one that reads a product of its shape becomes the product's epilogue. Where
+    it reads several products, that is the last. What lies between is no longer written, but
+    rounded as if it were.
+
+    ```mlir
+    // before
+    %y = quad.matmul %q, %w : !q, !w -> tensor<?x64xbf16>
+    %r = quad.map(%y, %g) : (tensor<?x64xbf16>, tensor<?x64xf32>) -> tensor<?x64xf32> {
+    ^bb0(%a: f32, %b: f32):
+      %0 = arith.mulf %a, %b : f32
+      quad.yield %0 : f32
+    }
+    // after
+    %r = quad.matmul %q, %w epilogue(%g : tensor<?x64xf32>) : !q, !w -> tensor<?x64xf32> {
+    ^bb0(%sum: f32, %b: f32):
+      %a = quad.round %sum to bf16
+      %0 = arith.mulf %a, %b : f32
+      quad.yield %0 : f32
+    }
+    ```
+    Preconditions: nothing else reads the intermediate result.
 
     Numeric effect: none.
   }];
@@ -64,7 +90,8 @@ def QuadFormKernels : Pass<"quad-form-kernels", "::mlir::ModuleOp"> {
     Purpose: what runs together is decided here and visible in the IR. Every
     operation that computes becomes a `quad.kernel` and a `quad.launch`;
     quantizations of one input along different axes share a kernel, so that it is
-    read once. `merge = false` gives each its own. Kernels are named after the
+    read once, and elementwise code joins the quantizations that are all its uses: its
+    result is never written. `merge = false` gives each its own. Kernels are named after the
     function and what they do.
 
     ```mlir
@@ -77,7 +104,8 @@ def QuadFormKernels : Pass<"quad-form-kernels", "::mlir::ModuleOp"> {
     Preconditions: `quad-fuse` and `quad-insert-amax` have run. A merged
     quantization's operands are available where the first one stands, and a tile with
     whole blocks (and transforms) of both axes has at most `max-tile` elements; a
-    remark says where that keeps two apart.
+    remark says where that keeps two apart, and where a result of elementwise code or of
+    a product goes through memory to what reads it.
 
     Numeric effect: none.
   }];
