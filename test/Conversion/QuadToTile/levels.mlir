@@ -84,3 +84,17 @@ func.func @hif4(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tens
   %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #hif4, axis = 1>
   return %q : !quad.tensor<?x?, #hif4, axis = 1>
 }
+
+// -----
+
+// Blocks shorter than a word: what NaN makes of one block's codes would be carried into another's
+// by the sum that packs them, before the mask; a clamp makes codes of it.
+//
+// CHECK-LABEL: func.func @short_quantize_row(
+// CHECK:         tile.clamp_magnitude
+// CHECK:         tile.pack %
+#short = #quad.format<"SHORT", grid = e1m2, levels = [<1x4, bf16, nearest>]>
+func.func @short(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !quad.tensor<?x?, #short, axis = 1> {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #short, axis = 1>
+  return %q : !quad.tensor<?x?, #short, axis = 1>
+}
