@@ -270,6 +270,16 @@ bool Conversion::usesSharedMemory() const {
   });
 }
 
+bool Conversion::dependsOnWarp() const {
+  return std::any_of(steps.begin(), steps.end(), [](const CostedStep &s) {
+    if (const auto *select = std::get_if<RegisterSelect>(&s.step))
+      return !allZero(select->warpMasks);
+    if (const auto *permute = std::get_if<LanePermute>(&s.step))
+      return !allZero(permute->warpColumns);
+    return false;
+  });
+}
+
 bool LanePermute::isButterfly() const {
   for (unsigned j = 0; j < laneColumns.size(); ++j)
     if (laneColumns[j] != 1u << j)

@@ -95,6 +95,8 @@ struct Conversion {
   Cost cost() const;
   bool isNoOp() const { return steps.empty(); }
   bool usesSharedMemory() const;
+  /// Some step does not do the same in every warp.
+  bool dependsOnWarp() const;
   /// One line for each step, for remarks and tests.
   std::string str() const;
 };

@@ -86,12 +86,15 @@ Tile addRandomBits(KernelBuilder &kernel, const QuantizeRequest &request,
 
 /// Whether a number can round to a code beyond the grid's last one: not if its scale is the
 /// block's amax over qmax, rounded to nearest to at least four significant bits, in a type
-/// that no amax saturates. (7 (1 + 2^-4) < 7.5, in codes.)
+/// that no amax saturates. (7 (1 + 2^-4) < 7.5, in codes.) A block that is less than a word
+/// of codes can: where it holds NaN the code must not carry into the next block's.
 bool canExceedGrid(const Format &format) {
   const Level &inner = format.levels.front();
   bool wideRange = inner.type == ScaleType::F32 || inner.type == ScaleType::BF16;
   bool precise = inner.bits == 0 || inner.bits >= 4;
-  return !wideRange || !precise || inner.rule != ScaleRule::Nearest || format.grid.qmax < 1 ||
+  constexpr int64_t codesPerWord = 8;
+  bool wholeWords = inner.block.cols >= codesPerWord;
+  return !wideRange || !precise || !wholeWords || inner.rule != ScaleRule::Nearest || format.grid.qmax < 1 ||
          format.qmax(0) < format.grid.qmax;
 }
 

@@ -453,6 +453,10 @@ public:
     std::optional<layout::Conversion> plan = layout::planConversion(
         layoutOf(op.getSource()), layoutOf(op.getResult()), memory,
         /*allowShared=*/target.getWarps() > 1);
+    // Registers and lanes are named by constants, which all warps share.
+    if (plan && plan->dependsOnWarp())
+      plan = layout::planSharedConversion(layoutOf(op.getSource()), layoutOf(op.getResult()),
+                                          memory);
     if (!plan)
       return op.emitOpError("has a source that lacks elements of the result");
     ConversionEmitter emitter(rewriter, op.getLoc(), target, *plan,

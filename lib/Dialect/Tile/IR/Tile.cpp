@@ -173,6 +173,8 @@ LogicalResult verifyAccess(OpT op, RankedTensorType tile) {
       op.getStrides().size() != rank)
     return op.emitOpError("needs an offset, a bound and a stride for each of the tile's ")
            << rank << " dimensions";
+  if (op.getGranularity() && *op.getGranularity() <= 0)
+    return op.emitOpError("needs a positive granularity");
   if (op.getAlignment() && !llvm::isPowerOf2_64(*op.getAlignment()))
     return op.emitOpError("needs an alignment that is a power of two");
   return verifyTiles(op);
