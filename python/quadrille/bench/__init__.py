@@ -1,4 +1,4 @@
-"""`quadrille bench host`: speed as ratios to peers, measured in one run on this machine."""
+"""`quadrille bench SUITE`: speed as ratios to peers, measured in one run on this machine."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from __future__ import annotations
 def add_command(commands) -> None:
     """Registers `quadrille bench` with an argparse subparsers object."""
     parser = commands.add_parser("bench", help="speed, as ratios to peers measured in the same run")
-    parser.add_argument("suite", choices=["host"])
+    parser.add_argument("suite", choices=["host", "gpu-quantize"])
     parser.add_argument("--threads", type=int, default=2, help="of Quadrille, PyTorch and the copies (default: 2)")
     parser.add_argument("--repeats", type=int, default=15, help="of each measurement; medians are shown")
     parser.set_defaults(run=run)
 
 
 def run(arguments) -> int:
-    """Prints the table of benchmarks/README.md."""
+    """Prints the suite's table of benchmarks/README.md."""
     import os
+
+    if arguments.suite == "gpu-quantize":
+        from . import gpu_quantize
+
+        for line in gpu_quantize.table(arguments.repeats):
+            print(line, flush=True)
+        return 0
 
     os.environ["QUADRILLE_NUM_THREADS"] = str(arguments.threads)  # read when the first kernel runs
     from . import host
