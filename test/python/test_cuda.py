@@ -386,7 +386,8 @@ def test_torch_tensors_run_on_the_current_stream(driver, torch):
     q = f(x)
     launches = driver.launches()
     assert {launch.stream for launch in launches} == {42}
-    assert x.data_ptr() in launches[0].parameters and q.codes.data_ptr() in launches[-1].parameters
+    assert any(x.data_ptr() in launch.parameters for launch in launches)
+    assert q.codes.data_ptr() in launches[-1].parameters
     assert [t.dtype for t in (q.codes, *q.scales)] == [torch.uint8, torch.float8_e4m3fn, torch.float32]
     f(torch.nn.Parameter(x, requires_grad=False))
     back = qd.dequantize(q, dtype="bf16")
