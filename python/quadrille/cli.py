@@ -8,13 +8,15 @@ import importlib.util
 import os
 import runpy
 import sys
+import traceback
+from contextlib import contextmanager
 
 import ml_dtypes
 import numpy as np
 
 from . import __version__, files, listing, specs
 from .compiler import STAGES
-from .errors import ArgumentError, QuadrilleError
+from .errors import ArgumentError, Location, QuadrilleError
 from .formats import NAMED, lookup
 from .jit import DEFAULT_TARGET, JitFunction, jit
 from .metrics import metrics
@@ -34,10 +36,12 @@ def main(argv: list[str] | None = None) -> int:
         return arguments.run(arguments) or 0
     except QuadrilleError as error:
         print(f"quadrille: error: {_text(error, arguments)}", file=sys.stderr)
-    except OSError as error:
-        print(f"quadrille: error: {error.strerror}: {error.filename}", file=sys.stderr)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"quadrille: error: {error.strerror or error}: {error.filename}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
     return 1
 
 
@@ -46,7 +50,17 @@ def _text(error: QuadrilleError, arguments) -> str:
     given = getattr(arguments, "function", "").rpartition(":")[0]
     if error.where and given and os.path.abspath(error.where.file) == os.path.abspath(given):
         return str(error)
-    return error.message + (f"\n  instead: {error.instead}" if error.instead else "")
+    instead = error.instead.replace("pad=True", "--pad") if arguments.command == "quantize" else error.instead
+    return error.message + (f"\n  instead: {instead}" if instead else "")
+
+
+def _check_output(path: str) -> None:
+    """ArgumentError unless a file may be there: said before the work, not after it."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise ArgumentError(f"{path} is a folder", instead="the name of a file in it")
+    if not os.path.isdir(folder):
+        raise ArgumentError(f"there is no folder {folder}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,27 +81,49 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_targets(commands) -> None:
     command = commands.add_parser("targets", help="what each target can do, and the carrier of each format")
-    command.add_argument("target", nargs="?", help="one target in detail; default: all, one line each")
+    command.add_argument("target", nargs="?", help="one target in detail; default: a table of all")
     command.set_defaults(run=_run_targets)
 
 
 def _run_targets(arguments) -> None:
     if arguments.target is None:
-        for name in targets():
-            print(f"{name:12} {capability(name)['description']}")
-        return
-    facts = capability(arguments.target)
-    print(f"{facts['name']}: {facts['description']}")
-    print(f"lanes {facts['lanes']}, shared memory {facts['shared_memory_bytes']} bytes")
-    print("matrix instructions (rate relative to bf16):")
+        print("\n".join(_table_of_targets()))
+    else:
+        print("\n".join(_one_target(arguments.target)))
+
+
+def _table_of_targets() -> list[str]:
+    lines = [f"{name:16} {capability(name)['description']}" for name in targets()]
+    lines += ["", "carrier of a matmul of two operands of each format (*: scales per K-block, beside the instruction)"]
+    rows = [["", *NAMED]]
+    rows += [[name, *map(_carrier_cell, carriers(name))] for name in targets()]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return lines + ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _carrier_cell(row: dict) -> str:
+    """A carrier's name, marked if scales are applied beside the instruction; "-" for a refusal."""
+    if row["refused"]:
+        return "-"
+    plans = [row["a"], row["b"]]
+    return plans[0]["carrier"] + ("*" if any(plan["application"] == "per-k-block" for plan in plans) else "")
+
+
+def _one_target(name: str) -> list[str]:
+    facts = capability(name)
+    lines = [f"{facts['name']}: {facts['description']}"]
+    lines += [f"lanes {facts['lanes']}, shared memory {facts['shared_memory_bytes']} bytes"]
+    lines += ["matrix instructions (rate relative to bf16):"]
     for entry in facts["mma"]:
         shape = "x".join(map(str, entry["shape"]))
-        print(f"  {entry['name']:40} {shape:12} {entry['rate']:g}x  {', '.join(entry['operands'])}")
-    print("carrier of a matmul of two operands of each format:")
-    for row in carriers(arguments.target):
-        print(f"  {row['format']:12} {row['text']}")
-        if row["refused"]:
-            print(f"  {'':12} {row['why']}")
+        lines += [f"  {entry['name']:40} {shape:12} {entry['rate']:g}x  {', '.join(entry['operands'])}"]
+    if facts["conversions"]:
+        lines += ["conversion instructions:"]
+        lines += [f"  {name:40} {source} to {to}, {rounding}" for name, source, to, rounding, _ in facts["conversions"]]
+    lines += ["carrier of a matmul of two operands of each format:"]
+    for row in carriers(name):
+        lines += [f"  {row['format']:12} {row['text']}", f"  {'':12} {row['why']}"]
+    return lines
 
 
 # quantize
@@ -113,6 +149,7 @@ def _add_quantize(commands) -> None:
 
 
 def _run_quantize(arguments) -> None:
+    _check_output(arguments.output)
     x = _read_matrix(arguments.input, arguments.dtype)
     spec = Spec(
         lookup(arguments.format),
@@ -133,11 +170,19 @@ def _run_quantize(arguments) -> None:
             print(f"{q!r}: {q.nbytes} bytes, {metrics(x, q)}")
 
 
+def _read_array(path: str) -> np.ndarray:
+    """The array of a .npy file."""
+    with open(path, "rb") as file:
+        try:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
+            raise ArgumentError(
+                f"{path} is not a .npy file of numbers: {error}", instead="numpy.save's output"
+            ) from None
+
+
 def _read_matrix(path: str, dtype: str | None) -> np.ndarray:
-    try:
-        x = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise ArgumentError(f"{path}: {error}") from None
+    x = _read_array(path)
     if dtype == "bf16":
         if x.dtype.itemsize != 2:
             raise ArgumentError(f"{path} holds {x.dtype}", instead="16-bit elements for --dtype bf16")
@@ -152,7 +197,7 @@ def _read_matrix(path: str, dtype: str | None) -> np.ndarray:
 def _transform(arguments) -> RHT | None:
     if arguments.signs is None:
         return None if arguments.hadamard is None else RHT(arguments.hadamard, seed=arguments.seed)
-    signs = np.load(arguments.signs, allow_pickle=False)
+    signs = _read_array(arguments.signs)
     return RHT(signs.size if arguments.hadamard is None else arguments.hadamard, signs=signs)
 
 
@@ -177,12 +222,15 @@ def _add_lower(commands) -> None:
 
 
 def _run_lower(arguments) -> None:
-    function = _load_function(arguments.function)
-    named = dict(_argument(text) for text in arguments.arg)
-    result = function.lower(target=arguments.target, stage=arguments.stage, **named)
+    if arguments.kernel is not None and arguments.stage == "object":
+        raise ArgumentError("--kernel of an object", instead="a stage that is text")
+    if arguments.output is not None:
+        _check_output(arguments.output)
+    named = _arguments(arguments.arg)
+    with _users_code(arguments.function.rpartition(":")[0]):
+        function = _load_function(arguments.function)
+        result = function.lower(target=arguments.target, stage=arguments.stage, **named)
     if arguments.kernel is not None:
-        if arguments.stage == "object":
-            raise ArgumentError("--kernel of an object", instead="a stage that is text")
         result = listing.kernel(result, arguments.stage, arguments.kernel)
     data = result if isinstance(result, bytes) else result.encode()
     if arguments.output is None:
@@ -191,6 +239,23 @@ def _run_lower(arguments) -> None:
     else:
         with open(arguments.output, "wb") as file:
             file.write(data)
+
+
+@contextmanager
+def _users_code(path: str):
+    """What code of the file `path` raises becomes an error at its line."""
+    try:
+        yield
+    except (QuadrilleError, OSError, KeyboardInterrupt):
+        raise
+    except SyntaxError as error:
+        where = Location(error.filename or path, error.lineno or 1, error.offset or 1)
+        raise ArgumentError(f"SyntaxError: {error.msg}", where=where) from None
+    except BaseException as error:  # SystemExit too
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if os.path.abspath(frame.filename) == os.path.abspath(path)]
+        where = Location(path, own[-1].lineno, own[-1].colno + 1, own[-1].end_colno + 1) if own else Location(path, 1)
+        raise ArgumentError(f"{type(error).__name__}: {error}", where=where) from None
 
 
 def _load_function(text: str) -> JitFunction:
@@ -202,6 +267,16 @@ def _load_function(text: str) -> JitFunction:
     if not callable(found):
         raise ArgumentError(f"{path} has no function {name!r}")
     return found if isinstance(found, JitFunction) else jit(found)
+
+
+def _arguments(texts: list[str]) -> dict[str, object]:
+    named: dict[str, object] = {}
+    for text in texts:
+        name, value = _argument(text)
+        if name in named:
+            raise ArgumentError(f"--arg {name} is given twice")
+        named[name] = value
+    return named
 
 
 def _argument(text: str) -> tuple[str, object]:

@@ -157,8 +157,11 @@ class JitFunction:
 
     def _trace(self, args, kwargs) -> tuple[Any, list, TracedFunction]:
         """(signature, leaves, traced function) of arguments or specs; traces if it is new."""
+        return self._trace_bound(self._bind(args, kwargs))
+
+    def _trace_bound(self, args: tuple) -> tuple[Any, list, TracedFunction]:
+        """The same of a value for each parameter."""
         with self._lock:
-            args = self._bind(args, kwargs)
             if self._captures is None:
                 self._captures = captures(self.function)
             signature, leaves = self._abstract(args)
@@ -284,11 +287,11 @@ class JitFunction:
         """
         args = self._bind(args, kwargs)
         if not any(isinstance(value, specs.SPECS) for value in args):
-            _, leaves, traced = self._trace(args, {})
+            _, leaves, traced = self._trace_bound(args)
             self._plan_on(devices.holding(leaves), traced, leaves, warming=True)
             return
         for variant in warmup.variants(args, on_device=device != arrays.HOST):
-            _, leaves, traced = self._trace(variant, {})
+            _, leaves, traced = self._trace_bound(variant)
             self._load(device, traced, leaves)
 
     def _load(self, place: str, traced: TracedFunction, leaves: list) -> None:

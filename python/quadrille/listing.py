@@ -10,7 +10,8 @@ from .errors import ArgumentError
 _STARTS = {
     "mlir": re.compile(r"^ *(?:quad\.kernel|tile\.func|tile\.kernel|func\.func|llvm\.func)[^@\n]*@([\w$.]+)", re.M),
     "llvm": re.compile(r"^define [^@\n]*@([\w$.]+)", re.M),
-    "asm": re.compile(r"^(?:\.visible |\.weak )?(?:\.entry |\.func )?([A-Za-z_][\w$.]*)(?=:|\()", re.M),
+    # Not the metadata that follows AMD's code.
+    "asm": re.compile(r"^(?:\.visible |\.weak )?(?:\.entry |\.func )?((?!amdhsa\.)[A-Za-z_][\w$.]*)(?=:|\()", re.M),
 }
 _KINDS = {"trace": "mlir", "quad": "mlir", "tile": "mlir", "mlir": "mlir", "llvm": "llvm", "asm": "asm"}
 

@@ -84,13 +84,18 @@ def metrics(x, q: QTensor) -> Metrics:
         sqnr=sqnr(rotated, values),
         shrinkage=shrinkage(rotated, values),
         bucket_ratio=_bucket_ratio(magnitudes, q.format.grid),
-        zero_fraction=float(np.mean(magnitudes == 0)),
-        clip_fraction=float(np.mean(np.abs(rotated) > limit * (1 + 2.0**-20))),
+        zero_fraction=_fraction(magnitudes == 0),
+        clip_fraction=_fraction(np.abs(rotated) > limit * (1 + 2.0**-20)),
     )
+
+
+def _fraction(holds: np.ndarray) -> float:
+    """How often it holds; 0 of nothing."""
+    return float(np.count_nonzero(holds) / max(holds.size, 1))
 
 
 def _bucket_ratio(magnitudes: np.ndarray, grid) -> float:
     buckets = np.unique(np.abs(np.array(grid.values, np.float32)))
     counts = np.array([np.count_nonzero(magnitudes == bucket) for bucket in buckets], np.float64)
-    p = counts[counts > 0] / counts.sum()
+    p = counts[counts > 0] / max(counts.sum(), 1)
     return float(np.exp(-np.sum(p * np.log(p))) / len(buckets))

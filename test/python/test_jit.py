@@ -41,6 +41,19 @@ def test_a_thousand_row_counts_are_few_signatures():
     assert len(f.signatures()) == len(texts) <= 4
 
 
+def test_warmup_takes_what_a_call_takes(matrix):
+    @qd.jit
+    def f(x, *, axis=1):
+        return qd.quantize(x, "UFP4", axis=axis)
+
+    f.warmup(matrix(16, 32), axis=0)
+    f.warmup(qd.spec("bf16[M%16,32]"), axis=1)
+    assert len(f.signatures()) >= 2
+    f(matrix(16, 32), axis=0)
+    with pytest.raises(qd.ArgumentError, match="unexpected keyword argument 'axes'"):
+        f.warmup(matrix(16, 32), axes=0)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "new"),
     [
