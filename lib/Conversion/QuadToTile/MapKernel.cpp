@@ -87,7 +87,7 @@ Tile loadOperand(KernelBuilder &kernel, const ScheduledOperand &operand, unsigne
   auto type = tile::withLayout(
       RankedTensorType::get({shape.across, shape.along}, kernel.body.getF32Type()), layout);
   if (operand.number)
-    return tile::SplatOp::create(b, kernel.loc, type, kernel.pass(operand.number));
+    return tile::SplatOp::create(kernel.body, kernel.loc, type, kernel.pass(operand.number));
   if (operand.repeats[0] || operand.repeats[1])
     return loadRepeated(kernel, operand, axis, type, p0, a0);
   return loadMatrix(kernel, *operand.matrix, axis, tiling, p0, a0);

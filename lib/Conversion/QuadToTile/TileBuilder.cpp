@@ -83,8 +83,8 @@ Tile TileBuilder::pack(Tile values, uint32_t bias, unsigned shift) {
 }
 
 Tile TileBuilder::packSigns(Tile values) {
-  return tile::PackSignsOp::create(b, loc, tile::packedType(withElement(values, b.getI32Type())),
-                                   values);
+  auto words = cast<RankedTensorType>(typeOf(values).clone(b.getI32Type()));
+  return tile::PackSignsOp::create(b, loc, tile::packedType(words), values);
 }
 
 Tile TileBuilder::widenHalves(Tile words, Type element, RankedTensorType type) {

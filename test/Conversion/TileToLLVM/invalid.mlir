@@ -40,19 +40,6 @@ func.func @rotate_across_warps(%f: f32) attributes {tile.kernel} {
 
 // -----
 
-// What all warps hold, each can pick its part of by itself.
-#all = #tile.layout<reg = [32, 64], lane = [1, 2, 4, 8, 16], warp = [0, 0]>
-#warps = #tile.layout<reg = [], lane = [1, 2, 4, 8, 16], warp = [32, 64]>
-func.func @select_by_warp(%f: f32) attributes {tile.kernel} {
-  %v = tile.splat %f : f32 -> tensor<128xf32, #all>
-  // expected-error @+2 {{needs data to cross warps, which this target's lowering lacks}}
-  // expected-error @+1 {{failed to legalize operation 'tile.convert_layout'}}
-  %c = tile.convert_layout %v : tensor<128xf32, #all> -> tensor<128xf32, #warps>
-  return
-}
-
-// -----
-
 #half = #tile.layout<reg = [], lane = [1, 2, 4, 8, 16], warp = [0, 0]>
 #all = #tile.layout<reg = [32, 64], lane = [1, 2, 4, 8, 16], warp = [0, 0]>
 func.func @convert_what_is_not_there(%f: f32) attributes {tile.kernel} {
