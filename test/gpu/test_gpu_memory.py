@@ -105,7 +105,7 @@ def test_out():
     ]
     q = rows(x)
     for codes, message in wrong:
-        bad = qd.QTensor._make(codes, q.scales, q.format, q.shape, q.axis, q.rht, 256, "")
+        bad = qd.QTensor._make(codes, q.scales, q.format, q.shape, q.axis, q.rht, 256, "", "row_major")
         with pytest.raises(qd.QuadrilleError, match=message):
             rows(x, out=bad)
 

@@ -135,11 +135,12 @@ def test_two_threads_on_streams_of_their_own():
 
 
 FAULT = """
-import torch, quadrille as qd
+import time, torch, quadrille as qd
 x = torch.zeros(64, 256, device="cuda")
 q = qd.quantize(x, "UFP4")
 torch.cuda.synchronize()
 torch.zeros(8, device="cuda")[torch.full((1,), 99, device="cuda")]  # a device-side assertion, later
+time.sleep(1)
 try:
     for _ in range(100):
         qd.quantize(x, "UFP4")

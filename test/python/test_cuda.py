@@ -168,7 +168,7 @@ def test_out_is_written_and_checked(driver):
         (OnGPU(x.array.view(np.uint8).reshape(-1)[:8192].reshape(64, 128)), qd.ArgumentError, "shares memory with x"),
     ]
     for codes, error, message in wrong:
-        bad = qd.QTensor._make(codes, q.scales, q.format, q.shape, q.axis, None, 256, "")
+        bad = qd.QTensor._make(codes, q.scales, q.format, q.shape, q.axis, None, 256, "", "row_major")
         with pytest.raises(error, match=message):
             f(x, out=bad)
     assert driver.launches() == []
