@@ -81,7 +81,9 @@ struct Cost {
   unsigned shuffles = 0, selects = 0;
   unsigned sharedAccesses = 0; ///< vector stores and loads times their conflicts
   unsigned barriers = 0;
-  unsigned total() const { return 2 * shuffles + selects + 4 * sharedAccesses + barrierCost * barriers; }
+  unsigned total() const {
+    return 2 * shuffles + selects + 4 * sharedAccesses + barrierCost * barriers;
+  }
 };
 
 struct Conversion {
@@ -114,9 +116,9 @@ struct SharedMemoryModel {
 /// that the destination does.
 bool canConvert(const LinearLayout &source, const LinearLayout &destination);
 
-/// The cheapest way from `source` to `destination` by Cost; nothing unless canConvert. Within a warp: exchanges, then
-/// at most one selection, then at most one lane permutation; when the source is
-/// a permutation no plan of that form has fewer exchanges.
+/// The cheapest way from `source` to `destination` by Cost; nothing unless canConvert.
+/// Within a warp: exchanges, then at most one selection, then at most one lane
+/// permutation; when the source is a permutation no plan of that form has fewer exchanges.
 /// `allowShared = false` (a target without it) gives nothing where only shared
 /// memory would do.
 std::optional<Conversion> planConversion(const LinearLayout &source,

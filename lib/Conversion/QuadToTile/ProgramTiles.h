@@ -22,13 +22,16 @@ public:
   /// For the origin of each tile: `enter`, which says what is known there, then `work` on
   /// what `load` gave for it. The next tile is loaded before the work, which hides its way.
   mlir::LogicalResult forEach(llvm::function_ref<void(mlir::Value)> enter,
-                        llvm::function_ref<Tile(mlir::Value)> load,
-                        llvm::function_ref<mlir::LogicalResult(Tile, mlir::Value)> work);
+                              llvm::function_ref<Tile(mlir::Value)> load,
+                              llvm::function_ref<mlir::LogicalResult(Tile, mlir::Value)> work);
   /// Programs for so many tiles.
-  mlir::Value gridSize(mlir::Value tiles) { return count == 1 ? tiles : kernel.schedule.ceilDiv(tiles, count); }
+  mlir::Value gridSize(mlir::Value tiles) {
+    return count == 1 ? tiles : kernel.schedule.ceilDiv(tiles, count);
+  }
 
 private:
-  Tile loadNext(mlir::Value next, mlir::Value index, mlir::Type type, llvm::function_ref<void(mlir::Value)> enter,
+  Tile loadNext(mlir::Value next, mlir::Value index, mlir::Type type,
+                llvm::function_ref<void(mlir::Value)> enter,
                 llvm::function_ref<Tile(mlir::Value)> load);
 
   KernelBuilder &kernel;

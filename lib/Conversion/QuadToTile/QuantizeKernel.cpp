@@ -94,8 +94,9 @@ bool canExceedGrid(const Format &format) {
   bool precise = inner.bits == 0 || inner.bits >= 4;
   constexpr int64_t codesPerWord = 8;
   bool wholeWords = inner.block.cols >= codesPerWord;
-  return !wideRange || !precise || !wholeWords || inner.rule != ScaleRule::Nearest || format.grid.qmax < 1 ||
-         format.qmax(0) < format.grid.qmax;
+  bool mapsToLast = inner.rule == ScaleRule::Nearest && format.grid.qmax >= 1 &&
+                    format.qmax(0) >= format.grid.qmax;
+  return !wideRange || !precise || !wholeWords || !mapsToLast;
 }
 
 /// Quantizes a loaded tile at (p0, a0) of the result and stores codes and scales.
@@ -192,10 +193,10 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   if (acrossMemory)
     return columnTiling(target, minimum);
   // A lane has a block; noise costs a lane less for each of more elements.
-  int64_t most = target.getMaxElementsPerLane();
-  int64_t perLane = request.key ? most
-                                : std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
-                                                      target.getElementsPerLane(), most);
+  int64_t most = target.getMaxElementsPerLane(), perLane = most;
+  if (!request.key)
+    perLane = std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
+                                  target.getElementsPerLane(), most);
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};

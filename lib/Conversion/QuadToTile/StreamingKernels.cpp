@@ -84,7 +84,8 @@ Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value
   TileBuilder t(kernel.body, kernel.loc);
   LinearLayout computed = tile::getLayout(type);
   unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
-  auto stored = tile::withLayout(type, kernel.target.memoryLayout(computed, contiguous, bytesOf(type)));
+  auto stored = tile::withLayout(
+      type, kernel.target.memoryLayout(computed, contiguous, bytesOf(type)));
   Tile value = tile::LoadOp::create(kernel.body, kernel.loc, stored, buffer,
                                     ValueRange{row, column}, ValueRange{rows, length},
                                     ValueRange{length, kernel.constant(1)},

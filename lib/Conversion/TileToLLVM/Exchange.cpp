@@ -474,8 +474,8 @@ public:
 
 void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                   const TargetInfo &target) {
-  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern, WidenPattern,
-               ConvertLayoutPattern>(converter, patterns.getContext(), target);
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern,
+               WidenPattern, ConvertLayoutPattern>(converter, patterns.getContext(), target);
 }
 
 } // namespace quadrille

@@ -253,7 +253,8 @@ LogicalResult ReduceOp::verify() {
   for (int64_t dim : getDims())
     if (dim < 0 || dim >= source.getRank())
       return emitOpError("cannot reduce dimension ") << dim << " of " << source;
-  bool isFloat = llvm::is_contained({Reduction::addf, Reduction::maximumf, Reduction::amax}, getKind());
+  bool isFloat =
+      llvm::is_contained({Reduction::addf, Reduction::maximumf, Reduction::amax}, getKind());
   if (isa<FloatType>(source.getElementType()) != isFloat)
     return emitOpError("cannot combine elements of type ")
            << source.getElementType() << " by " << stringifyReduction(getKind());
