@@ -6,30 +6,34 @@
 // RUN: quad-opt %s --quad-to-amdgcn | mlir-translate --mlir-to-llvmir | llc -mtriple=amdgcn-amd-amdhsa -mcpu=gfx942 -o - | FileCheck %s --check-prefix=GCN
 // RUN: quad-opt %s --quad-to-host=target=host:avx512 | mlir-translate --mlir-to-llvmir | llc -mtriple=x86_64-unknown-linux-gnu -mcpu=x86-64-v4 -o - | FileCheck %s --check-prefix=AVX512
 
-// A thread has two blocks, each with its transform: 4 stages of 8 butterflies, and no
-// exchange. The only fused operations are the 16 of a first stage, whose products with signs
-// are exact, and the 16 that round to the grid; everything rounds to nearest and keeps
-// subnormal numbers.
+// A thread has a block of each of its program's tiles, in one loop, and the block's transform:
+// 4 stages of 8 butterflies, and no exchange. The only fused operations are the 16 of a first
+// stage, whose products with signs are exact, and the 16 that round to the grid; everything
+// rounds to nearest and keeps subnormal numbers.
 //
 // PTX-LABEL:     .visible .entry f_quantize_row(
 // PTX:           .reqntid 128
-// PTX-COUNT-16:  {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+fma.rn.f32}}
+// PTX:           Loop Header
+// PTX-COUNT-8:   {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+fma.rn.f32}}
 // PTX-NOT:       fma.rn.f32
-// PTX-COUNT-48:  sub.rn.f32
+// PTX-COUNT-24:  sub.rn.f32
 // PTX-NOT:       sub.rn.f32
-// PTX-COUNT-2:   div.rn.f32
-// PTX-COUNT-2:   rcp.rn.f32
-// PTX-COUNT-32:  fma.rn.f32
+// PTX:           div.rn.f32
+// PTX-NOT:       div.rn.f32
+// PTX:           rcp.rn.f32
+// PTX-NOT:       rcp.rn.f32
+// PTX-COUNT-16:  fma.rn.f32
 // PTX-NOT:       fma.rn.f32
 // PTX:           ret;
 
 // IR:            define amdgpu_kernel void @f_quantize_row(
-// IR-COUNT-32:   call float @llvm.fma.f32(
+// IR-COUNT-16:   call float @llvm.fma.f32(
 // IR-NOT:        @llvm.fma.f32(
-// IR-COUNT-96:   = f{{add|sub}} float
+// IR-COUNT-48:   = f{{add|sub}} float
 // IR-NOT:        = f{{add|sub}} float
 // IR-COUNT-2:    fdiv float
-// IR-COUNT-32:   call float @llvm.fma.f32(
+// IR-NOT:        fdiv float
+// IR-COUNT-16:   call float @llvm.fma.f32(
 // IR-NOT:        @llvm.fma.f32(float %
 
 // GCN-LABEL:     f_quantize_row:

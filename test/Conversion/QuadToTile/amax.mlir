@@ -28,12 +28,13 @@
 // CHECK-NEXT:    tile.atomic_reduce{{ +}}amax %[[Y]], %[[OUT]] : tensor<1x256xf32
 // CHECK-NEXT:    return
 
-// A GPU's lanes take 64 elements each, for there is nothing to do but wait for memory.
+// A GPU's lanes take 64 elements each, for there is nothing to do but wait for memory, of which
+// 16 follow each other.
 //
 // NVVM-LABEL: func.func @f(
 // NVVM:         arith.ceildivsi %{{.*}}, %c8192_i64
 // NVVM-LABEL: func.func @f_amax(
-// NVVM:         tile.load %{{.*}} -> tensor<1x8192xf16, #tile.layout<reg = [1, 2, 4, 8, 16, 4096], lane = [32, 64, 128, 256, 512], warp = [1024, 2048]>>
+// NVVM:         tile.load %{{.*}} -> tensor<1x8192xf16, #tile.layout<reg = [1, 2, 4, 8, 2048, 4096], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
 // NVVM:         tile.atomic_reduce{{ +}}amax %{{.*}} : tensor<1x8192xf32
 func.func @f(%x: tensor<?x?xf16> {quad.unit_stride = 1 : i64}, %s: tensor<32xf32>) -> tensor<1xf32> {
   %a = quad.amax %x signs(%s : tensor<32xf32>) {axis = 1} : tensor<?x?xf16>

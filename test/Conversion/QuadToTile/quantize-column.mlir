@@ -14,8 +14,8 @@
 // CHECK:         %[[ROWS:.*]] = tile.dim %[[X]], 0
 // CHECK:         %[[COLS:.*]] = tile.dim %[[X]], 1
 // CHECK:         tile.check %{{.*}}, "the length of axis 0 must be
-// CHECK:         %[[GY:.*]] = arith.ceildivsi %[[COLS]], %c16_i64
 // CHECK:         %[[GX:.*]] = arith.ceildivsi %[[ROWS]], %c16_i64
+// CHECK:         %[[GY:.*]] = arith.ceildivsi %[[COLS]], %c16_i64
 // CHECK:         tile.launch @column_quantize_column grid(%[[GX]], %[[GY]])
 // CHECK-LABEL: func.func @column_quantize_column(
 // CHECK-NOT:     tile.convert_layout
@@ -32,7 +32,7 @@
 // codes.
 //
 // NVVM-LABEL: func.func @column_quantize_column(
-// NVVM:         tile.load %{{.*}} inside %{{.*}} -> tensor<128x64xi16, #tile.layout<reg = [64, 128, 256, 512, 1, 2], lane = [4, 8, 16, 32, 1024], warp = [2048, 4096]>>
+// NVVM-COUNT-2: tile.load %{{.*}} inside %{{.*}} -> tensor<128x64xi16, #tile.layout<reg = [64, 128, 256, 512, 1, 2], lane = [4, 8, 16, 32, 1024], warp = [2048, 4096]>>
 // NVVM-NOT:     tile.convert_layout
 // NVVM:         tile.reduce{{ +}}amax {{.*}} dims = [1, 3] : tensor<64x1x8x16xf32, #tile.layout<reg = [1, 2, 4, 8, 128, 256], lane = [512, 1024, 2048, 4096, 16], warp = [32, 64]>>
 // NVVM:         tile.convert_layout {{.*}} -> tensor<64x8xi16, #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32, 64], warp = [128, 256]>>

@@ -64,16 +64,19 @@
 // CHECK:         %[[STORED:.*]] = tile.convert_layout %[[MASKED]]
 // CHECK-NEXT:    tile.store %[[STORED]], {{.*}} inside %[[INSIDE]] {alignment = 8 : i64, granularity = 2 : i64} : tensor<1x32xi32
 
-// A block of 4 warps takes 4096 elements, 32 in each lane, and needs no exchange.
+// A block of 4 warps takes tiles of 2048 elements, one block in each lane, and needs no
+// exchange. It takes four of them (program-tiles.mlir).
 //
-// NVVM:       arith.ceildivsi %{{.*}}, %c4096_i64
+// NVVM:       %[[TILES:.*]] = arith.ceildivsi %{{.*}}, %c2048_i64
+// NVVM-NEXT:  %[[GRID:.*]] = arith.ceildivsi %[[TILES]], %c4_i64
+// NVVM-NEXT:  tile.launch @f_quantize_row grid(%[[GRID]],
 // NVVM-LABEL: func.func @f_quantize_row(
 // NVVM-NOT:     tile.convert_layout
-// NVVM:         tile.hadamard %{{.*}} : tensor<1x256x16xf32, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32, 64, 128, 256, 512], warp = [1024, 2048]>>
+// NVVM:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
 // NVVM-NOT:     tile.convert_layout
 // NVVM:         return
 // ROCDL-LABEL: func.func @f_quantize_row(
-// ROCDL:         tile.hadamard %{{.*}} : tensor<1x256x16xf32, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32, 64, 128, 256, 512, 1024], warp = [2048]>>
+// ROCDL:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256, 512], warp = [1024]>>
 func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %s: tensor<16xf32>) -> !q {
   %q = quad.quantize %x signs(%s : tensor<16xf32>) {axis = 1, rht = #rht} : tensor<?x?xbf16> -> !q
   return %q : !q
