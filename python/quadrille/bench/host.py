@@ -10,28 +10,51 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import ml_dtypes
 import numpy as np
 
 import quadrille as qd
+from quadrille.targets import capability
 
 Action = Callable[[], object]
 
 
+class Row(NamedTuple):
+    """A line of the table; `bar` is "" for a figure that has none."""
+
+    what: str
+    measured: str
+    bar: str = ""
+    met: bool = True
+
+    def __str__(self) -> str:
+        verdict = "" if not self.bar else "met" if self.met else "missed"
+        return f"| {self.what} | {self.measured} | {self.bar or 'none'} | {verdict} |"
+
+
 def table(threads: int, repeats: int) -> Iterator[str]:
-    """Lines of a Markdown table: what, measured, bar, whether it is met."""
-    import torch
+    """Lines of a Markdown table: what, measured, bar, whether it is met. UnsupportedError without PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        raise qd.UnsupportedError(
+            "PyTorch, whose times are the peers, is not installed", instead="pip install torch"
+        ) from None
 
     torch.set_num_threads(threads)
-    yield f"{threads} threads, medians of {repeats}"
+    yield (
+        f"{capability('host')['name']}, {threads} threads, medians of {repeats}, PyTorch {torch.__version__}, "
+        f"load average {os.getloadavg()[0]:.1f} at the start"
+    )
     yield ""
     yield "| what | measured | bar | |"
     yield "|---|---|---|---|"
     for rows in (_quantize_rows(torch, threads, repeats), _matmul_rows(torch, repeats), _latency_rows()):
-        for what, measured, bar, met in rows:
-            yield f"| {what} | {measured} | {bar} | {'met' if met else 'missed'} |"
+        yield from map(str, rows)
+    yield ""
+    yield f"load average {os.getloadavg()[0]:.1f} at the end"
 
 
 def alternate(repeats: int, **actions: Action) -> dict[str, float]:
@@ -46,12 +69,16 @@ def alternate(repeats: int, **actions: Action) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def _at_least(what: str, value: float, bar: float, unit: str = "x"):
-    return what, f"{value:.2f}{unit}", f">= {bar}", value >= bar
+def _at_least(what: str, value: float, bar: float, unit: str = "x") -> Row:
+    return Row(what, f"{value:.2f}{unit}", f">= {bar}", value >= bar)
 
 
-def _at_most(what: str, value: float, bar: float, unit: str = "x"):
-    return what, f"{value:.2f}{unit}", f"<= {bar}", value <= bar
+def _at_most(what: str, value: float, bar: float, unit: str = "x") -> Row:
+    return Row(what, f"{value:.2f}{unit}", f"<= {bar}", value <= bar)
+
+
+def _reported(what: str, value: float, unit: str = "x") -> Row:
+    return Row(what, f"{value:.2f}{unit}")
 
 
 #
@@ -103,7 +130,9 @@ def _quantize_rows(torch, threads: int, repeats: int):
     plain = qd.jit(_named("plain", lambda x: qd.quantize(x, qd.UFP4_B)))
     rotated = qd.jit(_named("rotated", lambda x: qd.quantize(x, qd.UFP4_B, rht=rht)))
     noisy = qd.jit(_named("noisy", lambda x: qd.quantize(x, qd.UFP4_B, rht=rht, rounding=qd.stochastic(key))))
-    out, out_plain, out_noisy = rotated(x), plain(x), noisy(x)
+    column = qd.jit(_named("column", lambda x: qd.quantize(x, qd.UFP4_B, rht=rht, axis=0)))
+    pair = qd.jit(_named("pair", lambda x: qd.quantize_pair(x, qd.UFP4_B, rht=rht)))
+    out, out_plain, out_noisy, out_column, out_pair = rotated(x), plain(x), noisy(x), column(x), pair(x)
     peer = _eager_torch(torch, x, rht.signs)
     # The same computation up to near-ties: PyTorch rotates by a product and divides.
     same = np.mean(peer()[0].numpy().reshape(out.codes.shape) == np.asarray(out.codes))
@@ -113,9 +142,12 @@ def _quantize_rows(torch, threads: int, repeats: int):
     t = alternate(
         repeats,
         copy=_copier(x.nbytes, written, threads),
+        copy_of_pair=_copier(x.nbytes, 2 * written, threads),
         plain=lambda: plain(x, out=out_plain),
         rotated=lambda: rotated(x, out=out),
         noisy=lambda: noisy(x, out=out_noisy),
+        column=lambda: column(x, out=out_column),
+        pair=lambda: pair(x, out=out_pair),
         torch=peer,
     )
     yield _at_least(
@@ -126,6 +158,11 @@ def _quantize_rows(torch, threads: int, repeats: int):
     yield _at_least("the same against eager PyTorch", t["torch"] / t["rotated"], 5)
     yield _at_most("stochastic rounding, time of nearest", t["noisy"] / t["rotated"], 1.5)
     yield _at_most("RHT16, time of none", t["rotated"] / t["plain"], 1.3)
+    yield _reported("the same along columns, of the bandwidth of a copy", t["copy"] / t["column"])
+    yield _reported(
+        "rows and columns in one read, of the bandwidth of a copy of the same bytes", t["copy_of_pair"] / t["pair"]
+    )
+    yield _reported("rows and columns in one read, time of both alone", t["pair"] / (t["rotated"] + t["column"]))
 
 
 def _named(name: str, function):
@@ -138,18 +175,46 @@ def _named(name: str, function):
 #
 
 
-def _matmul_rows(torch, repeats: int, n: int = 2048):
+def _matmul_rows(torch, repeats: int):
+    integers = capability("host")["name"] == "host:avx512vnni"
+    yield _product(torch, repeats, qd.UFP4_B, 2048, bar=0.7)
+    yield _product(torch, repeats, qd.MXUF4, 2048, bar=1.0 if integers else None)
+    for n in (256, 1024):
+        yield _product(torch, repeats, qd.UFP4_B, n)
+    if integers:  # elsewhere PyTorch multiplies s8 element by element
+        yield _integer_product(torch, repeats, 2048)
+
+
+def _product(torch, repeats: int, fmt: qd.Format, n: int, bar: float | None = None) -> Row:
+    """The whole product, packing included, against PyTorch's f32 product of the dequantized operands."""
+    a, b = _operands(fmt, n)
+    product = qd.jit(_named("product", lambda a, b: qd.matmul(a, b.T, dtype=qd.f32)))
+    values = [torch.from_numpy(np.asarray(q.dequantize())) for q in (a, b)]
+    out = product(a, b)
+    t = alternate(repeats, ours=lambda: product(a, b, out=out), torch=lambda: values[0] @ values[1].T)
+    what = f"matmul {n}^3 of {fmt.name} operands ({_gflops(n, t['ours'])}), against PyTorch f32 on their values"
+    ratio = t["torch"] / t["ours"]
+    return _reported(what, ratio) if bar is None else _at_least(what, ratio, bar)
+
+
+def _integer_product(torch, repeats: int, n: int) -> Row:
+    """MXUF4, whose codes multiply as s8, against PyTorch's product of s8 matrices without scales."""
+    a, b = _operands(qd.MXUF4, n)
+    product = qd.jit(_named("product", lambda a, b: qd.matmul(a, b.T, dtype=qd.f32)))
+    x, w = (torch.randint(-7, 8, (n, n), dtype=torch.int8) for _ in range(2))
+    out = product(a, b)
+    t = alternate(repeats, ours=lambda: product(a, b, out=out), torch=lambda: torch._int_mm(x, w.T))
+    what = f"matmul {n}^3 of MXUF4 operands, against PyTorch s8 ({_gflops(n, t['torch'])}), which has no scales"
+    return _reported(what, t["torch"] / t["ours"])
+
+
+def _operands(fmt: qd.Format, n: int) -> list[qd.QTensor]:
     rng = np.random.default_rng(0)
-    x, w = (rng.standard_normal((n, n), np.float32) for _ in range(2))
-    for fmt, bar in ((qd.UFP4_B, 0.7), (qd.MXUF4, 1.0)):
-        a, b = qd.quantize(x, fmt), qd.quantize(w, fmt)
-        product = qd.jit(_named("product", lambda a, b: qd.matmul(a, b.T, dtype=qd.f32)))
-        values = [torch.from_numpy(np.asarray(q.dequantize())) for q in (a, b)]
-        out = product(a, b)
-        t = alternate(repeats, ours=lambda: product(a, b, out=out), torch=lambda: values[0] @ values[1].T)
-        yield _at_least(
-            f"matmul {n}^3 of {fmt.name} operands, against PyTorch f32 on their values", t["torch"] / t["ours"], bar
-        )
+    return [qd.quantize(rng.standard_normal((n, n), np.float32), fmt) for _ in range(2)]
+
+
+def _gflops(n: int, seconds: float) -> str:
+    return f"{2 * n**3 / seconds / 1e9:.0f} GFLOP/s"
 
 
 #
@@ -177,10 +242,10 @@ def _latency_rows():
     x = np.zeros((16, 16), np.float32)
     kernel = qd.jit(_named("kernel", lambda x: qd.quantize(x, qd.UFP4_B)))
     kernel(x)
-    calls = 2000
+    calls = 100
 
     def loop():
         for _ in range(calls):
             kernel(x)
 
-    yield _at_most("a call on a 16x16 array", alternate(9, loop=loop)["loop"] / calls * 1e6, 10, " us")
+    yield _at_most("a call on a 16x16 array", alternate(200, loop=loop)["loop"] / calls * 1e6, 10, " us")
