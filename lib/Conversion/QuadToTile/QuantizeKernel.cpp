@@ -280,8 +280,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
   sizes[outer] = read.shape.along;
   Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};
   kernel.inside = isInside(kernel, input, origin, sizes);
-  // Read once as the request across memory wants it; the other one converts what was
-  // stored, which is smaller than what it is widened to.
+  // Read once as the request across memory wants it; the other one converts it.
   InputReader reader(kernel, input, requests, outer, read);
   Tile raw = reader.load(origin[contiguous], origin[outer]);
   TileBuilder t(kernel.body, kernel.loc);

@@ -224,6 +224,32 @@ func.func @pack_signs_words(%v: tensor<32xf32, #codes>) {
 
 // -----
 
+func.func @widen_type(%w: tensor<4xi32>) {
+  // expected-error @+1 {{widens bf16 or f16, not 'f32'}}
+  %0 = tile.widen %w from f32 : tensor<4xi32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+#apart = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
+#words = #tile.layout<reg = [], lane = [0, 1, 2], warp = []>
+func.func @widen_lanes(%w: tensor<4xi32, #words>) {
+  // expected-error @+1 {{needs the two halves of a word in registers of one lane}}
+  %0 = tile.widen %w from bf16 : tensor<4xi32, #words> -> tensor<8xf32, #apart>
+  return
+}
+
+// -----
+
+func.func @granularity(%p: !llvm.ptr, %i: i64) {
+  // expected-error @+1 {{needs a positive granularity}}
+  %0 = tile.load %p[%i] bounds(%i) strides(%i) {granularity = 0 : i64} : !llvm.ptr -> tensor<4xf32>
+  return
+}
+
+// -----
+
 func.func @pack_signs_count(%v: tensor<4xf32>) {
   // expected-error @+1 {{needs a multiple of 8 codes in a row, got 'tensor<4xf32>'}}
   %0 = tile.pack_signs %v : tensor<4xf32> -> tensor<1xi32>

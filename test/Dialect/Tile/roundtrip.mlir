@@ -76,6 +76,8 @@ func.func @across_elements(%v: tensor<4x32xf32>, %s: tensor<1x32xf32>, %c: tenso
   %12 = tile.pack %c {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>
   // CHECK-NEXT: tile.pack_signs %[[V]] : tensor<4x32xf32> -> tensor<4x4xi32>
   %13 = tile.pack_signs %v : tensor<4x32xf32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.widen %{{.*}} from bf16 : tensor<4x4xi32> -> tensor<4x8xf32>
+  %widened = tile.widen %6 from bf16 : tensor<4x4xi32> -> tensor<4x8xf32>
   // CHECK-NEXT: tile.clamp_magnitude %[[V]], 6.000000e+00 : tensor<4x32xf32>
   %14 = tile.clamp_magnitude %v, 6.0 : tensor<4x32xf32>
   // CHECK-NEXT: tile.unpack %[[W]] : tensor<4x4xi32> -> tensor<4x32xi32>
