@@ -1,5 +1,7 @@
-"""Prints the milliseconds of a quantize kernel's first call in a fresh process whose helper is warm."""
+"""Prints the milliseconds of a quantize kernel's first call in a fresh process whose helper is warm: on the host, or
+with the argument `cuda` on a GPU, its work included."""
 
+import sys
 import time
 
 import numpy as np
@@ -17,9 +19,19 @@ def kernel(x):
     return qd.quantize(x, qd.UFP4_B, rht=qd.RHT(16, seed=0))
 
 
-if __name__ == "__main__":
-    x = np.zeros((16, 16), np.float32)
+def milliseconds(x, wait) -> float:
     warm_up(x)
+    wait()
     start = time.perf_counter()
     kernel(x)
-    print((time.perf_counter() - start) * 1e3)
+    wait()
+    return (time.perf_counter() - start) * 1e3
+
+
+if __name__ == "__main__":
+    if "cuda" in sys.argv[1:]:
+        import torch
+
+        print(milliseconds(torch.zeros(16, 16, device="cuda"), torch.cuda.synchronize))
+    else:
+        print(milliseconds(np.zeros((16, 16), np.float32), lambda: None))

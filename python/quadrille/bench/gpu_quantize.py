@@ -4,10 +4,13 @@ with a GPU."""
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import quadrille as qd
+
+from . import host
 
 ROWS, COLUMNS = 16384, 8192
 
@@ -129,27 +132,69 @@ def table(repeats: int) -> Iterator[str]:
     for row in _rows():
         function = _function(row, key)
         out = function(inputs[0])
-        time = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
-        ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(out)) / time
+        taken = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
+        ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(out)) / taken
         noise = "stochastic, 8 bits, Philox-7" if row.stochastic else "nearest"
         bar = f"{row.bar}{'' if ratio >= row.bar else ' (missed)'}" if row.bar else ""
-        yield f"| {row.what} | {row.fmt} | {row.rht or 'none'} | {noise} | {time:.1f} | {ratio:.2f} | {bar} |"
+        yield f"| {row.what} | {row.fmt} | {row.rht or 'none'} | {noise} | {taken:.1f} | {ratio:.2f} | {bar} |"
     for n in (0, 16):
         rht = qd.RHT(n, seed=0) if n else None
         function = qd.jit(lambda x: qd.amax(x, rht=rht))
         out = function(inputs[0])
-        time = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
-        ratio = clock.copy(2 * ROWS * COLUMNS) / time
-        yield f"| amax | | {n or 'none'} | | {time:.1f} | {ratio:.2f} | 0.93{'' if ratio >= 0.93 else ' (missed)'} |"
+        taken = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
+        ratio = clock.copy(2 * ROWS * COLUMNS) / taken
+        yield f"| amax | | {n or 'none'} | | {taken:.1f} | {ratio:.2f} | 0.93{'' if ratio >= 0.93 else ' (missed)'} |"
     yield from _peers(torch, inputs, clock)
+    yield ""
+    yield "| latency | measured | bar |"
+    yield "|---|---|---|"
+    yield from _latencies(torch)
 
 
 def _peers(torch, inputs, clock: Clock) -> Iterator[str]:
     for n in (0, 16):
         rht = qd.RHT(n, seed=0) if n else None
-        peer = _expression(torch, torch.from_numpy(rht.signs.copy()).cuda() if rht else None)
+        signs = torch.from_numpy(rht.signs.copy()).cuda() if rht else None
         mine = qd.quantize(inputs[0], qd.UFP4_B, rht=rht)
-        _check_peer(torch, mine, peer(inputs[0]))
-        time = clock.microseconds(lambda i: peer(inputs[i % 2]))
-        ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(mine)) / time
-        yield f"| row, torch.compile | UFP4_B | {n or 'none'} | nearest | {time:.1f} | {ratio:.2f} | |"
+        peers = {"torch.compile": _expression(torch, signs)}
+        try:
+            from .triton_quantize import quantizer
+        except ImportError:
+            yield f"| row, Triton (not installed) | UFP4_B | {n or 'none'} | nearest | | | |"
+        else:
+            peers["Triton"] = quantizer(torch, inputs[0], signs)
+        for name, peer in peers.items():
+            _check_peer(torch, mine, peer(inputs[0]))
+            taken = clock.microseconds(lambda i: peer(inputs[i % 2]))
+            ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(mine)) / taken
+            yield f"| row, {name} | UFP4_B | {n or 'none'} | nearest | {taken:.1f} | {ratio:.2f} | |"
+
+
+def _call(torch, action, calls: int = 2000) -> float:
+    """Microseconds of the caller's thread for one call, the least of five loops."""
+    times = []
+    for _ in range(6):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(calls):
+            action()
+        times.append((time.perf_counter() - start) / calls * 1e6)
+    return min(times[1:])
+
+
+def _latencies(torch) -> Iterator[str]:
+    first, other = host.first_calls("cuda")
+    yield f"| first call of a quantize kernel, helper warm | {first:.1f} ms | 250 |"
+    yield f"| the same from the disk cache | {other:.1f} ms | 5 |"
+    x = torch.zeros(64, 256, device="cuda", dtype=torch.bfloat16)
+    function = qd.jit(lambda x: qd.quantize(x, qd.UFP4_B))
+    out = function(x)
+    ours, launch = _call(torch, lambda: function(x, out=out)), _call(torch, x.zero_)
+    bar = "5" if ours - launch <= 5 else "5 (missed)"
+    yield f"| a call with out=, beyond PyTorch's zero_ ({launch:.1f} us) | {ours - launch:.1f} us | {bar} |"
+    try:
+        from .triton_quantize import empty
+    except ImportError:
+        return
+    triton = _call(torch, lambda: empty[(1,)](x)) - launch
+    yield f"| a launch of an empty Triton kernel, beyond the same | {triton:.1f} us | |"

@@ -222,13 +222,14 @@ def _gflops(n: int, seconds: float) -> str:
 #
 
 
-def _latency_rows():
+def first_calls(*arguments: str) -> tuple[float, float]:
+    """Milliseconds of a first call (first_call.py, with these arguments): nothing on disk, and from the disk cache."""
     with tempfile.TemporaryDirectory() as cache:
         environment = dict(os.environ, QUADRILLE_CACHE_DIR=cache)
         first, *others = (
             float(
                 subprocess.run(
-                    [sys.executable, "-m", "quadrille.bench.first_call"],
+                    [sys.executable, "-m", "quadrille.bench.first_call", *arguments],
                     env=environment,
                     capture_output=True,
                     text=True,
@@ -237,8 +238,13 @@ def _latency_rows():
             )
             for _ in range(6)
         )
+    return first, statistics.median(others)
+
+
+def _latency_rows():
+    first, other = first_calls()
     yield _at_most("first call of a quantize kernel, helper warm", first, 300, " ms")
-    yield _at_most("first call, from the disk cache", statistics.median(others), 10, " ms")
+    yield _at_most("first call, from the disk cache", other, 10, " ms")
     x = np.zeros((16, 16), np.float32)
     kernel = qd.jit(_named("kernel", lambda x: qd.quantize(x, qd.UFP4_B)))
     kernel(x)
