@@ -16,8 +16,8 @@ namespace quadrille {
 /// The tiles of one program, which follow each other along the axis.
 class ProgramTiles {
 public:
-  ProgramTiles(KernelBuilder &kernel, int64_t along)
-      : kernel(kernel), along(along), count(kernel.target.getTilesPerProgram()) {}
+  ProgramTiles(KernelBuilder &kernel, int64_t along, int64_t count)
+      : kernel(kernel), along(along), count(count) {}
 
   /// For the origin of each tile: `enter`, which says what is known there, then `work` on
   /// what `load` gave for it. The next tile is loaded before the work, which hides its way.

@@ -233,7 +233,8 @@ Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
 
 LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
-  Tiling tiling = chooseTiling(kernel.target, request, runsAcrossMemory(request, input));
+  bool acrossMemory = runsAcrossMemory(request, input);
+  Tiling tiling = chooseTiling(kernel.target, request, acrossMemory);
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
   bool isRowMajor = request.op.getType().getScaleLayout() == quad::ScaleLayout::RowMajor;
@@ -245,7 +246,8 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   }
   Value p0 = kernel.tileOrigin(1, shape.across);
   InputReader reader(kernel, input, request, axis, tiling);
-  ProgramTiles tiles(kernel, shape.along);
+  // Across memory a tile fills the registers, so there is no room for the next one.
+  ProgramTiles tiles(kernel, shape.along, acrossMemory ? 1 : kernel.target.getTilesPerProgram());
   LogicalResult result = tiles.forEach(
       [&](Value a0) {
         kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
