@@ -10,6 +10,7 @@
 
 #include <bit>
 #include <cassert>
+#include <cmath>
 
 using namespace quadrille;
 using namespace quadrille::numerics;
@@ -34,30 +35,30 @@ float numerics::hadamardScale(int64_t n) {
   }
 }
 
-static void butterflies(float *y, int64_t n) {
-  for (int64_t h = 1; h < n; h *= 2)
+/// The stages of elements `h`, 2 h, .. n / 2 apart.
+static void butterflies(float *y, int64_t n, int64_t h) {
+  for (; h < n; h *= 2)
     for (int64_t i = 0; i < n; ++i)
       if ((i & h) == 0) {
         float u = y[i], v = y[i + h];
         y[i] = u + v;
         y[i + h] = u - v;
       }
-  float scale = hadamardScale(n);
-  for (int64_t i = 0; i < n; ++i)
-    y[i] *= scale;
-}
-
-static void applySigns(float *y, const float *signs, int64_t n) {
-  for (int64_t i = 0; i < n; ++i)
-    y[i] *= signs[i];
 }
 
 void numerics::hadamard(float *y, const float *signs, int64_t n) {
-  applySigns(y, signs, n);
-  butterflies(y, n);
+  float scale = hadamardScale(n);
+  for (int64_t i = 0; i < n; i += 2) {
+    float u = y[i] * (signs[i] * scale), v = y[i + 1], factor = signs[i + 1] * scale;
+    y[i] = std::fma(v, factor, u);
+    y[i + 1] = std::fma(v, -factor, u);
+  }
+  butterflies(y, n, /*h=*/2);
 }
 
 void numerics::inverseHadamard(float *y, const float *signs, int64_t n) {
-  butterflies(y, n);
-  applySigns(y, signs, n);
+  butterflies(y, n, /*h=*/1);
+  float scale = hadamardScale(n);
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = y[i] * scale * signs[i];
 }

@@ -15,17 +15,16 @@ namespace quadrille::numerics {
 /// True of the sizes a transform may have: 16, 32, 64, 128, 256.
 bool isHadamardSize(int64_t n);
 
-/// c_n, the f32 nearest to 1/sqrt(n): what the butterflies' result is
-/// multiplied by. Exact for 16, 64 and 256.
+/// c_n, the f32 nearest to 1/sqrt(n), which makes H orthogonal. Exact for 16, 64 and 256.
 float hadamardScale(int64_t n);
 
-/// y := H (s * y) in place, for n values and n signs (+1 or -1): log2(n) stages
-/// of (u, v) -> (fl(u + v), fl(u - v)), with u and v 1, 2, .. n/2 apart, then
-/// fl(y * c_n).
+/// y := H (c_n * s * y) in place, for n values and n signs (+1 or -1): log2(n) stages
+/// of (u, v) -> (fl(u + v), fl(u - v)), with u and v 1, 2, .. n/2 apart. The first one
+/// takes products: u = fl(y[i] * c_n s[i]), v = y[i+1] * c_n s[i+1], not rounded.
 void hadamard(float *y, const float *signs, int64_t n);
 
-/// The inverse, s * (H y): the same operations in the reverse order. It undoes
-/// `hadamard` up to f32 rounding, not bit for bit.
+/// The inverse, s * fl(c_n * (H y)), with the stages of `hadamard`. It undoes that up
+/// to f32 rounding, not bit for bit.
 void inverseHadamard(float *y, const float *signs, int64_t n);
 
 } // namespace quadrille::numerics

@@ -42,26 +42,49 @@ ArrayRef<Piece> codeCoordinate(GridKind kind) {
   return {};
 }
 
-/// rne(coordinate * 2^bits) in the low 22 bits of an i32. Products with a power of
-/// two are exact, so each piece is rounded once, and rounding keeps their order.
-Tile roundedCoordinate(TileBuilder &t, GridKind kind, unsigned bits, Tile magnitude) {
-  float one = float(1u << bits);
-  Tile least;
-  for (const Piece &piece : codeCoordinate(kind)) {
-    Tile rounded = t.bits(t.fma(magnitude, piece.slope * one, magic + piece.offset * one));
-    least = least ? t.minU(least, rounded) : rounded;
-  }
-  return least;
-}
+/// Rounds magnitudes to rne(coordinate * 2^bits), which an i32 holds in its low 22 bits
+/// above a constant. Products with a power of two are exact, so each piece is rounded once,
+/// and rounding keeps their order; the steepest piece and all its powers of two are in the
+/// place where the sum's last bit lies, so it needs no product.
+class CoordinateRounding {
+public:
+  CoordinateRounding(GridKind kind, unsigned bits)
+      : pieces(codeCoordinate(kind)), unit(pieces.front().slope * float(1u << bits)),
+        one(float(1u << bits)), last(bitsOf(magic / unit) + (7u << bits)) {}
 
-/// The words of magnitudes below the grid's largest value: rounding leaves a code, and
-/// below it the fraction that stochastic rounding adds to, above the magic constant.
-Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Tile magnitude,
-                    llvm::function_ref<Tile(Tile)> addRandom) {
+  uint32_t bias() const { return bitsOf(magic / unit); }
+
+  /// Of |value| times `factor`, powers of two, if there is one; at most that of the last
+  /// code if `clamps`, NaN included.
+  Tile apply(TileBuilder &t, Tile value, Tile factor, bool clamps) const {
+    Tile magnitude = t.magnitude(value), least;
+    for (const Piece &piece : pieces) {
+      Tile constant = t.f32(value, (magic + piece.offset * one) / unit);
+      Tile slope = t.f32(value, piece.slope / pieces.front().slope);
+      bool isUnit = piece.slope == pieces.front().slope;
+      Tile scale = !factor ? slope : isUnit ? factor : t.mulf(factor, slope);
+      Tile rounded = !factor && isUnit ? t.addf(magnitude, constant)
+                                       : t.fma(magnitude, scale, constant);
+      least = least ? t.minU(least, t.bits(rounded)) : t.bits(rounded);
+    }
+    return clamps ? t.minU(least, int64_t(last)) : least;
+  }
+
+private:
+  ArrayRef<Piece> pieces;
+  float unit, one;
+  uint32_t last;
+};
+
+/// The words of magnitudes: rounding leaves a code, and below it the fraction that
+/// stochastic rounding adds to, above a constant.
+Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Tile value,
+                    Tile factor, bool clamps, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   unsigned bits = stochastic ? rounding.bits : 0;
-  Tile coordinate = roundedCoordinate(t, kind, bits, magnitude);
-  return t.pack(stochastic ? addRandom(coordinate) : coordinate, bitsOf(magic), bits);
+  CoordinateRounding rounds(kind, bits);
+  Tile coordinate = rounds.apply(t, value, factor, clamps);
+  return t.pack(stochastic ? addRandom(coordinate) : coordinate, rounds.bias(), bits);
 }
 
 /// INT4 from words of magnitudes 0 to 7 and of sign bits: two's complement in each
@@ -116,17 +139,20 @@ Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value,
 } // namespace
 
 Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value,
-                 bool canExceed, llvm::function_ref<Tile(Tile)> addRandom) {
+                 Tile factor, bool canExceed, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
+  bool linear = grid.kind != GridKind::LUT &&
+                (stochastic || rounding.kind == RoundingKind::NearestEven);
+  if (factor && !linear)
+    value = t.mulf(value, factor);
   if (grid.kind == GridKind::LUT)
     return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, addRandom)
                              : encodeByThresholds(t, grid, rounding.kind, value));
-  bool linear = stochastic || rounding.kind == RoundingKind::NearestEven;
   // Noise carries into the next code even from the last one.
-  bool clamps = stochastic || !linear || canExceed;
-  Tile magnitude = clamps ? t.clampMagnitude(value, grid.values[7]) : t.magnitude(value);
-  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, magnitude, addRandom)
-                      : t.pack(encodeByThresholds(t, grid, rounding.kind, magnitude));
+  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, value, factor,
+                                       /*clamps=*/stochastic || canExceed, addRandom)
+                      : t.pack(encodeByThresholds(t, grid, rounding.kind,
+                                                  t.clampMagnitude(value, grid.values[7])));
   Tile signs = t.packSigns(value);
   return grid.kind == GridKind::INT4 ? negateNibbles(t, words, signs) : t.bitOr(words, signs);
 }
@@ -134,10 +160,12 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Til
 Tile encodeGrid(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value) {
   if (grid.kind == GridKind::LUT)
     return encodeByThresholds(t, grid, rounding.kind, value);
-  Tile magnitude = t.clampMagnitude(value, grid.values[7]);
-  Tile code = rounding.kind == RoundingKind::NearestEven
-                  ? t.bitAnd(roundedCoordinate(t, grid.kind, /*bits=*/0, magnitude), 7)
-                  : encodeByThresholds(t, grid, rounding.kind, magnitude);
+  Tile code;
+  if (rounding.kind == RoundingKind::NearestEven)
+    code = t.bitAnd(CoordinateRounding(grid.kind, /*bits=*/0)
+                        .apply(t, value, /*factor=*/{}, /*clamps=*/true), 7);
+  else
+    code = encodeByThresholds(t, grid, rounding.kind, t.clampMagnitude(value, grid.values[7]));
   if (grid.kind != GridKind::INT4)
     return t.bitOr(code, t.bitAnd(t.shrU(t.bits(value), 28), 8));
   Tile sign = t.shrS(t.bits(value), 31); // 0 or -1

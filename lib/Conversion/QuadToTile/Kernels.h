@@ -146,17 +146,23 @@ int64_t denseAlignment(mlir::RankedTensorType tile, int64_t divisor);
 /// The signs of a transform for tiles (.., groups, n), as (1, 1, n).
 Tile loadSigns(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType groups);
 
-/// y := H (signs * y) c_n along the last dimension.
-Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, mlir::Value signs, int64_t n);
+/// What a transform of size n multiplies by, signs times c_n, for tiles of rows and columns
+/// like `tile`: (1, 1, n).
+Tile loadFactors(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType tile, int64_t n);
 
-/// Turns y into t of the specification by every level's scales, which it stores.
-/// Returns t and which of the innermost blocks have a scale that is no NaN: an i32
-/// mask, -1 or 0, of shape (rows / block rows, 1, columns / block columns, 1).
+/// y := H (factors * y) along every n elements of a row.
+Tile rotate(TileBuilder &t, Tile y, Tile factors);
+
+/// t of the specification, y * factor: a factor is a power of two, of each element, that
+/// rounding to the grid takes along; without one, t is y. And which of the innermost blocks
+/// have a scale that is no NaN: an i32 mask, -1 or 0, of shape (rows / block rows, 1,
+/// columns / block columns, 1).
 struct Scaled {
-  Tile t, isFinite;
+  Tile y, factor, isFinite;
 };
 /// `words` of eight codes, 0 in blocks that are not finite.
 Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled);
+/// Scales y by every level's scales, which it stores.
 mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    const QuantizeRequest &request, Tile y, mlir::Value p0,
                                    mlir::Value a0);

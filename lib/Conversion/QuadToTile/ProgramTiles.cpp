@@ -12,44 +12,49 @@ using namespace mlir;
 
 namespace quadrille {
 
-LogicalResult ProgramTiles::forEach(llvm::function_ref<void(Value)> enter,
-                                    llvm::function_ref<Tile(Value)> load,
-                                    llvm::function_ref<LogicalResult(Tile, Value)> work) {
+LogicalResult ProgramTiles::forEach(IsInside isInside, Load load, Work work) {
   OpBuilder &b = kernel.body;
   Value origin = kernel.tileOrigin(0, along * count);
-  enter(origin);
-  Tile first = load(origin);
-  if (count == 1)
-    return work(first, origin);
-  auto loop = scf::ForOp::create(b, kernel.loc, kernel.constant(0), kernel.constant(count),
-                                 kernel.constant(1), first);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value index = loop.getInductionVar(), step = kernel.constant(along);
-  Value at = arith::AddIOp::create(b, kernel.loc, origin, kernel.mul(index, step));
-  Value next = arith::AddIOp::create(b, kernel.loc, at, step);
-  Tile following = loadNext(next, index, first.getType(), enter, load);
-  enter(at);
-  LogicalResult result = work(loop.getRegionIterArg(0), at);
-  scf::YieldOp::create(b, kernel.loc, following);
-  return result;
-}
-
-Tile ProgramTiles::loadNext(Value next, Value index, Type type,
-                            llvm::function_ref<void(Value)> enter,
-                            llvm::function_ref<Tile(Value)> load) {
-  OpBuilder &b = kernel.body;
-  Value exists = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::slt, index,
-                                       kernel.constant(count - 1));
-  auto branch = scf::IfOp::create(b, kernel.loc, type, exists, /*addElseBlock=*/true);
+  Value inside = isInside(origin, along * count);
+  if (count == 1) {
+    kernel.inside = inside;
+    return work(load(origin), origin);
+  }
+  auto branch = scf::IfOp::create(b, kernel.loc, inside, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  enter(next);
-  scf::YieldOp::create(b, kernel.loc, load(next));
+  if (failed(unrolled(origin, load, work)))
+    return failure();
   b.setInsertionPointToStart(branch.elseBlock());
-  Value none = arith::ConstantOp::create(b, kernel.loc, cast<TypedAttr>(b.getZeroAttr(type)));
-  scf::YieldOp::create(b, kernel.loc, none);
-  return branch.getResult(0);
+  return looped(origin, isInside, load, work);
+}
+
+LogicalResult ProgramTiles::unrolled(Value origin, Load load, Work work) {
+  OpBuilder &b = kernel.body;
+  kernel.inside = arith::ConstantOp::create(b, kernel.loc, b.getBoolAttr(true));
+  auto at = [&](int64_t tile) {
+    return arith::AddIOp::create(b, kernel.loc, origin, kernel.constant(tile * along));
+  };
+  Tile tile = load(at(0));
+  for (int64_t i = 0; i < count; ++i) {
+    Tile next = i + 1 < count ? load(at(i + 1)) : Tile();
+    if (failed(work(tile, at(i))))
+      return failure();
+    tile = next;
+  }
+  return success();
+}
+
+LogicalResult ProgramTiles::looped(Value origin, IsInside isInside, Load load, Work work) {
+  OpBuilder &b = kernel.body;
+  auto loop = scf::ForOp::create(b, kernel.loc, kernel.constant(0), kernel.constant(count),
+                                 kernel.constant(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value distance = kernel.mul(loop.getInductionVar(), kernel.constant(along));
+  Value at = arith::AddIOp::create(b, kernel.loc, origin, distance);
+  kernel.inside = isInside(at, along);
+  return work(load(at), at);
 }
 
 } // namespace quadrille

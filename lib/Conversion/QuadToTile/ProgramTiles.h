@@ -19,20 +19,22 @@ public:
   ProgramTiles(KernelBuilder &kernel, int64_t along, int64_t count)
       : kernel(kernel), along(along), count(count) {}
 
-  /// For the origin of each tile: `enter`, which says what is known there, then `work` on
-  /// what `load` gave for it. The next tile is loaded before the work, which hides its way.
-  mlir::LogicalResult forEach(llvm::function_ref<void(mlir::Value)> enter,
-                              llvm::function_ref<Tile(mlir::Value)> load,
-                              llvm::function_ref<mlir::LogicalResult(Tile, mlir::Value)> work);
+  /// Says whether so many elements along the axis from an origin are inside, an i1.
+  using IsInside = llvm::function_ref<mlir::Value(mlir::Value, int64_t)>;
+  using Load = llvm::function_ref<Tile(mlir::Value)>;
+  using Work = llvm::function_ref<mlir::LogicalResult(Tile, mlir::Value)>;
+
+  /// `work` on what `load` gave for the origin of each tile. Where all tiles are inside they
+  /// are unrolled, and the next one is loaded before the work, which hides its way.
+  mlir::LogicalResult forEach(IsInside isInside, Load load, Work work);
   /// Programs for so many tiles.
   mlir::Value gridSize(mlir::Value tiles) {
     return count == 1 ? tiles : kernel.schedule.ceilDiv(tiles, count);
   }
 
 private:
-  Tile loadNext(mlir::Value next, mlir::Value index, mlir::Type type,
-                llvm::function_ref<void(mlir::Value)> enter,
-                llvm::function_ref<Tile(mlir::Value)> load);
+  mlir::LogicalResult unrolled(mlir::Value origin, Load load, Work work);
+  mlir::LogicalResult looped(mlir::Value origin, IsInside isInside, Load load, Work work);
 
   KernelBuilder &kernel;
   int64_t along, count;

@@ -51,13 +51,18 @@ Tile loadSigns(KernelBuilder &kernel, Value signs, RankedTensorType groups) {
                               /*granularity=*/IntegerAttr());
 }
 
-Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_t n) {
+Tile loadFactors(KernelBuilder &kernel, Value signs, RankedTensorType tile, int64_t n) {
+  TileBuilder t(kernel.body, kernel.loc);
+  auto groups = tile::reshapedType(tile, {tile.getDimSize(0), tile.getDimSize(1) / n, n});
+  Tile loaded = loadSigns(kernel, signs, groups);
+  return t.mulf(loaded, t.f32(loaded, numerics::hadamardScale(n)));
+}
+
+Tile rotate(TileBuilder &t, Tile y, Tile factors) {
   SmallVector<int64_t> shape(TileBuilder::shapeOf(y));
+  int64_t n = TileBuilder::shapeOf(factors).back();
   Tile groups = t.reshape(y, {shape[0], shape[1] / n, n});
-  RankedTensorType type = TileBuilder::typeOf(groups);
-  groups = t.hadamard(groups, loadSigns(kernel, signs, type));
-  groups = t.mulf(groups, t.f32(groups, numerics::hadamardScale(n)));
-  return t.reshape(groups, shape);
+  return t.reshape(t.hadamard(groups, factors), shape);
 }
 
 //===----------------------------------------------------------------------===//
@@ -99,14 +104,24 @@ bool canExceedGrid(const Format &format) {
   return !wideRange || !precise || !wholeWords || !mapsToLast;
 }
 
+/// The factors of a request's transform for tiles in `layout`; null without one.
+Tile factorsOf(KernelBuilder &kernel, const QuantizeRequest &request, TileShape shape,
+               const LinearLayout &layout) {
+  if (!request.signs)
+    return {};
+  auto type = RankedTensorType::get({shape.across, shape.along}, kernel.body.getF32Type());
+  return loadFactors(kernel, request.signs, tile::withLayout(type, layout),
+                     request.op.getType().getRht().getSize());
+}
+
 /// Quantizes a loaded tile at (p0, a0) of the result and stores codes and scales.
-LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request, Tile y, Value p0,
-                           Value a0) {
+LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request, Tile y,
+                           Tile factors, Value p0, Value a0) {
   TileBuilder t(kernel.body, kernel.loc);
   quad::QuantizedTensorType type = request.op.getType();
   numerics::Rounding rounding = request.op.getRounding().toRounding();
-  if (request.signs)
-    y = rotate(kernel, t, y, request.signs, type.getRht().getSize());
+  if (factors)
+    y = rotate(t, y, factors);
   FailureOr<Scaled> scaled = emitScales(kernel, t, request, y, p0, a0);
   if (failed(scaled))
     return failure();
@@ -114,7 +129,8 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
     return addRandomBits(kernel, request, rounding, coordinate, p0, a0);
   };
   Format format = type.getFormat().toFormat();
-  Tile words = encodeWords(t, format.grid, rounding, scaled->t, canExceedGrid(format), addRandom);
+  Tile words = encodeWords(t, format.grid, rounding, scaled->y, scaled->factor,
+                           canExceedGrid(format), addRandom);
   words = maskCodes(t, words, *scaled);
   constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
@@ -248,14 +264,15 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   InputReader reader(kernel, input, request, axis, tiling);
   // Across memory a tile fills the registers, so there is no room for the next one.
   ProgramTiles tiles(kernel, shape.along, acrossMemory ? 1 : kernel.target.getTilesPerProgram());
+  Tile factors = factorsOf(kernel, request, shape, tiling.layout);
   LogicalResult result = tiles.forEach(
-      [&](Value a0) {
-        kernel.inside = axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, shape.along})
-                                  : isInside(kernel, input, {a0, p0}, {shape.along, shape.across});
+      [&](Value a0, int64_t along) {
+        return axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, along})
+                         : isInside(kernel, input, {a0, p0}, {along, shape.across});
       },
       [&](Value a0) { return reader.load(p0, a0); },
       [&](Tile raw, Value a0) {
-        return quantizeTile(kernel, request, reader.widen(raw), p0, a0);
+        return quantizeTile(kernel, request, reader.widen(raw), factors, p0, a0);
       });
   if (failed(result))
     return failure();
@@ -299,7 +316,9 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
           computeLayout(kernel.target, shape, perLane));
       y = t.transpose(reader.widen(raw, tile::getLayout(tile::transposedType(wanted))));
     }
-    if (failed(quantizeTile(kernel, request, y, origin[1 - axis], origin[axis])))
+    Tile factors = factorsOf(kernel, request, {sizes[1 - axis], sizes[axis]},
+                             tile::getLayout(TileBuilder::typeOf(y)));
+    if (failed(quantizeTile(kernel, request, y, factors, origin[1 - axis], origin[axis])))
       return failure();
   }
   ScheduleBuilder &s = kernel.schedule;

@@ -37,7 +37,7 @@ public:
         return failure();
       y = *next;
     }
-    return Scaled{y, isFinite};
+    return Scaled{y, factor, isFinite};
   }
 
 private:
@@ -74,7 +74,7 @@ private:
   Value p0, a0;
   quad::FormatAttr formatAttr;
   Format format;
-  Tile isFinite;
+  Tile factor, isFinite;
 };
 
 Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
@@ -163,8 +163,12 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
     Tile isNaN = t.cmp(arith::CmpIPredicate::eq, *encoding, scaleTypeInfo(level.type).nanBits);
     isFinite = t.select(isNaN, t.i32(*encoding, 0), t.i32(*encoding, -1));
   }
-  Tile reciprocal = reciprocalScale(t, level.type, *encoding);
-  return t.reshape(t.mulf(blocks, t.broadcast(reciprocal, type)), shape);
+  Tile reciprocal = t.broadcast(reciprocalScale(t, level.type, *encoding), type);
+  if (i == 0 && level.type == ScaleType::E8M0) {
+    factor = t.reshape(reciprocal, shape);
+    return y;
+  }
+  return t.reshape(t.mulf(blocks, reciprocal), shape);
 }
 
 void ScaleEmitter::storeBits(Tile bits, Value buffer, int64_t colsPerElement) {
@@ -247,8 +251,8 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
   Tile outer = repeat(factorOf(e8), units * 16);
   Tile scaled4 = t.mulf(t.mulf(amax4, repeat(reciprocal, units * 16)), outer);
   Tile e4 = t.bitAnd(atLeast(scaled4, 2), repeat(zeroUnlessFinite, units * 16));
-  Tile factor = t.mulf(outer, factorOf(e4));
-  y = t.mulf(t.mulf(y, repeat(reciprocal, shape[1])), repeat(factor, shape[1]));
+  y = t.mulf(y, repeat(reciprocal, shape[1]));
+  factor = repeat(t.mulf(outer, factorOf(e4)), shape[1]);
 
   // One-bit exponents, from the lowest bit of each byte.
   auto packBits = [&](Tile bits, int64_t perUnit) {
@@ -261,7 +265,7 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
   storeBits(t.truncate(packBits(e8, 8), t.b.getI8Type()), request.result.scales[1], unit);
   storeBits(t.truncate(e6m2, t.b.getI8Type()), request.result.scales[2], unit);
   Tile mask = t.select(finite, t.i32(amax, -1), t.i32(amax, 0));
-  return {y, t.reshape(mask, {rows, 1, units, 1})};
+  return {y, factor, t.reshape(mask, {rows, 1, units, 1})};
 }
 
 } // namespace
@@ -277,7 +281,7 @@ Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled) {
     return t.reshape(t.broadcast(scaled.isFinite, type), shape);
   };
   bool wordsFitBlocks = blocks[2] <= TileBuilder::shapeOf(words)[1];
-  Tile mask = wordsFitBlocks ? expanded(words) : t.pack(t.bitAnd(expanded(scaled.t), 15));
+  Tile mask = wordsFitBlocks ? expanded(words) : t.pack(t.bitAnd(expanded(scaled.y), 15));
   return t.bitAnd(words, mask);
 }
 

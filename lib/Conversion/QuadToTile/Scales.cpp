@@ -85,12 +85,34 @@ Tile encodePowerOfTwo(TileBuilder &t, ScaleRule rule, float qmax, Tile amax) {
   return t.add(t.shrS(bits, 23), -((qmaxBits >> 23) - 127));
 }
 
+/// Whether divideNormal does. (Markstein's theorem excepts divisors of all ones.)
+bool canDivideNormal(const ScaleTypeInfo &info, float qmax) {
+  bool floorIsNormal = info.hasSubnormals || info.bias < 127;
+  bool isAllOnes = (~bitsOf(qmax) & 0x7fffff) == 0;
+  return floorIsNormal && qmax >= 1 && !isAllOnes;
+}
+
+/// fl(amax / qmax) where that is a normal number, and less than any elsewhere: Markstein's
+/// sequence on the significand, so that no step can overflow or underflow. A division has
+/// branches for such cases on GPUs.
+Tile divideNormal(TileBuilder &t, Tile amax, float qmax) {
+  constexpr int64_t mantissa = minNormalBits - 1, one = 0x3f800000;
+  Tile bits = t.bits(amax);
+  Tile significandBits = t.bitOr(t.bitAnd(bits, mantissa), t.i32(bits, one));
+  Tile significand = t.fromBits(significandBits), reciprocal = t.f32(amax, 1 / qmax);
+  Tile quotient = t.mulf(significand, reciprocal);
+  Tile remainder = t.fma(quotient, t.f32(amax, -qmax), significand);
+  quotient = t.fma(remainder, reciprocal, quotient);
+  return t.fromBits(t.maxS(t.add(t.bits(quotient), t.sub(bits, significandBits)), 0));
+}
+
 Tile encodeFiniteAmax(TileBuilder &t, const ScaleTypeInfo &info, const Level &level, float qmax,
                       Tile amax) {
   if (level.type == ScaleType::E8M0 && level.rule != ScaleRule::Nearest)
     return encodePowerOfTwo(t, level.rule, qmax, amax);
   unsigned kept = keptMantissaBits(info, level.bits);
-  Tile quotient = t.divf(amax, t.f32(amax, qmax));
+  Tile quotient = canDivideNormal(info, qmax) ? divideNormal(t, amax, qmax)
+                                              : t.divf(amax, t.f32(amax, qmax));
   return level.rule == ScaleRule::Up ? encodeUp(t, info, kept, quotient)
                                      : encodeNearest(t, info, kept, quotient);
 }

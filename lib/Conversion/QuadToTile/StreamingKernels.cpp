@@ -70,7 +70,8 @@ LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
   TileBuilder t(kernel.body, kernel.loc);
-  storeMatrix(kernel, rotate(kernel, t, x, signs, n), result, axis, p0, a0);
+  Tile factors = loadFactors(kernel, signs, TileBuilder::typeOf(x), n);
+  storeMatrix(kernel, rotate(t, x, factors), result, axis, p0, a0);
   launchOver(kernel, input, axis, tiling.shape);
   return success();
 }
@@ -259,7 +260,8 @@ LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix i
   TileBuilder t(kernel.body, kernel.loc);
   Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
   if (signs)
-    x = rotate(kernel, t, x, signs, op.getSigns().getType().getDimSize(0));
+    x = rotate(t, x, loadFactors(kernel, signs, TileBuilder::typeOf(x),
+                                 op.getSigns().getType().getDimSize(0)));
   tile::AtomicReduceOp::create(t.b, t.loc, tile::AtomicReduction::amax, x, kernel.pass(result));
   launchOver(kernel, input, axis, tiling.shape);
   return success();

@@ -18,10 +18,6 @@ Tile TileBuilder::splat(Tile like, TypedAttr value) {
   return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<Attribute>(value)));
 }
 
-Tile TileBuilder::fma(Tile x, float y, float z) {
-  return math::FmaOp::create(b, loc, x, f32(x, y), f32(x, z));
-}
-
 Tile TileBuilder::orderedBits(Tile x) {
   Tile value = bits(x);
   return bitXor(value, bitAnd(shrS(value, 31), 0x7fffffff));

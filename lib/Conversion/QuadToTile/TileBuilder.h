@@ -59,8 +59,8 @@ public:
   Tile minU(Tile x, Tile y) { return op<mlir::arith::MinUIOp>(x, y); }
   Tile minS(Tile x, int64_t y) { return op<mlir::arith::MinSIOp>(x, i32(x, y)); }
   Tile maxS(Tile x, int64_t y) { return op<mlir::arith::MaxSIOp>(x, i32(x, y)); }
-  /// fl(x * y + z) with one rounding; used where x * y is exact.
-  Tile fma(Tile x, float y, float z);
+  /// fl(x * y + z) with one rounding.
+  Tile fma(Tile x, Tile y, Tile z) { return mlir::math::FmaOp::create(b, loc, x, y, z); }
 
   Tile cmp(mlir::arith::CmpIPredicate predicate, Tile x, Tile y) {
     return mlir::arith::CmpIOp::create(b, loc, predicate, x, y);

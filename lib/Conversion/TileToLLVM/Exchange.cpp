@@ -134,16 +134,13 @@ public:
     LinearLayout layout = tile::getLayout(type);
     Registers values(adaptor.getSource());
     SmallVector<unsigned> stages = bitsOfDims(type.getShape(), type.getRank() - 1);
-    if (op.getSigns()) {
-      Registers signs = signsOfRegisters(op, adaptor.getSigns());
+    if (op.getFactors()) {
       std::optional<unsigned> first = findBasis(layout.reg, 1);
-      if (first && !stages.empty()) {
-        signedStage(rewriter, op.getLoc(), values, signs, *first);
-        stages.erase(stages.begin());
-      } else {
-        for (auto [value, sign] : llvm::zip_equal(values, signs))
-          value = arith::MulFOp::create(rewriter, op.getLoc(), value, sign);
-      }
+      if (!first || stages.empty())
+        return op.emitOpError("has factors for pairs that lie in several lanes");
+      Registers factors = factorsOfRegisters(op, adaptor.getFactors());
+      stageWithFactors(rewriter, op.getLoc(), values, factors, *first);
+      stages.erase(stages.begin());
     }
     for (unsigned bit : stages) {
       uint64_t basis = uint64_t(1) << bit;
@@ -159,30 +156,28 @@ public:
   }
 
 private:
-  /// The sign of each of the source's registers.
-  static Registers signsOfRegisters(tile::HadamardOp op, ValueRange signs) {
-    auto type = tileType(op.getSource()), signsType = tileType(op.getSigns());
-    LinearLayout layout = tile::getLayout(type), ofSigns = tile::getLayout(signsType);
+  /// The factor of each of the source's registers.
+  static Registers factorsOfRegisters(tile::HadamardOp op, ValueRange factors) {
+    auto type = tileType(op.getSource()), factorsType = tileType(op.getFactors());
+    LinearLayout layout = tile::getLayout(type), ofFactors = tile::getLayout(factorsType);
     Registers result;
     for (unsigned r = 0, e = layout.numRegisters(); r < e; ++r) {
-      uint64_t index = tile::broadcastSourceIndex(signsType.getShape(), type.getShape(),
+      uint64_t index = tile::broadcastSourceIndex(factorsType.getShape(), type.getShape(),
                                                   registerIndex(layout, r));
-      result.push_back(signs[registerOf(ofSigns, index)]);
+      result.push_back(factors[registerOf(ofFactors, index)]);
     }
     return result;
   }
 
-  /// The first stage of the signed elements. A product with 1 or -1 is exact, so it can
-  /// be part of the addition.
-  static void signedStage(OpBuilder &b, Location loc, Registers &values, const Registers &signs,
-                          unsigned bit) {
+  static void stageWithFactors(OpBuilder &b, Location loc, Registers &values,
+                               const Registers &factors, unsigned bit) {
     for (unsigned r = 0; r < values.size(); ++r) {
       if (r >> bit & 1)
         continue;
       unsigned other = r | 1u << bit;
-      Value u = arith::MulFOp::create(b, loc, values[r], signs[r]), v = values[other];
-      Value minus = arith::NegFOp::create(b, loc, signs[other]);
-      values[r] = math::FmaOp::create(b, loc, v, signs[other], u);
+      Value u = arith::MulFOp::create(b, loc, values[r], factors[r]), v = values[other];
+      Value minus = arith::NegFOp::create(b, loc, factors[other]);
+      values[r] = math::FmaOp::create(b, loc, v, factors[other], u);
       values[other] = math::FmaOp::create(b, loc, v, minus, u);
     }
   }

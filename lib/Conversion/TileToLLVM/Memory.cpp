@@ -193,7 +193,7 @@ private:
 template <typename Fn>
 SmallVector<Value> forWholeOrPart(OpBuilder &b, Location loc, Value whole, TypeRange types,
                                   Fn access) {
-  if (!whole)
+  if (!whole || matchPattern(whole, m_One()))
     return access(b, /*masked=*/false);
   auto branch = scf::IfOp::create(b, loc, types, whole, /*addElseBlock=*/true);
   for (Block *block : {branch.thenBlock(), branch.elseBlock()}) {

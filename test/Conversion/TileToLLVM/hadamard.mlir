@@ -46,10 +46,10 @@ func.func @lanes(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 
 // -----
 
-// Products with signs are exact, so a first stage within a lane takes them along: u + v and
-// u - v of u = s0 v0 and v = s1 v1, each rounded once.
+// The first stage takes the factors along: u + v and u - v of u = s0 v0, rounded, and
+// v = s1 v1, not rounded.
 //
-// CHECK-LABEL: func.func private @signed.program(
+// CHECK-LABEL: func.func private @factors.program(
 // CHECK:         %[[V:.*]]:4 = scf.if
 // CHECK:         %[[S:.*]]:4 = scf.if
 // CHECK:         %[[U0:.*]] = arith.mulf %[[V]]#0, %[[S]]#0 : vector<16xf32>
@@ -66,20 +66,20 @@ func.func @lanes(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 // CHECK-NEXT:    arith.subf %[[A1]], %[[A3]]
 // CHECK-NEXT:    return
 #regs = #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32], warp = []>
-#signs = #tile.layout<reg = [1, 2], lane = [0, 0, 0, 0], warp = []>
-func.func @signed(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+#factors = #tile.layout<reg = [1, 2], lane = [0, 0, 0, 0], warp = []>
+func.func @factors(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
   %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<16x4xf32, #regs>
-  %signs = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #signs>
-  %h = tile.hadamard %v signs %signs : tensor<1x4xf32, #signs> : tensor<16x4xf32, #regs>
+  %factors = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #factors>
+  %h = tile.hadamard %v factors %factors : tensor<1x4xf32, #factors> : tensor<16x4xf32, #regs>
   return
 }
 
 // -----
 
-// The pair of the first stage need not be neighbouring registers, and rows share their signs:
-// elements 0 and 1 of a row are registers 0 and 4, and the signs' registers 0 and 2.
+// The pair of the first stage need not be neighbouring registers, and rows share their factors:
+// elements 0 and 1 of a row are registers 0 and 4, and the factors' registers 0 and 2.
 //
-// CHECK-LABEL: func.func private @signed_rows.program(
+// CHECK-LABEL: func.func private @factor_rows.program(
 // CHECK:         %[[V:.*]]:8 = scf.if
 // CHECK:         %[[S:.*]]:4 = scf.if
 // CHECK:         %[[U0:.*]] = arith.mulf %[[V]]#0, %[[S]]#0
@@ -91,35 +91,10 @@ func.func @signed(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel
 // CHECK:         %[[U3:.*]] = arith.mulf %[[V]]#3, %[[S]]#1
 // CHECK:         math.fma %[[V]]#7, %[[S]]#3, %[[U3]]
 #regs = #tile.layout<reg = [4, 2, 1], lane = [8, 16, 32, 64], warp = []>
-#signs = #tile.layout<reg = [2, 1], lane = [0, 0, 0, 0], warp = []>
-func.func @signed_rows(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+#factors = #tile.layout<reg = [2, 1], lane = [0, 0, 0, 0], warp = []>
+func.func @factor_rows(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
   %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<32x4xf32, #regs>
-  %signs = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #signs>
-  %h = tile.hadamard %v signs %signs : tensor<1x4xf32, #signs> : tensor<32x4xf32, #regs>
-  return
-}
-
-// -----
-
-// Where lanes make the first stage, each multiplies before it sends.
-//
-// CHECK-LABEL: func.func private @signed_lanes.program(
-// CHECK:         %[[V:.*]]:2 = scf.if
-// CHECK:         %[[S:.*]]:2 = scf.if
-// CHECK:         %[[T0:.*]] = arith.mulf %[[V]]#0, %[[S]]#0 : vector<16xf32>
-// CHECK-NEXT:    %[[T1:.*]] = arith.mulf %[[V]]#1, %[[S]]#1 : vector<16xf32>
-// CHECK:         %[[P0:.*]] = vector.shuffle %[[T0]], %[[T0]] [1, 0, 3, 2,
-// CHECK-NEXT:    %[[A0:.*]] = math.fma %[[T0]], %{{.*}}, %[[P0]]
-// CHECK-NEXT:    %[[P1:.*]] = vector.shuffle %[[T1]], %[[T1]] [1, 0, 3, 2,
-// CHECK-NEXT:    %[[A1:.*]] = math.fma %[[T1]], %{{.*}}, %[[P1]]
-// CHECK-NEXT:    arith.addf %[[A0]], %[[A1]]
-// CHECK-NEXT:    arith.subf %[[A0]], %[[A1]]
-// CHECK-NEXT:    return
-#lanes = #tile.layout<reg = [2], lane = [1, 4, 8, 16], warp = []>
-#signs = #tile.layout<reg = [2], lane = [1, 0, 0, 0], warp = []>
-func.func @signed_lanes(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
-  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<8x4xf32, #lanes>
-  %signs = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #signs>
-  %h = tile.hadamard %v signs %signs : tensor<1x4xf32, #signs> : tensor<8x4xf32, #lanes>
+  %factors = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #factors>
+  %h = tile.hadamard %v factors %factors : tensor<1x4xf32, #factors> : tensor<32x4xf32, #regs>
   return
 }

@@ -49,3 +49,16 @@ func.func @convert_what_is_not_there(%f: f32) attributes {tile.kernel} {
   %c = tile.convert_layout %v : tensor<128xf32, #half> -> tensor<128xf32, #all>
   return
 }
+
+// -----
+
+#lanes = #tile.layout<reg = [2], lane = [1, 4, 8, 16], warp = []>
+#factors = #tile.layout<reg = [2], lane = [1, 0, 0, 0], warp = []>
+func.func @factors_in_lanes(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
+  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<8x4xf32, #lanes>
+  %factors = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #factors>
+  // expected-error @+2 {{has factors for pairs that lie in several lanes}}
+  // expected-error @+1 {{failed to legalize operation 'tile.hadamard'}}
+  %h = tile.hadamard %v factors %factors : tensor<1x4xf32, #factors> : tensor<8x4xf32, #lanes>
+  return
+}

@@ -295,8 +295,8 @@ func.func @lookup_shape(%i: tensor<4xi32>) {
 
 #rows = #tile.layout<reg = [1, 2], lane = [4, 8], warp = []>
 func.func @hadamard_signs(%v: tensor<4x4xf32, #rows>, %s: tensor<1x4xf32, #tile.layout<reg = [1], lane = [2, 0], warp = []>>) {
-  // expected-error @+1 {{needs signs of type 'tensor<1x4xf32, #tile.layout<reg = [1, 2], lane = [0, 0], warp = []>>'}}
-  %0 = tile.hadamard %v signs %s : tensor<1x4xf32, #tile.layout<reg = [1], lane = [2, 0], warp = []>> : tensor<4x4xf32, #rows>
+  // expected-error @+1 {{needs factors of type 'tensor<1x4xf32, #tile.layout<reg = [1, 2], lane = [0, 0], warp = []>>'}}
+  %0 = tile.hadamard %v factors %s : tensor<1x4xf32, #tile.layout<reg = [1], lane = [2, 0], warp = []>> : tensor<4x4xf32, #rows>
   return
 }
 

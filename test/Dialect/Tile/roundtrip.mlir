@@ -67,9 +67,9 @@ func.func @across_elements(%v: tensor<4x32xf32>, %s: tensor<1x32xf32>, %c: tenso
   // CHECK-NEXT: tile.reduce{{ +}}amax %[[V]] dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
   %10 = tile.reduce amax %v dims = [1] : tensor<4x32xf32> -> tensor<4x1xf32>
   // CHECK-NEXT: tile.hadamard %[[V]] : tensor<4x32xf32>
-  // CHECK-NEXT: tile.hadamard %[[V]] signs %[[S]] : tensor<1x32xf32> : tensor<4x32xf32>
+  // CHECK-NEXT: tile.hadamard %[[V]] factors %[[S]] : tensor<1x32xf32> : tensor<4x32xf32>
   %5 = tile.hadamard %v : tensor<4x32xf32>
-  %11 = tile.hadamard %v signs %s : tensor<1x32xf32> : tensor<4x32xf32>
+  %11 = tile.hadamard %v factors %s : tensor<1x32xf32> : tensor<4x32xf32>
   // CHECK-NEXT: %[[W:.*]] = tile.pack %[[C]] : tensor<4x32xi32> -> tensor<4x4xi32>
   %6 = tile.pack %c : tensor<4x32xi32> -> tensor<4x4xi32>
   // CHECK-NEXT: tile.pack %[[C]] {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>

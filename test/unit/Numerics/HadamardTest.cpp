@@ -67,13 +67,14 @@ TEST_P(Hadamard, ScaleIsNearestToOneOverRoot) {
 
 TEST_P(Hadamard, StagesGoFromNeighboursOutwards) {
   // The order matters to the last bit; recompute it recursively: a transform of
-  // n is two of n / 2 on the halves, then the stage h = n / 2.
+  // n is two of n / 2 on the halves, then the stage h = n / 2; the first one has the
+  // factors and is not of this form.
   struct Recursive {
-    static void apply(float *y, int64_t n) {
-      if (n == 1)
+    static void apply(float *y, int64_t n, int64_t done) {
+      if (n == done)
         return;
-      apply(y, n / 2);
-      apply(y + n / 2, n / 2);
+      apply(y, n / 2, done);
+      apply(y + n / 2, n / 2, done);
       for (int64_t i = 0; i < n / 2; ++i) {
         float u = y[i], v = y[i + n / 2];
         y[i] = u + v;
@@ -86,10 +87,34 @@ TEST_P(Hadamard, StagesGoFromNeighboursOutwards) {
   for (int64_t i = 0; i < n; ++i)
     y[i] = std::sin(static_cast<float>(i * i + 1));
   std::vector<float> expected = y;
-  Recursive::apply(expected.data(), n);
+  float scale = hadamardScale(n);
+  for (int64_t i = 0; i < n; i += 2) {
+    float u = y[i] * scale;
+    expected[i] = std::fma(y[i + 1], scale, u);
+    expected[i + 1] = std::fma(y[i + 1], -scale, u);
+  }
+  Recursive::apply(expected.data(), n, /*done=*/2);
   hadamard(y.data(), ones.data(), n);
   for (int64_t i = 0; i < n; ++i)
-    EXPECT_EQ(y[i], expected[i] * hadamardScale(n));
+    EXPECT_EQ(y[i], expected[i]);
+}
+
+TEST_P(Hadamard, SecondOfAPairIsMultipliedWithoutRounding) {
+  int64_t n = GetParam();
+  std::vector<float> signs = signsFromSeed(5, n), y(n, 0.0f);
+  y[0] = 1;
+  y[1] = 0x1.fffffep-1f; // its products with c_n are not floats, unless that is a power of two
+  float scale = hadamardScale(n), u = signs[0] * scale, factor = signs[1] * scale;
+  float odd = static_cast<float>(u - static_cast<double>(y[1]) * factor);
+  hadamard(y.data(), signs.data(), n);
+  EXPECT_EQ(y[1], odd);
+}
+
+TEST_P(Hadamard, SumsOverflowOnlyIfTheResultDoes) {
+  int64_t n = GetParam(); // the sum of the n values alone is above the largest float
+  std::vector<float> ones(n, 1.0f), y(n, 0x1p127f / (static_cast<float>(n) * hadamardScale(n)));
+  hadamard(y.data(), ones.data(), n);
+  EXPECT_NEAR(y[0], 0x1p127f, 0x1p105f);
 }
 
 TEST_P(Hadamard, InverseUndoesIt) {

@@ -335,11 +335,11 @@ LogicalResult HadamardOp::verify() {
   auto type = cast<RankedTensorType>(getSource().getType());
   if (type.getRank() == 0)
     return emitOpError("needs a dimension to transform along");
-  if (!getSigns() || !hasLayout(getSource()))
+  if (!getFactors() || !hasLayout(getSource()))
     return verifyTiles(*this);
   auto others = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - 1));
-  if (reducedType(type, others) != getSigns().getType())
-    return emitOpError("needs signs of type ") << reducedType(type, others);
+  if (reducedType(type, others) != getFactors().getType())
+    return emitOpError("needs factors of type ") << reducedType(type, others);
   return verifyTiles(*this);
 }
 

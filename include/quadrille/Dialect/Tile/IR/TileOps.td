@@ -207,13 +207,14 @@ def HadamardOp : TileOp<"hadamard", [Pure, AllTypesMatch<["source", "result"]>]>
   let summary = "Unnormalised Walsh-Hadamard transform along the last dimension";
   let description = [{
     Butterfly stages h = 1, 2, 4, .., n/2, each (u, v) -> (fl(u + v), fl(u - v)),
-    n the size of the last dimension, after a product with `signs`, which are 1 or -1
-    and shaped as the source with size 1 in all other dimensions.
-    docs/numerics.md, "RHT".
+    n the size of the last dimension. With `factors`, shaped as the source with size 1
+    in all other dimensions, the first stage is (x, y) -> (fl(u + g y), fl(u - g y)),
+    u = fl(f x), f and g the factors of the two: one multiplication, two fused ones.
+    Its pairs must then lie in one lane. docs/numerics.md, "Hadamard transform".
   }];
-  let arguments = (ins F32Tile:$source, Optional<F32Tile>:$signs);
+  let arguments = (ins F32Tile:$source, Optional<F32Tile>:$factors);
   let results = (outs F32Tile:$result);
-  let assemblyFormat = "$source (`signs` $signs^ `:` type($signs))? attr-dict `:` type($source)";
+  let assemblyFormat = "$source (`factors` $factors^ `:` type($factors))? attr-dict `:` type($source)";
   let hasVerifier = 1;
 }
 
