@@ -100,6 +100,16 @@ def test_the_gpus_tables_are_complete():
     inputs = [torch.randn(128, 128, dtype=torch.bfloat16) for _ in range(2)]
     lines = list(gpu_quantize._kernels(torch, inputs, FakeClock()))
     assert len(lines) == len(list(gpu_quantize._rows())) and all(line.count("|") == 8 for line in lines)
+    passes = list(gpu_quantize._passes(torch, inputs, FakeClock()))
+    assert [line.split(" | ")[0] for line in passes] == ["| amax"] * 2 + ["| dequantize to bf16"] * 2
+    plain, user = gpu_quantize._tensor_scales(torch, inputs, FakeClock())
+    assert plain.startswith("| NVFP4 | 2.0 | 2.0 | 0.50 |") and user.startswith("| NVFP4_46 | 2.0 | 2.0 | 0.50 |")
+    for better, worse in zip(_decibels(user), _decibels(plain), strict=True):
+        assert better > worse > 15
+
+
+def _decibels(line: str) -> list[float]:
+    return [float(cell.strip().removesuffix(" dB")) for cell in line.split("|") if cell.endswith(" dB ")]
 
 
 def test_without_a_gpu_it_says_so(monkeypatch, capsys):
