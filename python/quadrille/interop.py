@@ -8,6 +8,7 @@ scale) and MXFP4 (1x32 E8M0). q's RHT, if any, stays applied to the data.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from .formats import NAMED, Format
 from .tensor import QTensor
 
 #: E2M1's and E4M3's maxima: what NVFP4 maps a tensor's amax to.
-_NVFP4_RANGE = np.float32(6.0 * 448.0)
+_NVFP4_RANGE = 6.0 * 448.0
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,9 @@ def to_te(q: QTensor) -> Exported:
     codes, scale, tensor_scale = _parts(q, "Transformer Engine")
     if tensor_scale is None:
         raise UnsupportedError("Transformer Engine's NVFP4Tensor has a tensor scale", instead="format NVFP4")
-    torch = arrays.is_torch(q.codes)
-    padded = arrays.like(_pad(arrays.host_view(scale), 128, 4), torch)
-    amax = arrays.like(arrays.host_view(tensor_scale) * _NVFP4_RANGE, torch)
-    fields = {"rowwise_data": codes, "rowwise_scale_inv": padded, "amax_rowwise": amax}
+    tensor_scale = _plain(tensor_scale)
+    amax = tensor_scale * _range(tensor_scale)
+    fields = {"rowwise_data": codes, "rowwise_scale_inv": _pad(_plain(scale), 128, 4), "amax_rowwise": amax}
     return Exported(fields, frozenset({"rowwise_scale_inv", "amax_rowwise"}))
 
 
@@ -108,23 +108,40 @@ def from_te(exported, shape, *, axis: int = -1, rht=None) -> QTensor:
     """A QTensor of an object with the fields of `to_te`; the scales are copied without padding."""
     fmt = NAMED["NVFP4"]
     rows, bytes_ = exported.rowwise_data.shape
-    scale = arrays.host_view(exported.rowwise_scale_inv)[:rows, : bytes_ * 2 // 16]
-    if scale.dtype == np.uint8:
-        scale = scale.view(storage.SCALE_DTYPES["e4m3"])
-    tensor_scale = (arrays.host_view(exported.amax_rowwise) / _NVFP4_RANGE).astype(np.float32).reshape(1)
-    return _import(fmt, exported.rowwise_data, np.ascontiguousarray(scale), tensor_scale, shape, axis, rht)
+    padded, amax = _plain(exported.rowwise_scale_inv), _plain(exported.amax_rowwise)
+    scale = _bits(padded)[:rows, : bytes_ * 2 // 16]
+    scale = scale.contiguous() if arrays.is_torch(scale) else np.ascontiguousarray(scale)
+    e4m3 = storage.SCALE_DTYPES["e4m3"]
+    scale = scale.view(arrays.torch_dtype(e4m3) if arrays.is_torch(scale) else e4m3)
+    return _import(fmt, exported.rowwise_data, scale, (amax / _range(amax)).reshape(1), shape, axis, rht)
 
 
 def _import(fmt: Format, codes, scale, tensor_scale, shape, axis, rht, scale_layout=storage.ROW_MAJOR) -> QTensor:
-    torch = arrays.is_torch(codes)
     scales = [scale] if tensor_scale is None else [scale, tensor_scale]
-    scales = [arrays.like(s, torch) if isinstance(s, np.ndarray) else s for s in scales]
     return QTensor(codes, scales, fmt, shape, axis=axis, rht=rht, stored=codes.shape[1] * 2, scale_layout=scale_layout)
 
 
-def _pad(scale: np.ndarray, rows: int, cols: int) -> np.ndarray:
+# Below are arrays of NumPy, and torch tensors wherever they lie.
+
+
+def _plain(array):
+    return array if arrays.is_torch(array) else arrays.host_view(array)
+
+
+def _bits(scale):
+    """One-byte scales as uint8, over the same memory."""
+    return scale.view(sys.modules["torch"].uint8 if arrays.is_torch(scale) else np.uint8)
+
+
+def _range(value):
+    """What NVFP4 maps a tensor's amax to, as an array: torch divides by a number less exactly on a GPU."""
+    return value.new_full((1,), _NVFP4_RANGE) if arrays.is_torch(value) else np.float32(_NVFP4_RANGE)
+
+
+def _pad(scale, rows: int, cols: int):
     """A copy with zero bits up to multiples of `rows` and `cols`."""
-    shape = (storage.round_up(scale.shape[0], rows), storage.round_up(scale.shape[1], cols))
-    padded = np.zeros(shape, storage.BITS[scale.itemsize])
-    padded[: scale.shape[0], : scale.shape[1]] = storage.bits(scale)
+    shape = storage.round_up(scale.shape[0], rows), storage.round_up(scale.shape[1], cols)
+    bits = _bits(scale)
+    padded = bits.new_zeros(shape) if arrays.is_torch(bits) else np.zeros(shape, np.uint8)
+    padded[: scale.shape[0], : scale.shape[1]] = bits
     return padded.view(scale.dtype)

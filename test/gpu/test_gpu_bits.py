@@ -21,26 +21,34 @@ def sample() -> np.ndarray:
 
 
 def cases():
-    """Each format and axis with each rounding; transforms and types take turns."""
-    for number, (name, axis, rounding) in enumerate(itertools.product(qd.formats, (1, 0), ROUNDINGS)):
+    """Each format with each rounding along each axis and both; transforms and types take turns with each of them."""
+    for number, (name, axes) in enumerate(itertools.product(qd.formats, ("rows", "columns", "both"))):
         sizes = SIZES if qd.formats[name].block_rows == 1 else [None]
-        if FULL:
-            yield from ((name, axis, rounding, n, d) for n in sizes for d in DTYPES)
-        else:
-            yield name, axis, rounding, sizes[number % len(sizes)], list(DTYPES)[number // 2 % 3]
+        for turn, rounding in enumerate(ROUNDINGS, number):
+            if FULL:
+                yield from ((name, axes, rounding, n, d) for n in sizes for d in DTYPES)
+            else:
+                yield name, axes, rounding, sizes[turn % len(sizes)], list(DTYPES)[(turn + number // 6) % 3]
 
 
-@pytest.mark.parametrize("name, axis, rounding, n, dtype", list(cases()))
-def test_quantize(name, axis, rounding, n, dtype, sample):
+@pytest.mark.parametrize("name, axes, rounding, n, dtype", list(cases()))
+def test_quantize(name, axes, rounding, n, dtype, sample):
     rht = qd.RHT(n, seed=n) if n else None
 
     @qd.jit
     def quantize(x):
-        return qd.quantize(x, name, rht=rht, rounding=ROUNDINGS[rounding], axis=axis)
+        if axes == "both":
+            return qd.quantize_pair(x, name, rht=rht, rounding=ROUNDINGS[rounding])
+        return qd.quantize(x, name, rht=rht, rounding=ROUNDINGS[rounding], axis=0 if axes == "columns" else 1)
 
-    kinds = {"normal": normal(ACROSS, ALONG), "hostile": hostile(ACROSS, ALONG, dtype), "sample": sample}
+    across = 256 if axes == "both" else ACROSS
+    kinds = {
+        "normal": normal(across, ALONG),
+        "hostile": hostile(across, ALONG, dtype),
+        "sample": np.resize(sample, (across, ALONG)),
+    }
     for kind, x in kinds.items():
-        x = to_gpu(np.ascontiguousarray(x if axis == 1 else x.T)).to(DTYPES[dtype])
+        x = to_gpu(np.ascontiguousarray(x.T if axes == "columns" else x)).to(DTYPES[dtype])
         assert_same(quantize(x), quantize.reference(x), kind)
 
 
@@ -70,30 +78,16 @@ def test_dequantize(name, axis):
             check(qd.jit(lambda q: qd.dequantize(q, undo_rht=True)), q)
 
 
-@pytest.mark.parametrize("name", [n for n, f in qd.formats.items() if f.block_rows == 1])
-@pytest.mark.parametrize("rounding", ["even", "noise8"])
-def test_row_and_column_in_one_call(name, rounding):
-    rht = qd.RHT(16, seed=3)
-
-    @qd.jit
-    def pair(x):
-        return qd.quantize_pair(x, name, rht=rht, rounding=ROUNDINGS[rounding])
-
-    for make in (normal, hostile):
-        check(pair, to_gpu(make(192, 320)))
-
-
 @pytest.mark.parametrize("name", list(qd.formats))
 def test_padding(name):
     flat = qd.formats[name].block_rows == 1
 
-    @qd.jit
-    def padded(x):
-        rht = qd.RHT(32, seed=4) if flat else None
-        return qd.quantize(x, name, rht=rht, pad=True), qd.quantize(x, name, rht=rht, axis=0, pad=True)
-
+    rht = qd.RHT(32, seed=4) if flat else None
+    row, column = (qd.jit(lambda x, axis=axis: qd.quantize(x, name, rht=rht, axis=axis, pad=True)) for axis in (1, 0))
+    pair = qd.jit(lambda x: qd.quantize_pair(x, name, rht=rht, pad=True))
     for shape in ((1, 1), (3, 5), (65, 130), (129, 33), (5, 1000)):
-        check(padded, to_gpu(normal(*shape)))
+        for function in (row, column, pair):
+            check(function, to_gpu(normal(*shape)))
 
 
 def test_a_shard_has_the_bits_of_the_whole():
@@ -108,16 +102,49 @@ def test_a_shard_has_the_bits_of_the_whole():
     assert_same([h.codes.cpu().numpy() for h in halves], list(np.split(whole.codes.cpu().numpy(), 2)))
 
 
-def test_grids_and_rules_of_the_user():
-    own = qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25])
+def test_a_pair_of_two_recipes():
+    """Rows and columns that have nothing in common but the matrix."""
+    row = qd.Spec(qd.formats["NVFP4"], rht=qd.RHT(64, seed=5))
+    col = qd.Spec(qd.formats["MXUF4"], rounding=ROUNDINGS["noise8"])
+    for dtype in DTYPES:
+        x = to_gpu(hostile(192, 320, dtype))
+        check(qd.jit(lambda x: qd.quantize_pair(x, row=row, col=col)), x)
+        check(qd.jit(lambda x: qd.quantize_pair(x, row=col, col=row)), x)
 
-    @qd.scale_rule
-    def clipped(block):
-        return abs(block).max() * 0.9 / 1.75
 
-    plain = qd.format("OWN", own, [qd.level("1x16", "f32")])
-    ruled = qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)])
-    for fmt in (plain, ruled):
-        f = qd.jit(lambda x: (qd.quantize(x, fmt), qd.quantize(x, fmt, axis=0)))
-        check(f, to_gpu(normal(96, 128, "f32")))
-        check(f, to_gpu(hostile(96, 128, "f32")))
+@qd.scale_rule
+def clipped(block):
+    return abs(block).max() * 0.9 / 1.75
+
+
+@qd.scale_rule
+def four_over_six(block):
+    amax = abs(block).max()
+    scales = [qd.round_to_scale(amax / top) for top in (6.0, 4.0)]
+    errors = [block - qd.round_to_grid(block / scale) * scale for scale in scales]
+    six, four = [(error * error).sum() for error in errors]
+    return qd.where(four < six, scales[1], scales[0])
+
+
+OWN = qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25])
+USERS = [
+    qd.format("OWN", OWN, [qd.level("1x16", "f32")]),
+    qd.format("OWN_UE5M3", OWN, [qd.level("1x32", "ue5m3", rule="up")]),
+    qd.format("OWN_CHAIN", OWN, [qd.level("1x16", "e4m3"), qd.level("1x64", "bf16", bits=3)]),
+    qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)]),
+    qd.format("NVFP4_46", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)]),
+    qd.format("OWN_4x16", OWN, [qd.level("4x16", "bf16", bits=5)]),
+]
+
+
+@pytest.mark.parametrize("rounding", ["even", "zero", "noise8"])
+@pytest.mark.parametrize("fmt", USERS, ids=lambda fmt: fmt.name)
+def test_grids_and_rules_of_the_user(fmt, rounding):
+    @qd.jit
+    def quantize(x):
+        return tuple(qd.quantize(x, fmt, rounding=ROUNDINGS[rounding], axis=axis, pad=True) for axis in (1, 0))
+
+    for dtype in DTYPES:
+        check(quantize, to_gpu(normal(96, 130, dtype)))
+        check(quantize, to_gpu(hostile(96, 130, dtype)))
+        check(qd.jit(lambda q: qd.dequantize(q, dtype=dtype)), qd.quantize(to_gpu(hostile(96, 128)), fmt))

@@ -52,6 +52,10 @@ def test_any_strides(function, dtype):
 def test_empty(function, shape):
     x = torch.empty(shape, dtype=torch.bfloat16, device="cuda")
     check(function, x)
+    check(qd.jit(lambda x: qd.quantize_pair(x, "UFP4_B", rht=RHT)), x)
+    check(qd.jit(lambda x: qd.amax(x, rht=RHT)), x)
+    check(qd.jit(lambda x: qd.hadamard(x, RHT)), x)
+    check(qd.jit(lambda q: qd.dequantize(q)), function(x))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 15, 17, 31, 64, 127, 255, 1000])
@@ -67,24 +71,60 @@ def test_more_rows_than_a_grid_is_high():
     check(columns, to_gpu(normal(64, 70_001 * 2))[:, ::2])
 
 
-def test_more_than_2_to_the_31_elements():
+TOTAL, LENGTH = (1 << 31) + (1 << 20), 1 << 14
+LAST = slice(-48, None)
+
+
+@pytest.fixture(scope="module")
+def huge():
+    """More than 2^31 elements."""
     free, _ = torch.cuda.mem_get_info()
-    if free < 12 << 30:
-        pytest.skip("needs 12 GiB of GPU memory")
-    total, length = (1 << 31) + (1 << 20), 1 << 14
-    x = torch.empty(total // length, length, dtype=torch.bfloat16, device="cuda").normal_()
-    last = slice(-40, None)
-    for f, part in ((rows, x[last]), (qd.jit(lambda x: qd.quantize(x, "MXUF4")), x[last])):
-        q, wanted = f(x), f.reference(part)
-        assert_same([a[last] for a in (q.codes, *q.scales)], [a for a in (wanted.codes, *wanted.scales)])
-    tall = x.view(-1, 16)  # 2^27 rows of one block
-    q, wanted = rows(tall), rows.reference(tall[last])
-    assert_same(q.codes[last], wanted.codes)
+    if free < 16 << 30:
+        pytest.skip("needs 16 GiB of GPU memory")
+    yield torch.empty(TOTAL // LENGTH, LENGTH, dtype=torch.bfloat16, device="cuda").normal_()
+    torch.cuda.empty_cache()
+
+
+def lines(q, part=LAST):
+    """Some lines of codes and scales of one row, across the quantized axis."""
+    return [a[part] for a in (q.codes, *q.scales)]
+
+
+def test_rows_of_more_than_2_to_the_31_elements(huge):
+    for f in (rows, qd.jit(lambda x: qd.quantize(x, "MXUF4"))):
+        assert_same(lines(f(huge)), lines(f.reference(huge[LAST])))
+    tall = huge.view(-1, 16)  # 2^27 rows of one block
+    assert_same(lines(rows(tall)), lines(rows.reference(tall[LAST])))
+    apart = huge[::4096]  # whose neighbours are 2^26 elements apart
+    check(rows, apart)
+    check(qd.jit(lambda x: qd.quantize(x, "UFP4_B", axis=0, pad=True)), apart)
+
+
+def test_columns_of_more_than_2_to_the_31_elements(huge):
+    pair = qd.jit(lambda x: qd.quantize_pair(x, "UFP4_B", rht=RHT))
+    wanted = pair.reference(huge[:, LAST])[1]
+    assert_same(lines(columns(huge)), lines(columns.reference(huge[:, LAST])))
+    row, column = pair(huge)
+    assert_same(lines(column), lines(wanted))
+    assert_same(lines(row), lines(rows.reference(huge[LAST])))
+
+
+def test_draws_of_more_than_2_to_the_31_elements(huge):
     key = qd.Key(5)
     noisy = qd.jit(lambda x, base: qd.quantize(x, "UFP4_B", rounding=qd.stochastic(key), index_base=base))
-    q = noisy(x, np.int64(0))
-    wanted = noisy.reference(x[last], np.int64(total - 40 * length))
-    assert_same(q.codes[last], wanted.codes)
+    wanted = noisy.reference(huge[LAST], np.int64(TOTAL - 48 * LENGTH))
+    assert_same(lines(noisy(huge, np.int64(0))), lines(wanted))
+
+
+def test_back_from_more_than_2_to_the_31_elements(huge):
+    for axis, part in ((1, (LAST,)), (0, (slice(None), LAST))):
+        values, wanted = (
+            qd.dequantize(qd.quantize(x, "UFP4_B", rht=RHT, axis=axis), dtype="bf16") for x in (huge, huge[part].cpu())
+        )
+        assert_same(values[part], wanted)
+        del values
+    huge[-1, -1] = 1000.0
+    assert_same(qd.amax(huge), np.full(1, 1000, np.float32))
 
 
 def test_out():

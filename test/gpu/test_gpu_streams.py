@@ -134,30 +134,53 @@ def test_two_threads_on_streams_of_their_own():
     assert not failures, failures[0]
 
 
+def test_threads_compile_and_run_together():
+    names = ("UFP4", "MXUF4", "MXINT4")
+    functions = [qd.jit(lambda x, name=name: qd.quantize_pair(x, name, rht=RHT)) for name in names]
+    x, failures = to_gpu(normal(256, 320)), []
+    wanted = [function.reference(x) for function in functions]
+    torch.cuda.synchronize()
+
+    def work(number: int) -> None:
+        try:
+            stream = torch.cuda.Stream()
+            with torch.cuda.stream(stream):
+                results = [functions[number % 3](x) for _ in range(20)]
+            stream.synchronize()
+            for result in results:
+                assert_same(result, wanted[number % 3])
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[0]
+
+
 FAULT = """
 import time, torch, quadrille as qd
 x = torch.zeros(64, 256, device="cuda")
-q = qd.quantize(x, "UFP4")
+f = qd.jit(lambda x: qd.quantize(x, "UFP4"))
+q = f(x)
 torch.cuda.synchronize()
 torch.zeros(8, device="cuda")[torch.full((1,), 99, device="cuda")]  # a device-side assertion, later
 time.sleep(1)
 try:
     for _ in range(100):
-        qd.quantize(x, "UFP4")
-        torch.cuda.current_stream().query()
+        f(x, out=q)  # asks PyTorch for nothing, which would report the fault itself
+        time.sleep(0.01)
 except qd.DeviceError as error:
     print("DeviceError", error)
-except BaseException as error:
-    print(type(error).__name__)
 """
 
 
 def test_a_fault_of_earlier_work_is_reported_as_such():
     env = dict(os.environ, QUADRILLE_INTERPRET="0")
     run = subprocess.run([sys.executable, "-c", FAULT], capture_output=True, text=True, env=env, timeout=120)
-    assert "DeviceError" in run.stdout or "AcceleratorError" in run.stdout or "RuntimeError" in run.stdout, run
-    if "DeviceError" in run.stdout:
-        assert "launched before" in run.stdout
+    assert "DeviceError" in run.stdout and "launched before" in run.stdout, run
 
 
 def test_kernels_say_what_they_take():

@@ -110,6 +110,17 @@ def test_torch_files_and_layouts(torch, tmp_path):
     assert qd.bit_identical(qd.from_scaled_mm(exported, q.shape), q)
 
 
+@pytest.mark.parametrize("shape", [(32, 64), (130, 96)])
+def test_torch_exports_have_numpys_bytes(torch, shape):
+    x = torch.randn(*shape)
+    ours, numpys = qd.quantize(x, "NVFP4").to_te(), qd.quantize(x.numpy(), "NVFP4").to_te()
+    for name, value in ours.fields.items():
+        assert isinstance(value, torch.Tensor)
+        assert arrays.to_host(value).tobytes() == arrays.to_host(numpys.fields[name]).tobytes(), name
+    back = qd.from_te(ours, shape)
+    assert qd.bit_identical(back, qd.from_te(numpys, shape)) and back.scales[0].dtype == torch.float8_e4m3fn
+
+
 def test_torch_out_and_mixed_inputs(torch):
     x = torch.randn(16, 32)
     y = torch.empty(16, 32)

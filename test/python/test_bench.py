@@ -1,4 +1,4 @@
-"""The host benchmark's parts: what it compares is the same work."""
+"""The benchmarks' parts: what they compare is the same work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import quadrille as qd
-from quadrille.bench import host
+from quadrille.bench import gpu_quantize, host
 from quadrille.cli import main
 
 
@@ -52,6 +52,73 @@ def test_the_peer_computes_the_same_codes_and_scales():
     assert np.mean(scales.float().numpy().reshape(q.scales[0].shape) == q.scales[0].astype(np.float32)) > 0.99
 
 
+class FakeClock:
+    """Says that everything takes 2 microseconds, and does it once."""
+
+    def microseconds(self, action, launches=10):
+        action(0)
+        return 2.0
+
+    def copy(self, n):
+        return 1.0
+
+
+@pytest.mark.parametrize("row", gpu_quantize.WITH_PEERS, ids=lambda row: f"{row.what} {row.rht}")
+def test_the_gpus_peers_compute_the_same_codes_and_scales(row):
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((64, 96), np.float32)).bfloat16()
+    mine = gpu_quantize._parts(gpu_quantize._function(row)(x))
+    line = gpu_quantize._peer_line(
+        row, "eager", lambda torch, x, *of: gpu_quantize._expression(torch, *of), mine, torch, [x, x], FakeClock()
+    )
+    assert line == f"| {row.what}, eager | UFP4_B | {row.rht or 'none'} | nearest | 2.0 | 0.50 |  |"
+    signs = torch.from_numpy(qd.RHT(16, seed=0).signs.copy()) if row.rht else None
+    for q, (_, scales) in zip(mine, gpu_quantize._expression(torch, signs, gpu_quantize.AXES[row.what])(x)):
+        assert torch.equal(scales.reshape(q.scales[0].shape), q.scales[0])
+
+
+def test_a_peer_that_fails_is_a_line():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(64, 64, dtype=torch.bfloat16)
+    row = gpu_quantize.WITH_PEERS[0]
+    mine = gpu_quantize._parts(gpu_quantize._function(row)(x))
+
+    def broken(torch, x, signs, axes):
+        raise RuntimeError("no such instruction\nmore")
+
+    def wrong(torch, x, signs, axes):
+        return lambda x: [(torch.zeros(256, 8, dtype=torch.uint8), None)]
+
+    lines = [gpu_quantize._peer_line(row, "P", peer, mine, torch, [x, x], FakeClock()) for peer in (broken, wrong)]
+    assert lines[0] == "| row, P | UFP4_B | none | nearest | | RuntimeError: no such instruction | |"
+    assert "AssertionError: axis 1: the codes agree with ours in 0.0% only" in lines[1]
+
+
+def test_the_gpus_tables_are_complete():
+    """All lines, of a small matrix on the interpreter."""
+    torch = pytest.importorskip("torch")
+    inputs = [torch.randn(128, 128, dtype=torch.bfloat16) for _ in range(2)]
+    lines = list(gpu_quantize._kernels(torch, inputs, FakeClock()))
+    assert len(lines) == len(list(gpu_quantize._rows())) and all(line.count("|") == 8 for line in lines)
+    passes = list(gpu_quantize._passes(torch, inputs, FakeClock()))
+    assert [line.split(" | ")[0] for line in passes] == ["| amax"] * 2 + ["| dequantize to bf16"] * 2
+    plain, user = gpu_quantize._tensor_scales(torch, inputs, FakeClock())
+    assert plain.startswith("| NVFP4 | 2.0 | 2.0 | 0.50 |") and user.startswith("| NVFP4_46 | 2.0 | 2.0 | 0.50 |")
+    for better, worse in zip(_decibels(user), _decibels(plain), strict=True):
+        assert better > worse > 15
+
+
+def _decibels(line: str) -> list[float]:
+    return [float(cell.strip().removesuffix(" dB")) for cell in line.split("|") if cell.endswith(" dB ")]
+
+
+def test_without_a_gpu_it_says_so(monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["bench", "gpu-quantize"]) == 1
+    assert "PyTorch sees no CUDA GPU" in capsys.readouterr().err
+
+
 def test_without_pytorch_it_says_so(monkeypatch, capsys):
     imported = builtins.__import__
 
@@ -64,3 +131,5 @@ def test_without_pytorch_it_says_so(monkeypatch, capsys):
     monkeypatch.setenv("QUADRILLE_NUM_THREADS", "2")
     assert main(["bench", "host"]) == 1
     assert "PyTorch, whose times are the peers" in capsys.readouterr().err
+    assert main(["bench", "gpu-quantize"]) == 1
+    assert "PyTorch, which allocates and has the clock" in capsys.readouterr().err

@@ -395,6 +395,18 @@ def test_torch_tensors_run_on_the_current_stream(driver, torch):
     assert not any(line.startswith("cuMem") for line in driver.calls())
 
 
+def test_exports_stay_on_the_gpu(driver, torch):
+    q = quantizer("NVFP4")(torch.cuda_empty(40, 96, dtype=torch.bfloat16))
+    q.codes.zero_(), q.scales[0].view(torch.uint8).fill_(1), q.scales[1].fill_(2)
+    exported = q.to_te()
+    assert {type(value) for value in exported.fields.values()} == {type(q.codes)}
+    assert exported.rowwise_scale_inv.view(torch.uint8).sum() == 40 * 6 and exported.amax_rowwise == 2 * 2688
+    back = qd.from_te(exported, q.shape)
+    assert torch.equal(back.scales[0].view(torch.uint8), q.scales[0].view(torch.uint8)) and back.scales[1] == 2
+    with pytest.raises(qd.UnsupportedError, match="cuda:0; this runs on the host"):
+        quantizer("NVFP4")(gpu()).to_te()
+
+
 def test_torch_views_promise_what_they_have(torch, driver):
     wide = torch.cuda_empty(64, 272, dtype=torch.bfloat16)
     assert "quad.stride_divisible_by = array<i64: 8, 1>" in hints(wide[:, :256])

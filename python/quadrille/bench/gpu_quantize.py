@@ -10,9 +10,13 @@ from typing import NamedTuple
 
 import quadrille as qd
 
+from ..demo import operands
 from . import host
 
 ROWS, COLUMNS = 16384, 8192
+
+#: What a kernel quantizes, by its name in the table.
+AXES = {"row": (1,), "column": (0,), "row + column": (1, 0)}
 
 
 class Row(NamedTuple):
@@ -22,12 +26,31 @@ class Row(NamedTuple):
     fmt: str
     rht: int = 0
     stochastic: bool = False
-    pair: bool = False
-    axis: int = 1
     bar: float = 0.0
 
 
 UNIFORM, E2M1 = ("UFP4", "UFP4_B", "MXUF4"), ("MXFP4",)
+#: Kernels that the peers have too.
+WITH_PEERS = [Row("row", "UFP4_B"), *(Row(what, "UFP4_B", 16) for what in AXES)]
+
+
+@qd.scale_rule
+def four_over_six(block):
+    """Maps a block's largest magnitude to 6 or to 4, whichever has the smaller squared error (arXiv 2512.02010)."""
+    amax = abs(block).max()
+
+    def candidate(top):
+        scale = qd.round_to_scale(amax / top)
+        error = block - qd.round_to_grid(block / scale) * scale
+        return scale, (error * error).sum()
+
+    (six, error6), (four, error4) = candidate(6.0), candidate(4.0)
+    return qd.where(error4 < error6, four, six)
+
+
+NVFP4_46 = qd.format(
+    "NVFP4_46", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=256 * 6)]
+)
 
 
 def _rows() -> Iterator[Row]:
@@ -42,24 +65,33 @@ def _rows() -> Iterator[Row]:
         yield Row("row", fmt, n, True, bar=0.85 if uniform else 0.75)
     for fmt in ("UFP4_B", "MXUF4", "MXFP4"):
         uniform, n = fmt in UNIFORM, rht_of(fmt)
-        yield Row("column", fmt, n, axis=0)
-        yield Row("row + column", fmt, n, pair=True, bar=0.82 if uniform else 0.68)
-        yield Row("row + column", fmt, n, True, pair=True, bar=0.70 if uniform else 0.52)
+        yield Row("column", fmt, n)
+        yield Row("row + column", fmt, n, bar=0.82 if uniform else 0.68)
+        yield Row("row + column", fmt, n, True, bar=0.70 if uniform else 0.52)
     yield Row("row", "UFP4_B", 64, bar=0.88)
     yield Row("row", "UFP4_B", 128, bar=0.80)
     yield Row("row", "HIF4", bar=0.80)
 
 
-def _function(row: Row, key):
-    rht = qd.RHT(row.rht, seed=0) if row.rht else None
-    rounding = qd.stochastic(key) if row.stochastic else qd.nearest_even
-    if row.pair:
-        return qd.jit(lambda x: qd.quantize_pair(x, row.fmt, rht=rht, rounding=rounding))
-    return qd.jit(lambda x: qd.quantize(x, row.fmt, rht=rht, rounding=rounding, axis=row.axis))
+def _rht(n: int) -> qd.RHT | None:
+    return qd.RHT(n, seed=0) if n else None
+
+
+def _function(row: Row, key=None):
+    options = dict(rht=_rht(row.rht), rounding=qd.stochastic(key) if row.stochastic else qd.nearest_even)
+    axes = AXES[row.what]
+    if len(axes) == 2:
+        return qd.jit(lambda x: qd.quantize_pair(x, row.fmt, **options))
+    return qd.jit(lambda x: qd.quantize(x, row.fmt, axis=axes[0], **options))
+
+
+def _parts(result) -> tuple:
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _bytes(result) -> int:
-    parts = result if isinstance(result, tuple) else (result,)
+    """Of a tensor, a quantized tensor or several."""
+    parts = _parts(result)
     arrays = [a for q in parts for a in ((q.codes, *q.scales) if isinstance(q, qd.QTensor) else (q,))]
     return sum(a.numel() * a.element_size() for a in arrays)
 
@@ -90,11 +122,12 @@ class Clock:
         return self.microseconds(lambda i: self.target[:half].copy_(self.source[:half]))
 
 
-def _expression(torch, signs):
-    """UFP4_B's codes and scales as a plain expression, for torch.compile."""
+def _expression(torch, signs, axes):
+    """UFP4_B's (codes, scales) for each axis as a plain expression, for torch.compile."""
 
-    def quantize(x):
-        y = x.float().view(-1, 16)
+    def quantize(x, axis):
+        y = x.float() if axis == 1 else x.float().t()
+        y = y.reshape(-1, 16)
         if signs is not None:
             y = y * signs
             for h in (1, 2, 4, 8):
@@ -108,66 +141,134 @@ def _expression(torch, signs):
         code = magnitude | torch.signbit(y).to(torch.uint8) << 3
         return code[:, ::2] | code[:, 1::2] << 4, scale.bfloat16()
 
-    return torch.compile(quantize)
+    return lambda x: [quantize(x, axis) for axis in axes]
 
 
-def _check_peer(torch, mine, theirs) -> None:
-    same = (theirs[0].view(mine.codes.shape) == mine.codes).float().mean().item()
-    if same < 0.99:
-        raise AssertionError(f"the peer's codes agree with ours in {same:.1%} only")
+def _compiled(torch, x, signs, axes):
+    return torch.compile(_expression(torch, signs, axes))
+
+
+def _triton(torch, x, signs, axes):
+    from .triton_quantize import quantizer
+
+    return quantizer(torch, x, signs, axes)
+
+
+#: Each a function of (torch, a matrix, the transform's signs or None, axes) to a function of such a matrix.
+PEERS = {"torch.compile": _compiled, "Triton": _triton}
+
+
+def _check_peer(mine, theirs) -> None:
+    """AssertionError unless a peer's codes are ours, but for near-ties."""
+    for q, (codes, _) in zip(mine, theirs, strict=True):
+        same = (codes.view(q.codes.shape) == q.codes).float().mean().item()
+        if same < 0.99:
+            raise AssertionError(f"axis {q.axis}: the codes agree with ours in {same:.1%} only")
+
+
+def _no_torch(why: str) -> qd.UnsupportedError:
+    return qd.UnsupportedError(why, instead="PyTorch with CUDA, on a machine with an NVIDIA GPU")
 
 
 def table(repeats: int) -> Iterator[str]:
-    """Lines of a Markdown table."""
-    import torch
+    """Lines of Markdown tables. UnsupportedError without PyTorch and a GPU."""
+    try:
+        import torch
+    except ImportError:
+        raise _no_torch("PyTorch, which allocates and has the clock, is not installed") from None
+    if not torch.cuda.is_available():
+        raise _no_torch("PyTorch sees no CUDA GPU")
 
     torch.manual_seed(0)
     inputs = [torch.randn(ROWS, COLUMNS, device="cuda", dtype=torch.bfloat16) for _ in range(2)]
-    clock, key = Clock(torch, repeats), qd.Key(0)
+    clock = Clock(torch, repeats)
     rate = 2 * 2 * ROWS * COLUMNS / clock.copy(2 * 2 * ROWS * COLUMNS) / 1e6
     yield f"{torch.cuda.get_device_name()}, bf16 {ROWS}x{COLUMNS}; a copy reads and writes {rate:.2f} TB/s"
     yield ""
     yield "| kernel | format | RHT | rounding | us | of a copy of the same bytes | bar |"
     yield "|---|---|---|---|---|---|---|"
-    for row in _rows():
-        function = _function(row, key)
-        out = function(inputs[0])
-        taken = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
-        ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(out)) / taken
-        noise = "stochastic, 8 bits, Philox-7" if row.stochastic else "nearest"
-        bar = f"{row.bar}{'' if ratio >= row.bar else ' (missed)'}" if row.bar else ""
-        yield f"| {row.what} | {row.fmt} | {row.rht or 'none'} | {noise} | {taken:.1f} | {ratio:.2f} | {bar} |"
-    for n in (0, 16):
-        rht = qd.RHT(n, seed=0) if n else None
-        function = qd.jit(lambda x: qd.amax(x, rht=rht))
-        out = function(inputs[0])
-        taken = clock.microseconds(lambda i: function(inputs[i % 2], out=out))
-        ratio = clock.copy(2 * ROWS * COLUMNS) / taken
-        yield f"| amax | | {n or 'none'} | | {taken:.1f} | {ratio:.2f} | 0.93{'' if ratio >= 0.93 else ' (missed)'} |"
-    yield from _peers(torch, inputs, clock)
+    for lines in (_kernels, _passes, _peers):
+        yield from lines(torch, inputs, clock)
+    yield ""
+    yield "| row | us, amax given | us with the amax pass | of a copy of both passes' bytes | SQNR, normal | activations |"
+    yield "|---|---|---|---|---|---|"
+    yield from _tensor_scales(torch, inputs, clock)
     yield ""
     yield "| latency | measured | bar |"
     yield "|---|---|---|"
     yield from _latencies(torch)
 
 
-def _peers(torch, inputs, clock: Clock) -> Iterator[str]:
+def _line(row: Row, taken: float, ratio: float) -> str:
+    noise = "stochastic, 8 bits, Philox-7" if row.stochastic else "nearest"
+    bar = f"{row.bar}{'' if ratio >= row.bar else ' (missed)'}" if row.bar else ""
+    return f"| {row.what} | {row.fmt} | {row.rht or 'none'} | {noise} | {taken:.1f} | {ratio:.2f} | {bar} |"
+
+
+def _measure(clock: Clock, function, inputs) -> tuple[float, int]:
+    """Microseconds of a call on one of `inputs`, and bytes of its results."""
+    out = function(inputs[0])
+    return clock.microseconds(lambda i: function(inputs[i % len(inputs)], out=out)), _bytes(out)
+
+
+def _kernels(torch, inputs, clock: Clock) -> Iterator[str]:
+    key = qd.Key(0)
+    for row in _rows():
+        taken, written = _measure(clock, _function(row, key), inputs)
+        yield _line(row, taken, clock.copy(_bytes(inputs[0]) + written) / taken)
+
+
+def _passes(torch, inputs, clock: Clock) -> Iterator[str]:
+    """What is not quantization: amax, and the way back."""
     for n in (0, 16):
-        rht = qd.RHT(n, seed=0) if n else None
-        signs = torch.from_numpy(rht.signs.copy()).cuda() if rht else None
-        mine = qd.quantize(inputs[0], qd.UFP4_B, rht=rht)
-        peers = {"torch.compile": _expression(torch, signs)}
-        try:
-            from .triton_quantize import quantizer
-        except ImportError:
-            yield f"| row, Triton (not installed) | UFP4_B | {n or 'none'} | nearest | | | |"
-        else:
-            peers["Triton"] = quantizer(torch, inputs[0], signs)
-        for name, peer in peers.items():
-            _check_peer(torch, mine, peer(inputs[0]))
-            taken = clock.microseconds(lambda i: peer(inputs[i % 2]))
-            ratio = clock.copy(2 * ROWS * COLUMNS + _bytes(mine)) / taken
-            yield f"| row, {name} | UFP4_B | {n or 'none'} | nearest | {taken:.1f} | {ratio:.2f} | |"
+        rht = _rht(n)
+        taken, _ = _measure(clock, qd.jit(lambda x: qd.amax(x, rht=rht)), inputs)
+        ratio = clock.copy(_bytes(inputs[0])) / taken
+        yield f"| amax | | {n or 'none'} | | {taken:.1f} | {ratio:.2f} | 0.93{'' if ratio >= 0.93 else ' (missed)'} |"
+    for fmt in ("UFP4_B", "MXUF4"):
+        quantized = [qd.quantize(x, fmt) for x in inputs]
+        taken, written = _measure(clock, qd.jit(lambda q: qd.dequantize(q, dtype="bf16")), quantized)
+        ratio = clock.copy(_bytes(quantized[0]) + written) / taken
+        yield f"| dequantize to bf16 | {fmt} | none | | {taken:.1f} | {ratio:.2f} | |"
+
+
+def _peers(torch, inputs, clock: Clock) -> Iterator[str]:
+    for row in WITH_PEERS:
+        mine = _parts(_function(row)(inputs[0]))
+        for name, peer in PEERS.items():
+            yield _peer_line(row, name, peer, mine, torch, inputs, clock)
+
+
+def _peer_line(row: Row, name: str, peer, mine, torch, inputs, clock: Clock) -> str:
+    """A peer's line of the table; what it fails with is a line too."""
+    of_peer = row._replace(what=f"{row.what}, {name}")
+    signs = torch.from_numpy(_rht(row.rht).signs.copy()).to(inputs[0].device) if row.rht else None
+    try:
+        function = peer(torch, inputs[0], signs, AXES[row.what])
+        _check_peer(mine, function(inputs[0]))
+        taken = clock.microseconds(lambda i: function(inputs[i % 2]))
+    except Exception as error:  # noqa: BLE001 (of other people's compilers)
+        first = f"{type(error).__name__}: {error}".splitlines()[0][:120].replace("|", "/")
+        return f"| {of_peer.what} | {row.fmt} | {row.rht or 'none'} | nearest | | {first} | |"
+    return _line(of_peer, taken, clock.copy(_bytes(inputs[0]) + _bytes(mine)) / taken)
+
+
+def _tensor_scales(torch, inputs, clock: Clock) -> Iterator[str]:
+    """NVFP4 by its own rule and by a user's: a scale of the tensor needs its amax first."""
+    activations = [torch.from_numpy(linear.x.astype("float32")).to(inputs[0]) for linear in operands.load()]
+    for fmt in (qd.NVFP4, NVFP4_46):
+        both = qd.jit(lambda x: qd.quantize(x, fmt))
+        given, amax = qd.jit(lambda x, amax: qd.quantize(x, fmt, amax=amax)), qd.amax(inputs[0])
+        one, _ = _measure(clock, lambda x, **out: given(x, amax, **out), inputs)
+        two, written = _measure(clock, both, inputs)
+        ratio = clock.copy(2 * _bytes(inputs[0]) + written) / two
+        normal = _sqnr(inputs[0][:1024], fmt)
+        real = sum(_sqnr(x, fmt) for x in activations) / len(activations)
+        yield f"| {fmt.name} | {one:.1f} | {two:.1f} | {ratio:.2f} | {normal:.2f} dB | {real:.2f} dB |"
+
+
+def _sqnr(x, fmt) -> float:
+    return qd.sqnr(x, qd.dequantize(qd.quantize(x, fmt)))
 
 
 def _call(torch, action, calls: int = 2000) -> float:
