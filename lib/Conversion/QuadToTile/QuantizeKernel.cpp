@@ -125,11 +125,13 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
 }
 
 /// Elements along the axis that must be in one tile.
-int64_t minimalAlong(quad::QuantizedTensorType type) {
+int64_t minimalAlong(const QuantizeRequest &request) {
+  quad::QuantizedTensorType type = request.op.getType();
   int64_t along = type.getFormat().getOuterBlockCols();
   if (type.getRht())
     along = std::max(along, type.getRht().getSize());
-  return along;
+  constexpr int64_t randomCols = 16; // tile.random's
+  return request.key ? std::max(along, randomCols) : along;
 }
 
 int64_t minimalAcross(quad::QuantizedTensorType type) {
@@ -189,7 +191,7 @@ bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &inp
 
 /// The tile of a kernel with one result.
 Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bool acrossMemory) {
-  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request.op.getType())};
+  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request)};
   if (acrossMemory)
     return columnTiling(target, minimum);
   // A lane has a block; noise costs a lane less for each of more elements.
@@ -273,7 +275,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
   int64_t sizes[2] = {1, 1};
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    sizes[axis] = std::max(sizes[axis], minimalAlong(request.op.getType()));
+    sizes[axis] = std::max(sizes[axis], minimalAlong(request));
     sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
   }
   unsigned outer = 1 - contiguous;
