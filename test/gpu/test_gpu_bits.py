@@ -115,9 +115,18 @@ def test_grids_and_rules_of_the_user():
     def clipped(block):
         return abs(block).max() * 0.9 / 1.75
 
+    @qd.scale_rule
+    def smaller(block):
+        scales = [qd.round_to_scale(abs(block).max() / top) for top in (6.0, 7.0)]
+        errors = [block - qd.round_to_grid(block / s, grid=i) * s for i, s in enumerate(scales)]
+        error0, error1 = [(error * error).sum() for error in errors]
+        return qd.where(error1 < error0, scales[1], scales[0]), error1 < error0
+
+    levels = [qd.level(16, "e4m3", rule=smaller), qd.level("tensor", "f32")]
+    mixed = qd.format("MIXED", (qd.e2m1, qd.int4), levels)
     plain = qd.format("OWN", own, [qd.level("1x16", "f32")])
     ruled = qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)])
-    for fmt in (plain, ruled):
+    for fmt in (plain, ruled, mixed):
         f = qd.jit(lambda x: (qd.quantize(x, fmt), qd.quantize(x, fmt, axis=0)))
         check(f, to_gpu(normal(96, 128, "f32")))
         check(f, to_gpu(hostile(96, 128, "f32")))

@@ -150,20 +150,26 @@ Tile loadSigns(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorType 
 Tile rotate(KernelBuilder &kernel, TileBuilder &t, Tile y, mlir::Value signs, int64_t n);
 
 /// Turns y into t of the specification by every level's scales, which it stores.
-/// Returns t and which of the innermost blocks have a scale that is no NaN: an i32
-/// mask, -1 or 0, of shape (rows / block rows, 1, columns / block columns, 1).
+/// Returns t and, of the innermost blocks, which have a scale that is no NaN and which use the
+/// alternative grid (null without one): i32 masks, -1 or 0, of shape (rows / block rows, 1,
+/// columns / block columns, 1).
 struct Scaled {
-  Tile t, isFinite;
+  Tile t, isFinite, isAlternative;
 };
 /// `words` of eight codes, 0 in blocks that are not finite.
 Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled);
+/// The codes of each block in the grid that it chose.
+Tile selectCodes(TileBuilder &t, Tile words, Tile alternative, const Scaled &scaled);
 mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    const QuantizeRequest &request, Tile y, mlir::Value p0,
                                    mlir::Value a0);
 
-/// The value of a user's scale rule for each block: `blocks` is (.., elements), the
-/// result (.., 1).
-mlir::FailureOr<Tile> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks);
+/// What a user's scale rule computes for each block: the scale, and for a format of two
+/// grids whether it chooses the alternative (i1). `blocks` is (.., elements), these (.., 1).
+struct RuleResult {
+  Tile scale, choice;
+};
+mlir::FailureOr<RuleResult> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks);
 
 } // namespace quadrille
 

@@ -114,7 +114,12 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
     return addRandomBits(kernel, request, rounding, coordinate, p0, a0);
   };
   Format format = type.getFormat().toFormat();
-  Tile words = encodeWords(t, format.grid, rounding, scaled->t, canExceedGrid(format), addRandom);
+  auto encode = [&](const Grid &grid) {
+    return encodeWords(t, grid, rounding, scaled->t, canExceedGrid(format), addRandom);
+  };
+  Tile words = encode(format.grid);
+  if (format.alternative)
+    words = selectCodes(t, words, encode(*format.alternative), *scaled);
   words = maskCodes(t, words, *scaled);
   constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
