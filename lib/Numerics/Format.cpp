@@ -121,6 +121,10 @@ float Format::qmax(size_t i) const {
   return product;
 }
 
+uint32_t Format::choiceBit() const {
+  return alternative ? scaleTypeInfo(levels.front().type).signBit() : 0;
+}
+
 bool Format::is2D() const {
   return std::ranges::any_of(levels, [](const Level &level) { return level.block.rows > 1; });
 }
@@ -181,6 +185,22 @@ static std::string verifyLevel(const Format &format, size_t i) {
   return "";
 }
 
+/// A second grid needs a rule that chooses and a bit to keep the choice in.
+static std::string verifyAlternative(const Format &format) {
+  if (!format.alternative)
+    return "";
+  const Level &inner = format.levels.front();
+  if (inner.rule != ScaleRule::Program)
+    return "two grids need a rule that chooses one for each block: the innermost level's must be "
+           "a scale rule of the user, not " +
+           std::string(scaleRuleName(inner.rule));
+  if (!format.choiceBit())
+    return "the sign bit of the innermost scale chooses the grid: it must be f32, bf16 or e4m3, "
+           "not " +
+           std::string(scaleTypeInfo(inner.type).name);
+  return verify(*format.alternative);
+}
+
 std::string quadrille::verify(const Format &format) {
   if (std::string error = verify(format.grid); !error.empty())
     return error;
@@ -194,5 +214,6 @@ std::string quadrille::verify(const Format &format) {
   for (size_t i = 0; i < format.levels.size(); ++i)
     if (std::string error = verifyLevel(format, i); !error.empty())
       return who + "level " + std::to_string(i) + ": " + error;
-  return "";
+  std::string error = verifyAlternative(format);
+  return error.empty() ? "" : who + error;
 }

@@ -183,15 +183,21 @@ LevelScales numerics::levelScales(const Values &y, const Format &format, size_t 
 }
 
 LevelScales numerics::programScales(const Values &y, const Level &level,
-                                    std::span<const float> values, uint32_t &flags) {
+                                    std::span<const float> values,
+                                    std::span<const uint8_t> choices, uint32_t &flags) {
   LevelScales scales = emptyScales(y, level.block, level.type);
   std::vector<float> largest = blockAmax(y, level.block);
   assert(values.size() == largest.size() && "one value per block");
+  assert((choices.empty() || choices.size() == values.size()) && "one choice per block");
+  if (!choices.empty())
+    scales.choiceBit = scaleTypeInfo(level.type).signBit();
   float most = maxScale(level.type, level.bits);
   for (size_t i = 0; i < largest.size(); ++i) {
     bool nonFinite = isNonFinite(largest[i]) || std::isnan(values[i]);
     scales.bits.push_back(nonFinite ? scaleTypeInfo(level.type).nanBits
                                     : encodeScale(level.type, values[i], level.bits));
+    if (!nonFinite && !choices.empty() && choices[i])
+      scales.bits.back() |= scales.choiceBit;
     if (nonFinite)
       flags |= FlagNonFinite;
     else if (values[i] > most)
@@ -202,7 +208,7 @@ LevelScales numerics::programScales(const Values &y, const Level &level,
 
 void numerics::divideByScales(Values &y, const Block &block, const LevelScales &scales) {
   forEachBlockRow(y, block, [&](size_t index, float *values, int64_t count) {
-    float reciprocal = 1.0f / decodeScale(scales.type, scales.bits[index]);
+    float reciprocal = 1.0f / scales.value(index);
     for (int64_t i = 0; i < count; ++i)
       values[i] *= reciprocal;
   });
@@ -225,6 +231,42 @@ std::vector<uint8_t> numerics::encode(const Values &t, const Grid &grid, const R
   for (size_t i = 0; i < codes.size(); ++i)
     codes[i] = rounder.encode(t.data[i], bits(random.base + i));
   return codes;
+}
+
+std::vector<uint8_t> numerics::encode(const Values &t, const Format &format,
+                                      const LevelScales &innermost, const Rounding &rounding,
+                                      const RandomSource &random) {
+  std::vector<uint8_t> codes = encode(t, format.grid, rounding, random);
+  if (!format.alternative)
+    return codes;
+  std::vector<uint8_t> others = encode(t, *format.alternative, rounding, random);
+  forEachBlockRow(t, format.levels.front().block,
+                  [&](size_t block, const float *values, int64_t count) {
+                    auto first = values - t.data.data();
+                    if (innermost.choice(block))
+                      std::copy_n(others.begin() + first, count, codes.begin() + first);
+                  });
+  return codes;
+}
+
+Values numerics::decode(const Format &format, int64_t rows, int64_t cols,
+                        std::span<const uint8_t> packedCodes, const LevelScales &innermost) {
+  std::vector<uint8_t> codes = unpackCodes(packedCodes);
+  Values y{rows, cols, std::vector<float>(codes.size())};
+  auto lookUp = [&](const Grid &grid, size_t first, int64_t count) {
+    std::vector<float> values = grid.values;
+    values.resize(16, floatOf(0x7fc00000));
+    for (size_t i = first; i < first + static_cast<size_t>(count); ++i)
+      y.data[i] = values[codes[i]];
+  };
+  lookUp(format.grid, 0, rows * cols);
+  if (format.alternative)
+    forEachBlockRow(y, format.levels.front().block,
+                    [&](size_t block, const float *values, int64_t count) {
+                      if (innermost.choice(block))
+                        lookUp(*format.alternative, values - y.data.data(), count);
+                    });
+  return y;
 }
 
 std::vector<uint8_t> numerics::packCodes(std::span<const uint8_t> codes) {
@@ -263,11 +305,11 @@ std::vector<uint8_t> numerics::packScales(const LevelScales &scales) {
 }
 
 LevelScales numerics::unpackScales(ScaleType type, int64_t blockRows, int64_t blockCols,
-                                   std::span<const uint8_t> stored) {
+                                   std::span<const uint8_t> stored, uint32_t choiceBit) {
   unsigned width = scaleTypeInfo(type).storageBits;
   int64_t rowBytes = scaleRowBytes(type, blockCols);
   assert(static_cast<int64_t>(stored.size()) == blockRows * rowBytes);
-  LevelScales scales{type, blockRows, blockCols, {}};
+  LevelScales scales{type, blockRows, blockCols, {}, choiceBit};
   for (int64_t row = 0; row < blockRows; ++row)
     for (int64_t col = 0; col < blockCols; ++col) {
       size_t bit = static_cast<size_t>(row * rowBytes * 8 + col * width);
@@ -333,7 +375,8 @@ std::string numerics::quantize(const MatrixRef &input, const Format &format,
   rotate(y, options.signs);
   result = {y.rows, y.cols, {}, {}, 0};
   result.scales = quantizeLevels(y, format, options.tensorAmax, result.flags);
-  result.codes = packCodes(encode(y, format.grid, options.rounding, options.random));
+  result.codes =
+      packCodes(encode(y, format, result.scales.front(), options.rounding, options.random));
   return "";
 }
 
@@ -342,15 +385,10 @@ Values numerics::dequantize(const Format &format, int64_t rows, int64_t cols,
                             std::span<const LevelScales> scales) {
   assert(scales.size() == format.levels.size());
   FloatEnvironment environment;
-  Values y{rows, cols, {}};
-  y.data.reserve(static_cast<size_t>(rows * cols));
-  std::vector<float> values = format.grid.values;
-  values.resize(16, floatOf(0x7fc00000)); // codes beyond a short LUT
-  for (uint8_t code : unpackCodes(packedCodes))
-    y.data.push_back(values[code]);
+  Values y = decode(format, rows, cols, packedCodes, scales.front());
   for (size_t i = 0; i < scales.size(); ++i)
     forEachBlockRow(y, format.levels[i].block, [&](size_t index, float *row, int64_t count) {
-      float scale = decodeScale(scales[i].type, scales[i].bits[index]);
+      float scale = scales[i].value(index);
       for (int64_t j = 0; j < count; ++j)
         row[j] *= scale;
     });

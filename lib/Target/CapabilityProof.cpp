@@ -30,6 +30,15 @@ std::vector<double> producibleCodes(const Grid &grid) {
   return values;
 }
 
+/// Those of all grids of a format.
+std::vector<double> producibleCodes(const Format &format) {
+  std::vector<double> values = producibleCodes(format.grid);
+  if (format.alternative)
+    for (double value : producibleCodes(*format.alternative))
+      values.push_back(value);
+  return values;
+}
+
 /// Exponent of the last place that is set; value is not zero.
 int lastPlace(double value) {
   int exponent;
@@ -117,7 +126,7 @@ constexpr uint64_t kMostProducts = uint64_t(1) << 23;
 
 /// The lists of codes and scales; empty if they are too many to enumerate.
 std::vector<std::vector<double>> enumerable(const Format &format, size_t numLevels) {
-  std::vector<std::vector<double>> factors = {producibleCodes(format.grid)};
+  std::vector<std::vector<double>> factors = {producibleCodes(format)};
   uint64_t count = factors[0].size();
   for (size_t i = 0; i < numLevels; ++i) {
     if (format.levels[i].type == ScaleType::F32)
@@ -165,7 +174,7 @@ void proveByEnumeration(const std::vector<std::vector<double>> &factors,
 void proveByBits(const Format &format, size_t numLevels, const CarrierType &carrier,
                  bool subnormals, FoldProof &proof) {
   Extent extent;
-  for (double code : producibleCodes(format.grid))
+  for (double code : producibleCodes(format))
     extent.include(code);
   for (size_t i = 0; i < numLevels; ++i) {
     Extent scales;
@@ -196,9 +205,16 @@ std::string proofKey(const Format &format, size_t numLevels, const CarrierType &
     key += std::to_string(number);
   };
   append(subnormals);
-  append(uint32_t(format.grid.kind));
-  for (float value : format.grid.values)
-    append(bitsOf(value));
+  auto appendGrid = [&](const Grid &grid) {
+    append(uint32_t(grid.kind));
+    append(uint32_t(grid.values.size()));
+    for (float value : grid.values)
+      append(bitsOf(value));
+  };
+  appendGrid(format.grid);
+  append(format.alternative.has_value());
+  if (format.alternative)
+    appendGrid(*format.alternative);
   for (size_t i = 0; i < numLevels; ++i) {
     const Level &level = format.levels[i];
     append(uint32_t(level.type));
@@ -211,9 +227,8 @@ std::string proofKey(const Format &format, size_t numLevels, const CarrierType &
 
 } // namespace
 
-ExponentWindow target::findExponentWindow(const Grid &grid, const CarrierType &carrier,
-                                          bool subnormals) {
-  std::vector<double> codes = producibleCodes(grid);
+static ExponentWindow windowOf(const std::vector<double> &codes, const CarrierType &carrier,
+                               bool subnormals) {
   auto fits = [&](int exponent) {
     return std::all_of(codes.begin(), codes.end(), [&](double code) {
       return carrier.holds(std::ldexp(code, exponent), subnormals);
@@ -230,6 +245,16 @@ ExponentWindow target::findExponentWindow(const Grid &grid, const CarrierType &c
     window.high = exponent;
   }
   return window;
+}
+
+ExponentWindow target::findExponentWindow(const Grid &grid, const CarrierType &carrier,
+                                          bool subnormals) {
+  return windowOf(producibleCodes(grid), carrier, subnormals);
+}
+
+ExponentWindow target::findExponentWindow(const Format &format, const CarrierType &carrier,
+                                          bool subnormals) {
+  return windowOf(producibleCodes(format), carrier, subnormals);
 }
 
 std::vector<uint32_t> target::producibleScales(const Format &format, size_t i) {

@@ -64,6 +64,11 @@ std::string number(double value) {
   return text;
 }
 
+std::string gridNames(const Format &format) {
+  return format.alternative ? "grids " + format.grid.name + " and " + format.alternative->name
+                            : "grid " + format.grid.name;
+}
+
 std::string scaleNames(const Format &format, size_t begin, size_t end) {
   std::string names;
   for (size_t i = begin; i < end; ++i)
@@ -91,7 +96,9 @@ OperandOptions plainOptions(const CarrierType &type, const MmaEntry &mma,
 
 OperandOptions nativeOptions(const Format &format, const MmaEntry &mma,
                              const CarrierType &carrier) {
-  ExponentWindow window = findExponentWindow(format.grid, carrier, mma.subnormals);
+  if (format.alternative)
+    return {{}, "the instruction takes scales without a sign, which chooses a grid here"};
+  ExponentWindow window = findExponentWindow(format, carrier, mma.subnormals);
   const Level &inner = format.levels.front();
   bool scalesMatch = numBlockLevels(format) == 1 && inner.type == *mma.scaleType &&
                      inner.block.cols % mma.scaleBlock == 0;
@@ -100,7 +107,7 @@ OperandOptions nativeOptions(const Format &format, const MmaEntry &mma,
                     std::string(numerics::scaleTypeInfo(*mma.scaleType).name) + " scales of " +
                     std::to_string(mma.scaleBlock) + " elements only"};
   if (window.empty())
-    return {{}, "does not hold the grid " + format.grid.name};
+    return {{}, "does not hold the " + gridNames(format)};
   int shift = std::clamp(0, window.low, window.high);
   return {{OperandPlan{.carrier = &carrier,
                        .application = ScaleApplication::Native,
@@ -126,9 +133,9 @@ bool mayRound(const Format &format, const CarrierType &carrier) {
 OperandOptions foldedOptions(const Format &format, const MmaEntry &mma,
                              const CarrierType &carrier, bool exact) {
   OperandOptions options;
-  ExponentWindow window = findExponentWindow(format.grid, carrier, mma.subnormals);
+  ExponentWindow window = findExponentWindow(format, carrier, mma.subnormals);
   if (window.empty())
-    return {{}, "does not hold the grid " + format.grid.name};
+    return {{}, "does not hold the " + gridNames(format)};
   size_t levels = numBlockLevels(format);
   if (scalesAreExponents(format) && window.size() >= kLeastWindow)
     options.plans.push_back({.carrier = &carrier,
@@ -434,7 +441,7 @@ private:
     std::vector<std::pair<double, std::string>> found;
     const Format *own = a.format ? a.format : b.format;
     for (const Format &other : namedFormats()) {
-      if (!own || other.grid != own->grid || other == *own)
+      if (!own || other.grid != own->grid || own->alternative || other == *own)
         continue;
       Selector selector(target, a.format ? Operand(other) : a, b.format ? Operand(other) : b, {});
       selector.search();

@@ -48,7 +48,8 @@ def _level(value):
 
 @functools.lru_cache(maxsize=256)
 def format(value):  # noqa: A001
-    return numerics.Format(value.name, grid(value.grid), [_level(level) for level in value.levels])
+    alternative = grid(value.alternative) if value.alternative else None
+    return numerics.Format(value.name, grid(value.grid), [_level(level) for level in value.levels], alternative)
 
 
 def checked(make, value):

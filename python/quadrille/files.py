@@ -8,6 +8,8 @@ or JSON for a format of your own), `shape`, `axis`, `stored`, `rht`, `signs`
 (n characters, 1 for -1), `rounding`, `numerics_version`, `scale_layout` where it is not
 row_major; for a pair also
 `column.format`, `column.rht`, ...
+Of a scale rule of the user's a file holds the name: what is loaded multiplies and
+dequantizes, but its format quantizes nothing.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from . import _native, storage
-from .errors import ArgumentError, FileError, QuadrilleError, UnsupportedError
-from .formats import NAMED, Format
+from .errors import ArgumentError, FileError, QuadrilleError
+from .formats import NAMED, Format, Level
 from .formats import format as make_format
 from .formats import level as make_level
-from .grids import e1m2, e2m1, int4
+from .grids import Grid, e1m2, e2m1, int4
 from .grids import grid as make_grid
 from .rht import RHT
+from .scale_rules import ScaleRule, rule_from_file
 from .tensor import QTensor, host_arrays
 
 _COLUMN = "column."
@@ -37,8 +40,7 @@ _COLUMN = "column."
 def save(path, tensor) -> None:
     """Writes a QTensor, or a (row, column) pair of one tensor, to `path`.
 
-    The file appears whole or not at all. Raises OSError of the file system, and
-    UnsupportedError for a format with a scale rule of the user's (a function cannot be saved).
+    The file appears whole or not at all. Raises OSError of the file system.
     """
     pair = tensor if isinstance(tensor, tuple) else (tensor,)
     if not pair or len(pair) > 2 or not all(isinstance(q, QTensor) for q in pair):
@@ -85,12 +87,18 @@ def format_text(fmt: Format) -> str:
     """A named format's name, another's definition as JSON."""
     if NAMED.get(fmt.name) == fmt:
         return fmt.name
-    if fmt.rule is not None:
-        raise UnsupportedError(
-            f"format {fmt.name} has the scale rule {fmt.rule.name}, a function, which a file cannot hold",
-            instead="saving the same tensor as a format with a named rule: the codes and scales do not depend on it",
-        )
-    return json.dumps({"name": fmt.name, "grid": asdict(fmt.grid), "levels": [asdict(l) for l in fmt.levels]})
+    fields = {"name": fmt.name, "grid": asdict(fmt.grid), "levels": [_level_fields(l) for l in fmt.levels]}
+    return json.dumps(fields | ({"alternative": asdict(fmt.alternative)} if fmt.alternative else {}))
+
+
+def _level_fields(level: Level) -> dict:
+    rule = f"@{level.rule.name}" if isinstance(level.rule, ScaleRule) else level.rule
+    return asdict(replace(level, rule=rule))
+
+
+def _parse_grid(fields: dict) -> Grid:
+    builtin = {g.name: g for g in (e2m1, e1m2, int4)}.get(fields["name"])
+    return builtin or make_grid(fields["name"], fields["values"], qmax=fields["qmax"])
 
 
 def parse_format(text: str) -> Format:
@@ -99,21 +107,19 @@ def parse_format(text: str) -> Format:
         return NAMED[text]
     try:
         fields = json.loads(text)
-        grid = fields["grid"]
-        builtin = {g.name: g for g in (e2m1, e1m2, int4)}.get(grid["name"])
-        grid = builtin or make_grid(grid["name"], grid["values"], qmax=grid["qmax"])
+        grids = [_parse_grid(fields[name]) for name in ("grid", "alternative") if name in fields]
         levels = [
             make_level(
                 (l["rows"], l["cols"]) if l["rows"] else "tensor",
                 l["dtype"],
-                rule=l["rule"],
+                rule=rule_from_file(l["rule"][1:]) if l["rule"].startswith("@") else l["rule"],
                 bits=l["bits"] or None,
                 qmax=l["qmax"] or None,
             )
             for l in fields["levels"]
         ]
-        return make_format(fields["name"], grid, levels)
-    except (ValueError, KeyError, TypeError) as error:
+        return make_format(fields["name"], grids, levels)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileError(f"{text!r} is not a format: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""Formats: a grid and a chain of scales, inner to outer.
+"""Formats: a grid, or two, and a chain of scales, inner to outer.
 
 The named formats (UFP4, NVFP4, ...) are defined once, in C++
 (lib/Numerics), and read from there.
@@ -51,18 +51,32 @@ class Level:
 
 @dataclass(frozen=True)
 class Format:
-    """A 4-bit format. Make one with :func:`format`, or use a named one."""
+    """A 4-bit format. Make one with :func:`format`, or use a named one.
+
+    Attributes:
+        name: for people.
+        grid: values of the codes.
+        levels: of scales, inner to outer.
+        alternative: the grid of the blocks for which the innermost scale's rule chooses it,
+            which is the sign bit of their scales; None for one grid.
+    """
 
     name: str
     grid: Grid
     levels: tuple[Level, ...]
+    alternative: Grid | None = None
     _hash: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "_hash", hash((self.name, self.grid, self.levels)))
+        object.__setattr__(self, "_hash", hash((self.name, self.grid, self.levels, self.alternative)))
 
     def __hash__(self) -> int:
         return self._hash
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The grid, and the alternative if there is one."""
+        return (self.grid, self.alternative) if self.alternative else (self.grid,)
 
     @property
     def block(self) -> int:
@@ -87,7 +101,7 @@ class Format:
 
     def __repr__(self) -> str:
         levels = ", ".join(f"{l.block} {l.dtype}" for l in self.levels)
-        return f"<format {self.name}: {self.grid.name}, {levels}>"
+        return f"<format {self.name}: {' or '.join(grid.name for grid in self.grids)}, {levels}>"
 
 
 def _block(block) -> tuple[int, int]:
@@ -139,15 +153,26 @@ def level(block, dtype: str, *, rule="nearest", bits: int | None = None, qmax: f
     return Level(rows, cols, dtype, rule, 0 if bits in (None, most) else bits, float(qmax or 0.0))
 
 
-def format(name: str, grid: Grid, levels) -> Format:  # noqa: A001 (the word of the field)
-    """A format of your own: `levels` inner to outer, the outermost may be the tensor's.
+def format(name: str, grid, levels) -> Format:  # noqa: A001 (the word of the field)
+    """A format of your own.
+
+    Args:
+        name: an identifier.
+        grid: a grid, or two of them. Of two, the innermost level's rule, a :func:`scale_rule`
+            that returns (scale, choice), chooses one for each block; the choice is kept in the
+            sign bit of the block's scale, which is f32, bf16 or e4m3.
+        levels: :func:`level`, inner to outer; the outermost may be the tensor's.
 
     Raises ArgumentError unless each block divides the next larger one.
+    Source: docs/numerics.md, "Formats".
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise ArgumentError(f"{name!r} cannot name a format", instead="an identifier")
-    if not isinstance(grid, Grid):
+    grids = (grid,) if isinstance(grid, Grid) else grid
+    if not isinstance(grids, (tuple, list)) or not all(isinstance(g, Grid) for g in grids):
         raise ArgumentError(f"{grid!r} is not a grid", instead="qd.grid(...), qd.e2m1, qd.e1m2 or qd.int4")
+    if len(grids) not in (1, 2):
+        raise ArgumentError(f"{name} has {len(grids)} grids", instead="one, or two for a scale rule to choose from")
     levels = (levels,) if isinstance(levels, Level) else tuple(levels)
     if not levels or not all(isinstance(l, Level) for l in levels):
         raise ArgumentError(f"the levels of {name} are {levels!r}", instead="a list of one or more qd.level(...)")
@@ -164,7 +189,7 @@ def format(name: str, grid: Grid, levels) -> Format:  # noqa: A001 (the word of 
             raise ArgumentError(
                 f"in {name} the scale rule is on an outer level", instead="a rule on the innermost level"
             )
-    return _native.checked(_native.format, Format(name, grid, levels))
+    return _native.checked(_native.format, Format(name, grids[0], levels, *grids[1:]))
 
 
 def _known_grid(name, values, qmax) -> Grid:

@@ -44,7 +44,7 @@ def _parts(q: QTensor, what: str, scale_layout: str = storage.ROW_MAJOR):
     """(codes, block scales in a layout, tensor scale or None) of a format that others know."""
     nvfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x16", "e4m3"), ("tensor", "f32")]
     mxfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x32", "e8m0")]
-    if q.format.grid.name != "e2m1" or not (nvfp4 or mxfp4):
+    if [g.name for g in q.format.grids] != ["e2m1"] or not (nvfp4 or mxfp4):
         raise UnsupportedError(f"{what} has no representation of {q.format.name}", instead="NVFP4 or MXFP4")
     q = q.to_scale_layout(scale_layout)
     return q.codes, q.scales[0], q.scales[1] if nvfp4 else None

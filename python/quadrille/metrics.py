@@ -2,7 +2,8 @@
 
 SQNR            10 log10(|A|^2 / |Q(A) - A|^2), dB
 shrinkage       <Q(A), A> / |A|^2 - 1: negative if quantizing shrinks
-bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]
+bucket ratio    exp(entropy of the magnitude codes) / (their number), in [1/K, 1]; of a format of
+                two grids the mean over their elements
 zero fraction   elements whose code stands for zero
 clip fraction   elements beyond the largest code's value by the scale they got (by more than
                 the rounding of an f32 scale, 2^-20 of it)
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from . import _native, arrays, reference
+from . import _native, arrays, reference, storage
 from .errors import DTypeError, ShapeError
 from .storage import ROW_MAJOR
 from .tensor import QTensor, host_arrays
@@ -76,14 +77,18 @@ def metrics(x, q: QTensor) -> Metrics:
     rotated = _native.numerics.rotate(x, signs, q.axis, _native.stored_multiple(q.format, q.rht)).astype(np.float64)
     codes, *scales = parts = host_arrays(q.to_scale_layout(ROW_MAJOR))
     values = reference.exact_values(parts, q.format)
-    magnitudes = np.abs(_native.numerics.decode(_native.numerics.unpack_codes(codes), _native.grid(q.format.grid)))
-    limit = np.full((1, 1), max(map(abs, q.format.grid.values)), np.float64)
-    for level, scale in zip(q.format.levels, scales):
-        limit = limit * reference.scale_values(scale, level, *values.shape)
+    magnitudes = np.abs(_native.numerics.decode_blocks(codes, _native.format(q.format), storage.bits(scales[0])))
+    number = reference.choices(scales[0], q.format, *values.shape).astype(int)  # of each element's grid
+    limit = np.array([max(map(abs, grid.values)) for grid in q.format.grids], np.float64)[number]
+    for factors in reference.scale_values(scales, q.format, *values.shape):
+        limit = limit * factors
     return Metrics(
         sqnr=sqnr(rotated, values),
         shrinkage=shrinkage(rotated, values),
-        bucket_ratio=_bucket_ratio(magnitudes, q.format.grid),
+        bucket_ratio=sum(
+            _bucket_ratio(magnitudes[number == i], grid) * _fraction(number == i)
+            for i, grid in enumerate(q.format.grids)
+        ),
         zero_fraction=_fraction(magnitudes == 0),
         clip_fraction=_fraction(np.abs(rotated) > limit * (1 + 2.0**-20)),
     )

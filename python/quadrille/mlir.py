@@ -8,6 +8,7 @@ of their digests, keys are arguments. So equal text means one compilation.
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def print_graph(graph: Graph, *, locations: bool = True) -> str:
 
 def print_format(fmt: Format) -> str:
     """A format as #quad.format<..>; a scale rule's symbol is its function's name."""
-    return _format(fmt, lambda rule: rule.name)
+    return _format(fmt, _symbol)
 
 
 def location(where: Location | None, scope: str = "") -> str:
@@ -50,9 +51,11 @@ class _Printer:
 
     def module(self) -> str:
         function = self.function()
+        quantized = {node.result.type.format for node in self.graph.nodes if node.op == "quantize"}
         rules = [
-            print_rule(fmt.rule, symbol, fmt, f"#quad.grid<{_grid(fmt.grid)}>", self.location)
+            print_rule(symbol, fmt, [f"#quad.grid<{_grid(grid)}>" for grid in fmt.grids], self.location)
             for fmt, symbol in self.rules.items()
+            if fmt in quantized
         ]
         aliases = [f"{name} = {text}" for text, name in self.aliases.items()]
         return "\n".join([*aliases, *rules, function]) + "\n"
@@ -179,7 +182,7 @@ class _Printer:
 
     def rule(self, fmt: Format) -> str:
         """The symbol of a format's rule, which depends on its grid and scale type too."""
-        return self.rules.setdefault(fmt, f"{fmt.rule.name}_{len(self.rules)}")
+        return self.rules.setdefault(fmt, f"{_symbol(fmt.rule)}_{len(self.rules)}")
 
     def alias(self, text: str, name: str) -> str:
         if text not in self.aliases:
@@ -226,6 +229,11 @@ def _float(value: float) -> str:
     return text if "e" not in text or "." in text else text.replace("e", ".0e")
 
 
+def _symbol(rule: ScaleRule) -> str:
+    """The name of its function, which may be a lambda's."""
+    return re.sub(r"\W", "_", rule.name, flags=re.ASCII)
+
+
 def _grid(grid: Grid) -> str:
     if grid.builtin:
         return grid.name
@@ -242,7 +250,8 @@ def _level(level: Level, symbol_of) -> str:
 
 def _format(fmt: Format, symbol_of) -> str:
     levels = ", ".join(_level(level, symbol_of) for level in fmt.levels)
-    return f"#quad.format<{json.dumps(fmt.name)}, grid = {_grid(fmt.grid)}, levels = [{levels}]>"
+    grids = " or ".join(map(_grid, fmt.grids))
+    return f"#quad.format<{json.dumps(fmt.name)}, grid = {grids}, levels = [{levels}]>"
 
 
 def _rounding(rounding: Rounding) -> str | None:

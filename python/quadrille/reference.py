@@ -6,6 +6,7 @@ oracle of every target: the f64 product of code x scale, rounded once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -126,21 +127,13 @@ def _quantize_by_rule(x, type_: QuantType, signs, rounding: str, noise, amax) ->
     scales: list[np.ndarray] = [None] * len(fmt.levels)
     flags = 0
     for index in reversed(range(len(fmt.levels))):
-        values = fmt.rule.program(_block_size(fmt)).run(_blocks(y, fmt.levels[0]), fmt) if index == 0 else None
+        computed = fmt.rule.program_for(fmt).run(_blocks(y, fmt.levels[0]), fmt) if index == 0 else []
         own_amax = amax if fmt.levels[index].is_tensor else None
-        scales[index], level_flags = numerics.level_scales(y, native, index, own_amax, values)
+        scales[index], level_flags = numerics.level_scales(y, native, index, own_amax, *computed)
         flags |= level_flags
         y = numerics.divide(y, native, index, scales[index])
-    random = None
-    if noise:
-        draws = {name: noise[name] for name in ("key", "base", "stream", "bits", "rounds")}
-        random = numerics.element_bits(count=y.size, **draws).reshape(y.shape)
-    codes = numerics.encode(y, _native.grid(fmt.grid), rounding, noise.get("bits", 8), random)
+    codes = numerics.encode_blocks(y, native, scales[0], rounding, **noise)
     return [numerics.pack_codes(codes), *scales], flags
-
-
-def _block_size(fmt: Format) -> int:
-    return fmt.levels[0].rows * fmt.levels[0].cols
 
 
 def _blocks(y: np.ndarray, level: Level) -> np.ndarray:
@@ -196,23 +189,41 @@ def _exact_operand(value, type_, sizes) -> np.ndarray:
 def exact_values(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
     """Code x scale in f64, exactly, in storage order [other, stored]."""
     codes, *scales = parts
-    values = numerics.decode(numerics.unpack_codes(codes), _native.grid(fmt.grid)).astype(np.float64)
-    for level, scale in zip(fmt.levels, scales):
-        values *= scale_values(scale, level, *values.shape)
+    values = numerics.decode_blocks(codes, _native.format(fmt), storage.bits(scales[0])).astype(np.float64)
+    for factors in scale_values(scales, fmt, *values.shape):
+        values *= factors
     return values
 
 
-def scale_values(scale: np.ndarray, level: Level, other: int, stored: int) -> np.ndarray:
-    """One level's scales as f64, one for each element (or shape (1, 1) for a tensor's)."""
+def scale_values(scales: list[np.ndarray], fmt: Format, other: int, stored: int) -> Iterator[np.ndarray]:
+    """Each level's scales as f64, one for each element (or shape (1, 1) for a tensor's)."""
+    for level, scale in zip(fmt.levels, scales):
+        bits = _scale_bits(scale, level, stored)
+        if level is fmt.levels[0]:
+            bits = bits & ~np.uint32(_native.format(fmt).choice_bit)
+        values = numerics.decode_scale(bits, level.dtype).astype(np.float64)
+        yield values.reshape(1, 1) if level.is_tensor else _of_elements(values, level, other)
+
+
+def choices(innermost: np.ndarray, fmt: Format, other: int, stored: int) -> np.ndarray:
+    """Whether each element's block has the alternative grid."""
+    level = fmt.levels[0]
+    bits = _scale_bits(innermost, level, stored)
+    return _of_elements((bits & np.uint32(_native.format(fmt).choice_bit)) != 0, level, other)
+
+
+def _scale_bits(scale: np.ndarray, level: Level, stored: int) -> np.ndarray:
     bits = storage.bits(scale)
     if level.dtype == "e1":
         bits = np.unpackbits(bits, axis=1, bitorder="little")[:, : stored // level.cols]
     if level.dtype == "f32":
         bits = bits.view(np.uint32)
-    values = numerics.decode_scale(bits.astype(np.uint32), level.dtype).astype(np.float64)
-    if level.is_tensor:
-        return values.reshape(1, 1)
-    return np.repeat(np.repeat(values, level.rows, axis=0)[:other], level.cols, axis=1)
+    return bits.astype(np.uint32)
+
+
+def _of_elements(blocks: np.ndarray, level: Level, other: int) -> np.ndarray:
+    """A value for each element of one for each block."""
+    return np.repeat(np.repeat(blocks, level.rows, axis=0)[:other], level.cols, axis=1)
 
 
 _OPS = {

@@ -4,6 +4,7 @@
     def clip(block):                      # n f32 values: the elements of one block
         return abs(block).max() * 0.9 / 1.75
 
+For a format of two grids the rule returns (scale, choice) instead; a true choice is the second grid.
 The function runs once per block length on symbolic values; the recorded
 instructions are interpreted here (vectorised over blocks) and printed as a
 `quad.scale_rule`. Every instruction is one f32 operation rounded to nearest
@@ -20,7 +21,7 @@ import numpy as np
 
 from . import _native
 from .elementwise import BINARY, UNARY, Op
-from .errors import ArgumentError, Location, TraceError, caller
+from .errors import ArgumentError, Location, TraceError, UnsupportedError, caller
 
 
 _COMPARE = {
@@ -34,7 +35,11 @@ _ELEMENTWISE = BINARY | UNARY | _COMPARE
 
 @dataclass(frozen=True)
 class Instruction:
-    """One operation. `n` is the result's length, 0 for a scalar; `args` are numbers of values."""
+    """One operation.
+
+    `n` is the result's length, 0 for a scalar; `args` are numbers of values; `value` is that of a
+    constant, or the number of the grid of round_to_grid.
+    """
 
     op: str
     args: tuple[int, ...]
@@ -119,14 +124,19 @@ class RuleProgram:
         self.n = n
         self.code: list[Instruction] = [Instruction("block", (), n, False, 0.0, None)]
         self.result = 0
+        self.choice: int | None = None  # of one of two grids
 
-    def emit(self, op: str, *operands, n: int | None = None) -> RuleValue:
+    @property
+    def results(self) -> list[int]:
+        return [self.result] if self.choice is None else [self.result, self.choice]
+
+    def emit(self, op: str, *operands, n: int | None = None, value: float = 0.0) -> RuleValue:
         """Appends an operation; numbers become constants, scalars are spread as needed."""
         numbers = [self._operand(value) for value in operands]
         if n is None:
             n = max(self.code[i].n for i in numbers)
             numbers = [self._spread(i, n) for i in numbers]
-        return self._append(op, tuple(numbers), n, boolean=op in _COMPARE)
+        return self._append(op, tuple(numbers), n, boolean=op in _COMPARE, value=value)
 
     def _append(self, op, args=(), n=0, boolean=False, value=0.0) -> RuleValue:
         self.code.append(Instruction(op, args, n, boolean, value, caller()))
@@ -147,13 +157,13 @@ class RuleProgram:
         source = self.code[number]
         return number if source.n == n else self._append("splat", (number,), n, source.boolean)._number
 
-    def run(self, blocks: np.ndarray, fmt) -> np.ndarray:
-        """The scales (f32, before rounding) of `blocks`, f32 of shape (count, n)."""
+    def run(self, blocks: np.ndarray, fmt) -> list[np.ndarray]:
+        """Of `blocks`, f32 of shape (count, n): scales (f32, before rounding), and choices if the rule makes them."""
         values: list[np.ndarray] = []
         with np.errstate(all="ignore"):
             for code in self.code:
                 values.append(blocks if code.op == "block" else _compute(code, [values[i] for i in code.args], fmt))
-        return np.ascontiguousarray(np.broadcast_to(values[self.result], (len(blocks), 1))[:, 0])
+        return [np.ascontiguousarray(np.broadcast_to(values[i], (len(blocks), 1))[:, 0]) for i in self.results]
 
 
 def _compute(code: Instruction, args: list[np.ndarray], fmt) -> np.ndarray:
@@ -169,7 +179,7 @@ def _compute(code: Instruction, args: list[np.ndarray], fmt) -> np.ndarray:
     if code.op == "where":
         return np.where(*args)
     if code.op == "round_to_grid":
-        return _native.numerics.round_to_grid(args[0], _native.grid(fmt.grid))
+        return _native.numerics.round_to_grid(args[0], _native.grid(fmt.grids[int(code.value)]))
     if code.op == "round_to_scale":
         return _native.numerics.round_to_scale(args[0], fmt.levels[0].dtype, fmt.levels[0].bits)
     return _ELEMENTWISE[code.op].compute(*args)
@@ -197,18 +207,62 @@ class ScaleRule:
         """The rule for blocks of n elements; traces on first use."""
         program = RuleProgram(n)
         result = self.function(RuleValue(program, 0))
-        if isinstance(result, tuple):
+        scale, *choice = result if isinstance(result, tuple) else (result,)
+        if len(choice) > 1:
             raise ArgumentError(
-                f"scale rule {self.name} returns {len(result)} values; a format here has one grid",
-                instead="returning the scale alone",
+                f"scale rule {self.name} returns {len(result)} values", instead="the scale, or (scale, choice)"
             )
-        number = program._operand(result)
-        if program.code[number].n or program.code[number].boolean:
+        program.result = program._operand(scale)
+        if program.code[program.result].n or program.code[program.result].boolean:
             raise ArgumentError(
                 f"scale rule {self.name} does not return a scalar", instead=".max() or .sum() of a block-sized value"
             )
-        program.result = number
+        if choice:
+            program.choice = self._choice(program, *choice)
         return program
+
+    def _choice(self, program: RuleProgram, value) -> int:
+        code = value._code if isinstance(value, RuleValue) else None
+        if code is None or code.n or not code.boolean:
+            raise ArgumentError(
+                f"the choice that scale rule {self.name} returns is not a comparison of scalars",
+                instead="(scale, error1 < error0), true for the second grid",
+            )
+        return program._operand(value)
+
+    def program_for(self, fmt) -> RuleProgram:
+        """The rule for the blocks of a format; ArgumentError if it is not one for its grids."""
+        level, count = fmt.levels[0], len(fmt.grids)
+        program = self.program(level.rows * level.cols)
+        if program.choice is not None and count == 1:
+            raise ArgumentError(
+                f"scale rule {self.name} chooses a grid, but format {fmt.name} has one grid",
+                instead=f"a rule that returns the scale alone, or qd.format({fmt.name!r}, (grid, other), ..)",
+            )
+        if program.choice is None and count == 2:
+            raise ArgumentError(
+                f"scale rule {self.name} does not choose one of the two grids of format {fmt.name}",
+                instead="returning (scale, choice), the choice a comparison of scalars, true for the second grid",
+            )
+        if any(code.op == "round_to_grid" and code.value >= count for code in program.code):
+            raise ArgumentError(
+                f"scale rule {self.name} rounds to grid 1, but format {fmt.name} has one grid", instead="grid=0"
+            )
+        return program
+
+
+@functools.lru_cache(maxsize=None)
+def rule_from_file(name: str) -> ScaleRule:
+    """The rule of a format in a file, which holds the rule's name alone: such a format does not quantize."""
+
+    def unknown(block):
+        raise UnsupportedError(
+            f"scale rule {name} is a function, of which a file holds the name alone",
+            instead="quantizing to the format as the program defines it; what is quantized needs no rule",
+        )
+
+    unknown.__name__ = name
+    return ScaleRule(unknown)
 
 
 def scale_rule(function) -> ScaleRule:
@@ -217,7 +271,8 @@ def scale_rule(function) -> ScaleRule:
     The argument is the block's elements (RuleValue): f32, row-major, after the RHT
     and after division by the scales of the outer levels. The result is the scale, a
     scalar; it is then rounded to nearest in the level's type, and the special cases of
-    docs/numerics.md ("Scales": NaN, Inf, zero blocks, saturation) apply.
+    docs/numerics.md ("Scales": NaN, Inf, zero blocks, saturation) apply. For a format of two
+    grids the result is (scale, choice): a comparison of scalars, true for the second grid.
 
     Traced once per block length: Python values from outside are constants.
     """
@@ -246,9 +301,14 @@ def emit(op: str, *values) -> RuleValue:
     return _program_of(*values).emit(op, *values)
 
 
-def round_to_grid(value) -> RuleValue:
-    """The nearest value of the format's grid, ties to the even code; inside a scale rule."""
-    return emit("round_to_grid", value)
+def round_to_grid(value, grid: int = 0) -> RuleValue:
+    """The nearest value of the format's grid, ties to the even code; inside a scale rule.
+
+    Of a format's two grids, `grid` is 0 for the first and 1 for the second.
+    """
+    if grid not in (0, 1):
+        raise TraceError(f"grid={grid!r} is not the number of a grid", instead="0, or 1 for the second of two")
+    return _program_of(value).emit("round_to_grid", value, value=float(grid))
 
 
 def round_to_scale(value) -> RuleValue:
@@ -259,17 +319,19 @@ def round_to_scale(value) -> RuleValue:
 # Printing.
 
 
-def print_rule(rule: ScaleRule, symbol: str, fmt, grid_text: str, location) -> str:
-    """The rule as a `quad.scale_rule @symbol` for the innermost level of `fmt`.
+def print_rule(symbol: str, fmt, grid_texts: list[str], location) -> str:
+    """The rule of `fmt` as a `quad.scale_rule @symbol`.
 
-    `location(where)` prints a trailing location.
+    `grid_texts` are its grids as attributes; `location(where)` prints a trailing location.
     """
-    level = fmt.levels[0]
-    program = rule.program(level.rows * level.cols)
-    lines = [f"quad.scale_rule @{symbol}(%v0: {_type(program.code[0])}) -> tensor<f32> {{"]
+    program = fmt.rule.program_for(fmt)
+    types = ", ".join(_type(program.code[i]) for i in program.results)
+    results = f"({types})" if len(program.results) > 1 else types
+    lines = [f"quad.scale_rule @{symbol}(%v0: {_type(program.code[0])}) -> {results} {{"]
     for number, code in enumerate(program.code[1:], 1):
-        lines.append(f"  %v{number} = {_text(code, program, level, grid_text)}{location(code.where)}")
-    lines += [f"  quad.yield %v{program.result} : tensor<f32>", "}"]
+        lines.append(f"  %v{number} = {_text(code, program, fmt.levels[0], grid_texts)}{location(code.where)}")
+    values = ", ".join(f"%v{i}" for i in program.results)
+    lines += [f"  quad.yield {values} : {types}", "}"]
     return "\n".join(lines)
 
 
@@ -278,7 +340,7 @@ def _type(code: Instruction) -> str:
     return f"tensor<{code.n}x{element}>" if code.n else f"tensor<{element}>"
 
 
-def _text(code: Instruction, program: RuleProgram, level, grid_text: str) -> str:
+def _text(code: Instruction, program: RuleProgram, level, grid_texts: list[str]) -> str:
     args = ", ".join(f"%v{i}" for i in code.args)
     source = _type(program.code[code.args[0]]) if code.args else ""
     if code.op == "constant":
@@ -290,7 +352,7 @@ def _text(code: Instruction, program: RuleProgram, level, grid_text: str) -> str
     if code.op == "where":
         return f"arith.select {args} : {source}, {_type(code)}"
     if code.op == "round_to_grid":
-        return f"quad.round_to_grid {args} {{grid = {grid_text}}} : {source}"
+        return f"quad.round_to_grid {args} {{grid = {grid_texts[int(code.value)]}}} : {source}"
     if code.op == "round_to_scale":
         bits = f", bits = {level.bits}" if level.bits else ""
         return f"quad.round_to_scale {args} {{scale = #quad.scale<{level.dtype}, nearest{bits}>}} : {source}"

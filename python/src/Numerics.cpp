@@ -96,8 +96,9 @@ static py::array scalesToArray(const LevelScales &scales, const Block &block) {
   return py::array(dtype, shape, stored.data());
 }
 
-static LevelScales scalesFromArray(const py::array &array, const Level &level, int64_t rows,
-                                   int64_t cols) {
+static LevelScales scalesFromArray(const py::array &array, const Format &format, size_t index,
+                                   int64_t rows, int64_t cols) {
+  const Level &level = format.levels[index];
   const Block &block = level.block;
   int64_t blockRows = block.isTensor() ? 1 : (rows + block.rows - 1) / block.rows;
   int64_t blockCols = block.isTensor() ? 1 : cols / block.cols;
@@ -106,7 +107,8 @@ static LevelScales scalesFromArray(const py::array &array, const Level &level, i
   require(bytes == static_cast<size_t>(blockRows * scaleRowBytes(level.type, blockCols)),
           "scales of " + std::to_string(bytes) + " bytes do not fit the codes");
   return unpackScales(level.type, blockRows, blockCols,
-                      {static_cast<const uint8_t *>(dense.data()), bytes});
+                      {static_cast<const uint8_t *>(dense.data()), bytes},
+                      index == 0 ? format.choiceBit() : 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -143,8 +145,9 @@ static Grid makeGrid(const std::string &name, const std::vector<float> &values, 
   return grid;
 }
 
-static Format makeFormat(std::string name, Grid grid, std::vector<Level> levels) {
-  Format format{std::move(name), std::move(grid), std::move(levels)};
+static Format makeFormat(std::string name, Grid grid, std::vector<Level> levels,
+                         std::optional<Grid> alternative) {
+  Format format{std::move(name), std::move(grid), std::move(levels), std::move(alternative)};
   std::string error = verify(format);
   require(error.empty(), error);
   return format;
@@ -185,10 +188,14 @@ static void bindFormats(py::module_ &m) {
            py::arg("bits") = 0, py::arg("qmax") = 0.0f)
       .def("as_dict", &levelToDict);
   py::class_<Format>(m, "Format", "A grid and a chain of scales, inner to outer.")
-      .def(py::init(&makeFormat), py::arg("name"), py::arg("grid"), py::arg("levels"))
+      .def(py::init(&makeFormat), py::arg("name"), py::arg("grid"), py::arg("levels"),
+           py::arg("alternative") = py::none())
       .def_readonly("name", &Format::name)
       .def_readonly("grid", &Format::grid)
       .def_readonly("levels", &Format::levels)
+      .def_readonly("alternative", &Format::alternative)
+      .def_property_readonly("choice_bit", &Format::choiceBit,
+                             "The bit of an innermost scale that chooses the alternative grid, or 0.")
       .def("qmax", &Format::qmax, py::arg("level"), "What amax of a level's block is mapped to.")
       .def("as_dict", &formatToDict, "{name, grid: {..}, levels: [{..}, ..]}.")
       .def(py::self == py::self);
@@ -427,7 +434,7 @@ static FloatArray dequantizeArray(const ByteArray &codes, const std::vector<py::
   require(cols % storedMultiple(format, 0) == 0, "the codes do not fill the format's blocks");
   std::vector<LevelScales> levels;
   for (size_t i = 0; i < scales.size(); ++i)
-    levels.push_back(scalesFromArray(scales[i], format.levels[i], rows, cols));
+    levels.push_back(scalesFromArray(scales[i], format, i, rows, cols));
   std::span<const uint8_t> bytes(codes.data(), static_cast<size_t>(codes.size()));
   Values y;
   {
@@ -447,19 +454,26 @@ static const Level &levelOf(const Format &format, size_t level, const Values &y)
 
 static py::tuple levelScalesOfArray(const FloatArray &array, const Format &format, size_t index,
                                     std::optional<float> amax,
-                                    const std::optional<FloatArray> &values) {
+                                    const std::optional<FloatArray> &values,
+                                    const std::optional<ByteArray> &choices) {
   Values y = asValues(array);
   const Level &level = levelOf(format, index, y);
   require(level.rule != ScaleRule::HiF4, "hif4's levels are computed together: hif4_scales");
   require((level.rule == ScaleRule::Program) == values.has_value(),
           "a program level needs the values of its scales, and only such a level");
+  require((index == 0 && format.alternative) == choices.has_value(),
+          "the innermost level of a format of two grids needs its blocks' choices, and only it");
   uint32_t flags = 0;
   FloatEnvironment environment;
   LevelScales scales;
   if (values) {
     std::vector<float> vector = toVector(values);
     require(vector.size() == blockAmax(y, level.block).size(), "expected one value per block");
-    scales = programScales(y, level, vector, flags);
+    std::span<const uint8_t> chosen;
+    if (choices)
+      chosen = {choices->data(), static_cast<size_t>(choices->size())};
+    require(!choices || chosen.size() == vector.size(), "expected one choice per block");
+    scales = programScales(y, level, vector, chosen, flags);
   } else {
     scales = levelScales(y, format, index, amax, flags);
   }
@@ -471,8 +485,32 @@ static FloatArray divideArray(const FloatArray &array, const Format &format, siz
   Values y = asValues(array);
   const Level &level = levelOf(format, index, y);
   FloatEnvironment environment;
-  divideByScales(y, level.block, scalesFromArray(scales, level, y.rows, y.cols));
+  divideByScales(y, level.block, scalesFromArray(scales, format, index, y.rows, y.cols));
   return toArray(y);
+}
+
+/// Codes of t in the grid that each block's innermost scale chooses.
+static ByteArray encodeBlocksOfArray(const FloatArray &array, const Format &format,
+                                     const py::array &innermost, const std::string &rounding,
+                                     unsigned bits, unsigned rounds, uint64_t key, uint64_t base,
+                                     unsigned stream) {
+  Values t = asValues(array);
+  levelOf(format, 0, t);
+  LevelScales scales = scalesFromArray(innermost, format, 0, t.rows, t.cols);
+  FloatEnvironment environment;
+  return toArray(encode(t, format, scales, makeRounding(rounding, bits, rounds),
+                        {key, base, streamOf(stream)}),
+                 {t.rows, t.cols});
+}
+
+static FloatArray decodeBlocksOfArray(const ByteArray &codes, const Format &format,
+                                      const py::array &innermost) {
+  require(codes.ndim() == 2, "codes have two dimensions");
+  int64_t rows = codes.shape(0), cols = codes.shape(1) * 2;
+  require(cols % storedMultiple(format, 0) == 0, "the codes do not fill the format's blocks");
+  LevelScales scales = scalesFromArray(innermost, format, 0, rows, cols);
+  return toArray(decode(format, rows, cols, {codes.data(), static_cast<size_t>(codes.size())},
+                        scales));
 }
 
 static py::tuple hif4ScalesOfArray(const FloatArray &array) {
@@ -524,10 +562,19 @@ static void bindTensors(py::module_ &m) {
         "float32 [rows, stored length] in storage order.");
   m.def("level_scales", &levelScalesOfArray, py::arg("y"), py::arg("format"), py::arg("level"),
         py::arg("amax") = py::none(), py::arg("values") = py::none(),
+        py::arg("choices") = py::none(),
         "(scales as stored, flags) of one level for y, from which the levels outside are divided "
-        "out. `values` are a program level's scales before rounding, one per block.");
+        "out. `values` are a program level's scales before rounding, one per block, `choices` "
+        "whether a block takes the alternative grid.");
   m.def("divide", &divideArray, py::arg("y"), py::arg("format"), py::arg("level"),
         py::arg("scales"), "y times the reciprocals of a level's scales.");
+  m.def("encode_blocks", &encodeBlocksOfArray, py::arg("t"), py::arg("format"),
+        py::arg("innermost"), py::arg("rounding") = "nearest_even", py::arg("bits") = 8,
+        py::arg("rounds") = 7, py::arg("key") = 0, py::arg("base") = 0, py::arg("stream") = 0,
+        "Codes (uint8, one per value) of t in the grid that each block's innermost scale (as "
+        "stored) chooses.");
+  m.def("decode_blocks", &decodeBlocksOfArray, py::arg("codes"), py::arg("format"),
+        py::arg("innermost"), "float32 [rows, stored length]: packed codes in their blocks' grids.");
   m.def("hif4_scales", &hif4ScalesOfArray, py::arg("y"), "([three levels' scales], t, flags).");
   m.def(
       "pack_codes",

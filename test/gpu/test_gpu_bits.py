@@ -126,6 +126,14 @@ def four_over_six(block):
     return qd.where(four < six, scales[1], scales[0])
 
 
+@qd.scale_rule
+def smaller_error(block):
+    scales = [qd.round_to_scale(abs(block).max() / top) for top in (6.0, 7.0)]
+    errors = [block - qd.round_to_grid(block / s, grid=i) * s for i, s in enumerate(scales)]
+    error0, error1 = [(error * error).sum() for error in errors]
+    return qd.where(error1 < error0, scales[1], scales[0]), error1 < error0
+
+
 OWN = qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25])
 USERS = [
     qd.format("OWN", OWN, [qd.level("1x16", "f32")]),
@@ -133,6 +141,7 @@ USERS = [
     qd.format("OWN_CHAIN", OWN, [qd.level("1x16", "e4m3"), qd.level("1x64", "bf16", bits=3)]),
     qd.format("RULED", qd.e1m2, [qd.level("1x32", "e4m3", rule=clipped)]),
     qd.format("NVFP4_46", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)]),
+    qd.format("MIXED", (qd.e2m1, qd.int4), [qd.level(16, "e4m3", rule=smaller_error), qd.level("tensor", "f32")]),
     qd.format("OWN_4x16", OWN, [qd.level("4x16", "bf16", bits=5)]),
 ]
 

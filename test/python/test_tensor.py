@@ -124,13 +124,26 @@ def test_a_file_that_is_not_ours(tmp_path, matrix):
         qd.load(tmp_path / "none.safetensors")
 
 
+def test_a_file_holds_the_name_of_a_scale_rule(tmp_path, matrix):
+    clip = qd.scale_rule(lambda b: abs(b).max() * 0.5)
+    clip.name = "clip"
+    q = qd.quantize(matrix(16, 32), qd.format("RULED", qd.e1m2, [qd.level(16, "f32", rule=clip)]))
+    q.save(tmp_path / "q.safetensors")
+    loaded = qd.load(tmp_path / "q.safetensors")
+    assert loaded.format.rule.name == "clip"
+    assert qd.dequantize(loaded).tobytes() == qd.dequantize(q).tobytes()
+    with pytest.raises(qd.UnsupportedError, match="scale rule clip is a function"):
+        qd.quantize(matrix(16, 32), loaded.format)
+
+
 def test_a_failed_save_leaves_nothing(tmp_path, matrix):
-    rule = qd.format("RULED", qd.e1m2, [qd.level(16, "f32", rule=qd.scale_rule(lambda b: abs(b).max()))])
-    with pytest.raises(qd.UnsupportedError, match="scale rule"):
-        qd.quantize(matrix(16, 32), rule).save(tmp_path / "q.safetensors")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OSError):
+        qd.quantize(matrix(16, 32), "UFP4").save(folder)
     with pytest.raises(qd.ArgumentError, match="cannot save"):
         qd.save(tmp_path / "q.safetensors", 3)
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 # Other libraries.

@@ -6,14 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A format is data: a grid of up to 16 values and a chain of scales, inner to
-// outer. Nothing else in the project knows a format by its name.
+// A format is data: a grid of up to 16 values, or two of them, and a chain of
+// scales, inner to outer. Nothing else in the project knows a format by its name.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUADRILLE_NUMERICS_FORMAT_H
 #define QUADRILLE_NUMERICS_FORMAT_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,10 +64,16 @@ struct Format {
   std::string name;
   Grid grid;
   std::vector<Level> levels; ///< inner to outer
+  /// A second grid. The rule of the innermost level, which is the user's, chooses
+  /// one for each block; the choice is the sign bit of the block's scale.
+  std::optional<Grid> alternative = {};
 
   /// What a block maximum of level `i` is mapped to: the level's own qmax if
   /// given, else grid.qmax times the largest value of each level inside it.
   float qmax(size_t i) const;
+  /// The bit of an innermost scale that chooses the alternative grid and is no part
+  /// of the scale's value; 0 if there is one grid.
+  uint32_t choiceBit() const;
   /// Block of the innermost level along the quantized axis.
   int64_t blockCols() const { return levels.front().block.cols; }
   /// True if the outermost level is one scale for the tensor (needs its amax).

@@ -59,6 +59,10 @@ struct LevelScales {
   ScaleType type;
   int64_t blockRows = 0, blockCols = 0; ///< how many blocks down and across
   std::vector<uint32_t> bits;
+  uint32_t choiceBit = 0; ///< of `bits`: set in blocks of the alternative grid
+
+  float value(size_t block) const { return decodeScale(type, bits[block] & ~choiceBit); }
+  bool choice(size_t block) const { return bits[block] & choiceBit; }
 };
 
 /// Bits of the flag word.
@@ -103,8 +107,10 @@ LevelScales levelScales(const Values &y, const Format &format, size_t i,
 
 /// The scales of a program level: one value per block, rounded to nearest into
 /// the level's type. A block with NaN or infinity gets NaN whatever its value.
+/// `choices`, if any, are one per block: true for the alternative grid. A NaN
+/// scale has no choice.
 LevelScales programScales(const Values &y, const Level &level, std::span<const float> values,
-                          uint32_t &flags);
+                          std::span<const uint8_t> choices, uint32_t &flags);
 
 /// y := fl(y * fl(1 / s)) with s the block's scale.
 void divideByScales(Values &y, const Block &block, const LevelScales &scales);
@@ -121,6 +127,12 @@ struct RandomSource {
 /// One code per value, row-major.
 std::vector<uint8_t> encode(const Values &t, const Grid &grid, const Rounding &rounding,
                             const RandomSource &random);
+/// The same in the grid that each block's innermost scale chooses.
+std::vector<uint8_t> encode(const Values &t, const Format &format, const LevelScales &innermost,
+                            const Rounding &rounding, const RandomSource &random);
+/// Grid values of packed codes, before any scale; NaN for codes beyond a short LUT.
+Values decode(const Format &format, int64_t rows, int64_t cols,
+              std::span<const uint8_t> packedCodes, const LevelScales &innermost);
 
 /// Two codes per byte, element 2i in the low nibble, and back. `count` is even.
 std::vector<uint8_t> packCodes(std::span<const uint8_t> codes);
@@ -130,7 +142,7 @@ std::vector<uint8_t> unpackCodes(std::span<const uint8_t> packed);
 /// from the lowest bit of each byte, every row of blocks starting a byte.
 std::vector<uint8_t> packScales(const LevelScales &scales);
 LevelScales unpackScales(ScaleType type, int64_t blockRows, int64_t blockCols,
-                         std::span<const uint8_t> stored);
+                         std::span<const uint8_t> stored, uint32_t choiceBit = 0);
 /// Bytes of a row of blocks as stored.
 int64_t scaleRowBytes(ScaleType type, int64_t blockCols);
 

@@ -40,6 +40,11 @@ struct ScaleTypeInfo {
   uint32_t nanBits;      ///< the one NaN we produce; 0 if the type has none
 
   unsigned storageBytes() const { return (storageBits + 7) / 8; }
+  /// The sign bit, which no scale has set; 0 for a type without one.
+  uint32_t signBit() const {
+    uint32_t top = uint32_t(1) << (storageBits - 1);
+    return maxBits < top ? top : 0;
+  }
 };
 
 /// The table row of a type.

@@ -33,6 +33,9 @@ struct ExponentWindow {
 };
 ExponentWindow findExponentWindow(const Grid &grid, const CarrierType &carrier,
                                   bool subnormals = true);
+/// Of all grids of a format.
+ExponentWindow findExponentWindow(const Format &format, const CarrierType &carrier,
+                                  bool subnormals = true);
 
 /// Whether code times the `numLevels` innermost scales is in a carrier, for
 /// every code and every scale its rule can produce.

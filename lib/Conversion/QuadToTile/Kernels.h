@@ -154,22 +154,27 @@ Tile loadFactors(KernelBuilder &kernel, mlir::Value signs, mlir::RankedTensorTyp
 Tile rotate(TileBuilder &t, Tile y, Tile factors);
 
 /// t of the specification, y * factor: a factor is a power of two, of each element, that
-/// rounding to the grid takes along; without one, t is y. And which of the innermost blocks
-/// have a scale that is no NaN: an i32 mask, -1 or 0, of shape (rows / block rows, 1,
-/// columns / block columns, 1).
+/// rounding to the grid takes along; without one, t is y. And of the innermost blocks, which
+/// have a scale that is no NaN and which use the alternative grid (null without one): i32
+/// masks, -1 or 0, of shape (rows / block rows, 1, columns / block columns, 1).
 struct Scaled {
-  Tile y, factor, isFinite;
+  Tile y, factor, isFinite, isAlternative;
 };
 /// `words` of eight codes, 0 in blocks that are not finite.
 Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled);
+/// The codes of each block in the grid that it chose.
+Tile selectCodes(TileBuilder &t, Tile words, Tile alternative, const Scaled &scaled);
 /// Scales y by every level's scales, which it stores.
 mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    const QuantizeRequest &request, Tile y, mlir::Value p0,
                                    mlir::Value a0);
 
-/// The value of a user's scale rule for each block: `blocks` is (.., elements), the
-/// result (.., 1).
-mlir::FailureOr<Tile> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks);
+/// What a user's scale rule computes for each block: the scale, and for a format of two
+/// grids whether it chooses the alternative (i1). `blocks` is (.., elements), these (.., 1).
+struct RuleResult {
+  Tile scale, choice;
+};
+mlir::FailureOr<RuleResult> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks);
 
 } // namespace quadrille
 

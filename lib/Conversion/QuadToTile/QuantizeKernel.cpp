@@ -129,8 +129,13 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
     return addRandomBits(kernel, request, rounding, coordinate, p0, a0);
   };
   Format format = type.getFormat().toFormat();
-  Tile words = encodeWords(t, format.grid, rounding, scaled->y, scaled->factor,
-                           canExceedGrid(format), addRandom);
+  auto encode = [&](const Grid &grid) {
+    return encodeWords(t, grid, rounding, scaled->y, scaled->factor, canExceedGrid(format),
+                       addRandom);
+  };
+  Tile words = encode(format.grid);
+  if (format.alternative)
+    words = selectCodes(t, words, encode(*format.alternative), *scaled);
   words = maskCodes(t, words, *scaled);
   constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
@@ -141,11 +146,13 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
 }
 
 /// Elements along the axis that must be in one tile.
-int64_t minimalAlong(quad::QuantizedTensorType type) {
+int64_t minimalAlong(const QuantizeRequest &request) {
+  quad::QuantizedTensorType type = request.op.getType();
   int64_t along = type.getFormat().getOuterBlockCols();
   if (type.getRht())
     along = std::max(along, type.getRht().getSize());
-  return along;
+  constexpr int64_t randomCols = 16; // tile.random's
+  return request.key ? std::max(along, randomCols) : along;
 }
 
 int64_t minimalAcross(quad::QuantizedTensorType type) {
@@ -205,7 +212,7 @@ bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &inp
 
 /// The tile of a kernel with one result.
 Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bool acrossMemory) {
-  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request.op.getType())};
+  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request)};
   if (acrossMemory)
     return columnTiling(target, minimum);
   // A lane has a block; noise costs a lane less for each of more elements.
@@ -290,7 +297,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
   int64_t sizes[2] = {1, 1};
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    sizes[axis] = std::max(sizes[axis], minimalAlong(request.op.getType()));
+    sizes[axis] = std::max(sizes[axis], minimalAlong(request));
     sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
   }
   unsigned outer = 1 - contiguous;

@@ -37,7 +37,7 @@ public:
         return failure();
       y = *next;
     }
-    return Scaled{y, factor, isFinite};
+    return Scaled{y, factor, isFinite, isAlternative};
   }
 
 private:
@@ -74,7 +74,7 @@ private:
   Value p0, a0;
   quad::FormatAttr formatAttr;
   Format format;
-  Tile factor, isFinite;
+  Tile factor, isFinite, isAlternative; ///< see Scaled
 };
 
 Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
@@ -129,12 +129,13 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
       request.op, formatAttr.getLevels()[i].getProgram());
   SmallVector<int64_t> shape(TileBuilder::shapeOf(blocks));
   if (shape[1] != 1)
-    return request.op.emitOpError("cannot apply a scale rule to blocks of several rows");
-  FailureOr<Tile> value =
+    return request.op.emitOpError("cannot apply a scale rule to blocks of several rows; "
+                                  "kernels have rules for blocks of one row");
+  FailureOr<RuleResult> value =
       emitScaleRule(t, rule, t.reshape(blocks, {shape[0], shape[2], shape[3]}));
   if (failed(value))
     return failure();
-  Tile scale = t.reshape(*value, TileBuilder::shapeOf(amaxBits));
+  Tile scale = t.reshape(value->scale, TileBuilder::shapeOf(amaxBits));
   Tile encoding = encodeScale(t, level.type, level.bits, scale);
   Tile finite = t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits);
   noteFlags([&] { // a rule may make NaN of the zeros beyond the tensor
@@ -142,7 +143,15 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
                            {shape[0], shape[2]});
     return t.select(isInside(flags, level.block.cols), flags, t.i32(flags, 0));
   });
-  return t.select(finite, encoding, t.i32(encoding, scaleTypeInfo(level.type).nanBits));
+  int64_t nanBits = scaleTypeInfo(level.type).nanBits;
+  encoding = t.select(finite, encoding, t.i32(encoding, nanBits));
+  if (value->choice) { // which a NaN has not
+    Tile chosen = t.select(value->choice, t.i32(value->choice, -1), t.i32(value->choice, 0));
+    Tile isNaN = t.cmp(arith::CmpIPredicate::eq, encoding, nanBits);
+    isAlternative = t.select(isNaN, t.i32(encoding, 0),
+                             t.reshape(chosen, TileBuilder::shapeOf(encoding)));
+  }
+  return encoding;
 }
 
 FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
@@ -157,7 +166,10 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
   FailureOr<Tile> encoding = encodeBlocks(i, blocks, t.bits(amax));
   if (failed(encoding))
     return failure();
-  storeLevel(i, t.reshape(*encoding, {shape[0] / rows, shape[1] / cols}));
+  Tile stored = *encoding;
+  if (i == 0 && isAlternative)
+    stored = t.bitOr(stored, t.bitAnd(isAlternative, format.choiceBit()));
+  storeLevel(i, t.reshape(stored, {shape[0] / rows, shape[1] / cols}));
   if (i == 0) {
     // A block whose scale is NaN has codes 0.
     Tile isNaN = t.cmp(arith::CmpIPredicate::eq, *encoding, scaleTypeInfo(level.type).nanBits);
@@ -265,24 +277,33 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
   storeBits(t.truncate(packBits(e8, 8), t.b.getI8Type()), request.result.scales[1], unit);
   storeBits(t.truncate(e6m2, t.b.getI8Type()), request.result.scales[2], unit);
   Tile mask = t.select(finite, t.i32(amax, -1), t.i32(amax, 0));
-  return {y, factor, t.reshape(mask, {rows, 1, units, 1})};
+  return {y, factor, t.reshape(mask, {rows, 1, units, 1}), /*isAlternative=*/Tile()};
 }
 
 } // namespace
 
-Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled) {
-  ArrayRef<int64_t> blocks = TileBuilder::shapeOf(scaled.isFinite);
+/// A mask of blocks for the words of eight codes of `elements`.
+static Tile maskOfWords(TileBuilder &t, Tile ofBlocks, Tile words, Tile elements) {
+  ArrayRef<int64_t> blocks = TileBuilder::shapeOf(ofBlocks);
   // The mask of each entry of `like`, which a block has several of.
   auto expanded = [&](Tile like) {
     SmallVector<int64_t> shape(TileBuilder::shapeOf(like));
     RankedTensorType type = tile::reshapedType(
         TileBuilder::typeOf(like),
         {blocks[0], shape[0] / blocks[0], blocks[2], shape[1] / blocks[2]});
-    return t.reshape(t.broadcast(scaled.isFinite, type), shape);
+    return t.reshape(t.broadcast(ofBlocks, type), shape);
   };
   bool wordsFitBlocks = blocks[2] <= TileBuilder::shapeOf(words)[1];
-  Tile mask = wordsFitBlocks ? expanded(words) : t.pack(t.bitAnd(expanded(scaled.y), 15));
-  return t.bitAnd(words, mask);
+  return wordsFitBlocks ? expanded(words) : t.pack(t.bitAnd(expanded(elements), 15));
+}
+
+Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled) {
+  return t.bitAnd(words, maskOfWords(t, scaled.isFinite, words, scaled.y));
+}
+
+Tile selectCodes(TileBuilder &t, Tile words, Tile alternative, const Scaled &scaled) {
+  Tile mask = maskOfWords(t, scaled.isAlternative, words, scaled.y);
+  return t.bitXor(words, t.bitAnd(t.bitXor(words, alternative), mask));
 }
 
 FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t, const QuantizeRequest &request,

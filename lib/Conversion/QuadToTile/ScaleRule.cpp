@@ -23,13 +23,14 @@ public:
       : t(t), blocks(TileBuilder::typeOf(blocks)),
         scalars(tile::reducedType(this->blocks, {this->blocks.getRank() - 1})) {}
 
-  FailureOr<Tile> inlineRule(quad::ScaleRuleOp rule, Tile argument) {
+  FailureOr<RuleResult> inlineRule(quad::ScaleRuleOp rule, Tile argument) {
     mlir::Block &body = rule.getBody().front();
     mapping.map(body.getArgument(0), argument);
     for (Operation &op : body.without_terminator())
       if (failed(emit(&op)))
         return failure();
-    return mapping.lookup(body.getTerminator()->getOperand(0));
+    ValueRange results = body.getTerminator()->getOperands();
+    return RuleResult{get(results[0]), results.size() == 2 ? get(results[1]) : Tile()};
   }
 
 private:
@@ -106,9 +107,7 @@ LogicalResult RuleInliner::emit(Operation *op) {
 
 } // namespace
 
-FailureOr<Tile> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks) {
-  if (rule.getResultTypes().size() != 1)
-    return rule.emitOpError("chooses between two grids, which kernels do not support");
+FailureOr<RuleResult> emitScaleRule(TileBuilder &t, quad::ScaleRuleOp rule, Tile blocks) {
   return RuleInliner(t, blocks).inlineRule(rule, blocks);
 }
 

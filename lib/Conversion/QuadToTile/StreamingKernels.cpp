@@ -106,6 +106,21 @@ public:
       : kernel(kernel), t(kernel.body, kernel.loc), input(input), layout(layout), format(format),
         p0(p0), a0(a0) {}
 
+  /// The values of codes, each in the grid that its block's scale chooses.
+  Tile decode(Tile codes) {
+    Tile value = decodeGrid(t, format.grid, codes);
+    if (!format.alternative)
+      return value;
+    SmallVector<int64_t> shape(TileBuilder::shapeOf(codes));
+    auto [rows, cols] = format.levels.front().block;
+    auto blocks = tile::reshapedType(TileBuilder::typeOf(codes),
+                                     {shape[0] / rows, rows, shape[1] / cols, cols});
+    innermost = loadEncoding(tile::reducedType(blocks, {1, 3}), 0);
+    Tile choice = t.broadcast(t.bitAnd(innermost, format.choiceBit()), blocks);
+    choice = t.cmp(arith::CmpIPredicate::ne, t.reshape(choice, shape), 0);
+    return t.select(choice, decodeGrid(t, *format.alternative, codes), value);
+  }
+
   Tile multiply(Tile value, size_t i) {
     const Level &level = format.levels[i];
     SmallVector<int64_t> shape(TileBuilder::shapeOf(value));
@@ -136,13 +151,19 @@ private:
   }
 
   Tile loadScales(RankedTensorType perBlock, size_t i) {
-    const Level &level = format.levels[i];
-    auto [rows, cols] = level.block;
+    Tile encoding = i == 0 && innermost ? t.bitAnd(innermost, ~int64_t(format.choiceBit()))
+                                        : loadEncoding(perBlock, i);
+    return decodeScale(t, format.levels[i].type, encoding);
+  }
+
+  /// The stored bits of scales, i32.
+  Tile loadEncoding(RankedTensorType perBlock, size_t i) {
+    auto [rows, cols] = format.levels[i].block;
     auto flat = tile::reshapedType(perBlock, {perBlock.getDimSize(0), perBlock.getDimSize(2)});
     Value allRows = kernel.pass(kernel.schedule.ceilDiv(input.rows, rows));
     Tile bits = load(flat, i, kernel.div(p0, rows), kernel.div(a0, cols), allRows,
                      kernel.div(kernel.pass(input.length), cols));
-    return decodeScale(t, level.type, t.reshape(t.extend(bits), perBlock.getShape()));
+    return t.reshape(t.extend(bits), perBlock.getShape());
   }
 
   /// HiF4's one-bit exponents: a byte serves 8 blocks. 1 or 2.
@@ -168,6 +189,7 @@ private:
   quad::ScaleLayout layout;
   const Format &format;
   Value p0, a0;
+  Tile innermost; ///< stored bits of the innermost scales, once `decode` has read them
 };
 
 /// s * (H y): undoes `rotate` up to rounding.
@@ -209,8 +231,8 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
   Tile words = loadDense(kernel, tile::packedType(codesType), kernel.pass(input.codes), p0,
                          kernel.div(a0, 8), kernel.pass(input.rows),
                          kernel.div(kernel.pass(input.length), 8));
-  Tile value = decodeGrid(t, format.grid, t.unpack(words, codesType));
   ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
+  Tile value = scales.decode(t.unpack(words, codesType));
   for (size_t i = 0; i < format.levels.size(); ++i)
     value = scales.multiply(value, i);
   if (signs)

@@ -125,11 +125,21 @@ struct ScaleReader {
   const Level &level;
   Value base;
   Value rowOffset; ///< i64 lanes: bytes to the first block of the lane's row
+  uint32_t choiceBit = 0; ///< of the scale's bits: the block has the alternative grid
 
   ScaleReader(Packer &p, const Level &level, Value base, Value k, const Rows &rows);
   /// Bits of the scale that covers column k (an i64).
   Value readBits(Value k, Value mask);
-  Value decode(Value bits) { return decodeScales(p.b, level.type, bits); }
+  Value decode(Value bits) {
+    if (choiceBit)
+      bits = p.b.bitAnd(bits, p.b.i32s(~choiceBit));
+    return decodeScales(p.b, level.type, bits);
+  }
+  /// i1 lanes: the alternative grid is chosen.
+  Value choose(Value bits) {
+    Value bit = p.b.i32s(choiceBit);
+    return p.b.equal(p.b.bitAnd(bits, bit), bit);
+  }
 };
 
 ScaleReader::ScaleReader(Packer &p, const Level &level, Value base, Value k, const Rows &rows)
@@ -177,6 +187,12 @@ Value lookupF32(VectorBuilder &b, const Grid &grid, Value index) {
   return b.select(isHigh, half(values.drop_front(8)), half(values.take_front(8)));
 }
 
+/// The values of codes in the grid that each lane chooses (null: the format has one).
+Value lookupF32(VectorBuilder &b, const Format &format, Value code, Value choice) {
+  Value value = lookupF32(b, format.grid, code);
+  return choice ? b.select(choice, lookupF32(b, *format.alternative, code), value) : value;
+}
+
 /// table[byte mod 16] per byte of the lanes.
 Value lookupBytes(VectorBuilder &b, ArrayRef<int8_t> table, Value index) {
   SmallVector<int8_t> repeated;
@@ -207,8 +223,10 @@ private:
   void packS8(Value k, Value block);
   /// The next eight codes of every row, `group` * 8 after column k.
   Value gatherCodes(Value k, int64_t group);
-  /// Codes as signed bytes, of four columns, the folded levels applied.
-  Value getIntegers(Value codes, unsigned half, ArrayRef<Value> folded);
+  /// Codes as signed bytes, of four columns, in the grid that each lane chooses, the
+  /// folded levels applied.
+  Value getIntegers(Value codes, unsigned half, Value choice, ArrayRef<Value> folded);
+  Value lookupIntegers(const Grid &grid, Value nibbles);
 
   Packer &p;
   VectorBuilder &b;
@@ -224,6 +242,7 @@ BlockPacker::BlockPacker(Packer &p, const QuantizedOperand &operand, const Rows 
   for (auto [level, base] : llvm::zip_equal(operand.format->levels, operand.scales))
     if (!level.block.isTensor())
       readers.emplace_back(p, level, base, operand.k, rows);
+  readers.front().choiceBit = operand.format->choiceBit();
 }
 
 void BlockPacker::pack(Value index, Value block) {
@@ -239,29 +258,44 @@ Value BlockPacker::gatherCodes(Value k, int64_t group) {
 void BlockPacker::packF32(Value k, Value block) {
   int64_t kBlock = p.plan.kBlock;
   SmallVector<SmallVector<Value>> scales;
+  SmallVector<Value> choices; // of the innermost blocks, null with one grid
   for (ScaleReader &reader : readers)
     for (SmallVector<Value> &values = scales.emplace_back();
          int64_t(values.size()) * reader.level.block.cols < kBlock;) {
       Value column = b.add(k, b.i64(values.size() * reader.level.block.cols));
-      values.push_back(reader.decode(reader.readBits(column, rows.mask)));
+      Value bits = reader.readBits(column, rows.mask);
+      values.push_back(reader.decode(bits));
+      if (&reader == readers.begin())
+        choices.push_back(reader.choiceBit ? reader.choose(bits) : Value());
     }
   Value codes;
   for (int64_t i = 0; i < kBlock; ++i) {
     if (i % 8 == 0)
       codes = gatherCodes(k, i / 8);
-    Value value = lookupF32(b, operand.format->grid, b.shrU(codes, b.i32s(4 * (i % 8))));
+    Value value = lookupF32(b, *operand.format, b.shrU(codes, b.i32s(4 * (i % 8))),
+                            choices[i / readers.front().level.block.cols]);
     for (auto [reader, values] : llvm::zip_equal(readers, scales))
       value = b.mulF(value, values[i / reader.level.block.cols]);
     p.storeRow(value, block, i, rows);
   }
 }
 
-Value BlockPacker::getIntegers(Value codes, unsigned half, ArrayRef<Value> folded) {
+Value BlockPacker::lookupIntegers(const Grid &grid, Value nibbles) {
   int unit = p.side == MatmulSide::LHS ? p.plan.lhsUnit : p.plan.rhsUnit;
   SmallVector<int8_t> table(16, 0);
-  for (auto [entry, value] : llvm::zip(table, operand.format->grid.values))
+  for (auto [entry, value] : llvm::zip(table, grid.values))
     entry = int8_t(std::ldexp(value, unit));
-  Value integers = lookupBytes(b, table, spreadNibbles(b, codes, half));
+  return lookupBytes(b, table, nibbles);
+}
+
+Value BlockPacker::getIntegers(Value codes, unsigned half, Value choice, ArrayRef<Value> folded) {
+  Value nibbles = spreadNibbles(b, codes, half);
+  Value integers = lookupIntegers(operand.format->grid, nibbles);
+  if (choice) {
+    Value others = b.bitcast(b.i32s(), lookupIntegers(*operand.format->alternative, nibbles));
+    integers = b.select(choice, others, b.bitcast(b.i32s(), integers));
+    integers = b.bitcast(b.bytes(), integers);
+  }
   for (Value bit : folded) { // doubles the lanes whose bit is set
     Value mask = b.bitcast(b.bytes(), b.sub(b.i32s(0), bit));
     integers = b.add(integers, b.bitAnd(integers, mask));
@@ -279,7 +313,10 @@ void BlockPacker::packS8(Value k, Value block) {
   outer = outer.drop_front(numFolded);
 
   DotProduct dot(b, p.plan, /*maxU8=*/1, p.plan.rhsMax);
-  Value zero = b.i32s(0), sums = dot.begin(zero), codes;
+  Value zero = b.i32s(0), sums = dot.begin(zero), codes, choice;
+  ScaleReader &innermost = readers.front();
+  if (innermost.choiceBit)
+    choice = innermost.choose(innermost.readBits(k, rows.mask));
   SmallVector<Value> folded(numFolded);
   for (int64_t quad = 0; quad < quads; ++quad) {
     if (quad % 2 == 0)
@@ -287,7 +324,7 @@ void BlockPacker::packS8(Value k, Value block) {
     for (auto [bits, reader] : llvm::zip_equal(folded, foldedReaders))
       if (4 * quad % reader.level.block.cols == 0)
         bits = reader.readBits(b.add(k, b.i64(4 * quad)), rows.mask);
-    Value integers = getIntegers(codes, quad % 2, folded);
+    Value integers = getIntegers(codes, quad % 2, choice, folded);
     p.storeRow(integers, block, quad, rows);
     if (p.side == MatmulSide::RHS)
       sums = dot.step(sums, b.i32s(0x01010101), integers);

@@ -24,20 +24,23 @@ unsigned host::countFoldedLevels(const Format &format) {
 
 namespace {
 
-/// A grid as integers: code * 2^-unit.
+/// A grid, or the two of a format, as integers: code * 2^-unit.
 struct IntegerGrid {
   int unit;
   int64_t max;
 };
 
 std::optional<IntegerGrid> getIntegerGrid(const Format &format) {
+  std::vector<float> values = format.grid.values;
+  if (format.alternative)
+    llvm::append_range(values, format.alternative->values);
   constexpr int maxUnit = 6;
   for (int unit = 0; unit <= maxUnit; ++unit) {
     auto isInteger = [&](float v) { return std::ldexp(v, unit) == std::rint(std::ldexp(v, unit)); };
-    if (!llvm::all_of(format.grid.values, isInteger))
+    if (!llvm::all_of(values, isInteger))
       continue;
     float max = 0;
-    for (float v : format.grid.values)
+    for (float v : values)
       max = std::max(max, std::fabs(std::ldexp(v, unit)));
     // Each one-bit exponent may double the code.
     return IntegerGrid{unit, int64_t(max) << countFoldedLevels(format)};

@@ -96,6 +96,21 @@
 
 // -----
 
+// expected-error @+1 {{format 'F': two grids need a rule that chooses one for each block: the innermost level's must be a scale rule of the user, not nearest}}
+#f = #quad.format<"F", grid = e2m1 or int4, levels = [<1x16, e4m3, nearest>]>
+
+// -----
+
+// expected-error @+1 {{format 'F': the sign bit of the innermost scale chooses the grid: it must be f32, bf16 or e4m3, not e8m0}}
+#f = #quad.format<"F", grid = e2m1 or int4, levels = [<1x16, e8m0, @rule>]>
+
+// -----
+
+// expected-error @+1 {{'e3m0' is not a grid; expected e2m1, e1m2, int4 or lut<..>}}
+#f = #quad.format<"F", grid = e2m1 or e3m0, levels = [<1x16, e4m3, @rule>]>
+
+// -----
+
 // expected-error @+1 {{format 'F': the hif4 rule needs the grid and the three levels of HIF4}}
 #f = #quad.format<"F", grid = e2m1, levels = [<1x4, e1, hif4>, <1x8, e1, hif4>, <1x64, e6m2, hif4>]>
 
@@ -385,6 +400,40 @@ quad.scale_rule @rule(%block: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
 }
 func.func @rule_flag(%x: tensor<4x64xf32>) {
   // expected-error @+1 {{the scale rule @rule chooses between two grids, but format 'F' has one}}
+  %0 = quad.quantize %x {axis = 1} : tensor<4x64xf32> -> !quad.tensor<4x64, #f, axis = 1>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1 or int4, levels = [<1x16, e4m3, @rule>]>
+// expected-note @+1 {{the rule is here}}
+quad.scale_rule @rule(%block: tensor<16xf32>) -> tensor<f32> {
+  %0 = quad.block_reduce max %block : tensor<16xf32> -> tensor<f32>
+  quad.yield %0 : tensor<f32>
+}
+func.func @rule_without_choice(%x: tensor<4x64xf32>) {
+  // expected-error @+1 {{the scale rule @rule chooses neither of the two grids of format 'F': it needs a second result, tensor<i1>, true for the second grid}}
+  %0 = quad.quantize %x {axis = 1} : tensor<4x64xf32> -> !quad.tensor<4x64, #f, axis = 1>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1 or int4, levels = [<1x16, e4m3, @inner>, <1x32, f32, @outer, qmax = 1.0>]>
+quad.scale_rule @inner(%block: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
+  %0 = quad.block_reduce max %block : tensor<16xf32> -> tensor<f32>
+  %1 = arith.cmpf ogt, %0, %0 : tensor<f32>
+  quad.yield %0, %1 : tensor<f32>, tensor<i1>
+}
+// expected-note @+1 {{the rule is here}}
+quad.scale_rule @outer(%block: tensor<32xf32>) -> (tensor<f32>, tensor<i1>) {
+  %0 = quad.block_reduce max %block : tensor<32xf32> -> tensor<f32>
+  %1 = arith.cmpf ogt, %0, %0 : tensor<f32>
+  quad.yield %0, %1 : tensor<f32>, tensor<i1>
+}
+func.func @outer_choice(%x: tensor<4x64xf32>) {
+  // expected-error @+1 {{the scale rule @outer chooses between two grids, which only the rule of the innermost level does}}
   %0 = quad.quantize %x {axis = 1} : tensor<4x64xf32> -> !quad.tensor<4x64, #f, axis = 1>
   return
 }

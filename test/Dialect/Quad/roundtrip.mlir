@@ -8,6 +8,8 @@
 // CHECK-DAG: #[[HIF4:.+]] = #quad.format<"HIF4", grid = e1m2, levels = [<1x4, e1, hif4>, <1x8, e1, hif4>, <1x64, e6m2, hif4>]>
 // CHECK-DAG: #[[FOO:.+]] = #quad.format<"4/6", grid = e2m1, levels = [<1x16, e4m3, @four_over_six>, <tensor, f32, nearest, qmax = 1536.0>]>
 // CHECK-DAG: #[[LUT:.+]] = #quad.format<"Ternary", grid = lut<"ternary", [-1.0, 0.0, 0.1, 1.0], qmax = 1.0>, levels = [<1x32, e8m0, ocp>]>
+// CHECK-DAG: #[[MIX:.+]] = #quad.format<"Mix", grid = e2m1 or int4, levels = [<1x16, e4m3, @with_choice>]>
+// CHECK-DAG: #[[MIXLUT:.+]] = #quad.format<"MixLut", grid = lut<"ternary", [-1.0, 0.0, 0.1, 1.0], qmax = 1.0> or e1m2, levels = [<1x16, bf16, @with_choice>]>
 // CHECK-DAG: #[[RHT:.+]] = #quad.rht<16, digest = 0xf234abcd5678ef00>
 #ternary = #quad.grid<lut<"ternary", [-1.0, 0.0, 0.1, 1.0]>>
 #ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
@@ -16,6 +18,8 @@
 #hif4 = #quad.format<"HIF4", grid = e1m2, levels = [<1x4, e1, hif4>, <1x8, e1, hif4>, <1x64, e6m2, hif4>]>
 #foursix = #quad.format<"4/6", grid = e2m1, levels = [<1x16, e4m3, @four_over_six>, <tensor, f32, nearest, qmax = 1536.0>]>
 #lut = #quad.format<"Ternary", grid = #ternary, levels = [<1x32, e8m0, ocp>]>
+#mix = #quad.format<"Mix", grid = e2m1 or #quad.grid<int4>, levels = [<1x16, e4m3, @with_choice>]>
+#mixlut = #quad.format<"MixLut", grid = #ternary or e1m2, levels = [<1x16, bf16, @with_choice>]>
 #rht = #quad.rht<16, digest = 0xf234abcd5678ef00>
 
 !q = !quad.tensor<?x64, #ufp4b, axis = 1, rht = #rht>
@@ -200,12 +204,21 @@ quad.scale_rule @four_over_six(%block: tensor<16xf32>) -> tensor<f32> {
   quad.yield %s : tensor<f32>
 }
 
-// CHECK-LABEL: quad.scale_rule @with_flag(%{{.*}}: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
-quad.scale_rule @with_flag(%block: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
+// CHECK-LABEL: quad.scale_rule @with_choice(%{{.*}}: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
+quad.scale_rule @with_choice(%block: tensor<16xf32>) -> (tensor<f32>, tensor<i1>) {
   %max = quad.block_reduce max %block : tensor<16xf32> -> tensor<f32>
   %one = arith.constant dense<1.0> : tensor<f32>
-  %flag = arith.cmpf ogt, %max, %one : tensor<f32>
-  quad.yield %max, %flag : tensor<f32>, tensor<i1>
+  %choice = arith.cmpf ogt, %max, %one : tensor<f32>
+  quad.yield %max, %choice : tensor<f32>, tensor<i1>
+}
+
+// CHECK-LABEL: func.func @quantize_by_choice
+// CHECK-SAME:    -> (!quad.tensor<?x64, #[[MIX]], axis = 1>, !quad.tensor<?x64, #[[MIXLUT]], axis = 1>)
+func.func @quantize_by_choice(%x: tensor<?x64xbf16>)
+    -> (!quad.tensor<?x64, #mix, axis = 1>, !quad.tensor<?x64, #mixlut, axis = 1>) {
+  %q = quad.quantize %x {axis = 1} : tensor<?x64xbf16> -> !quad.tensor<?x64, #mix, axis = 1>
+  %r = quad.quantize %x {axis = 1} : tensor<?x64xbf16> -> !quad.tensor<?x64, #mixlut, axis = 1>
+  return %q, %r : !quad.tensor<?x64, #mix, axis = 1>, !quad.tensor<?x64, #mixlut, axis = 1>
 }
 
 // CHECK-LABEL: func.func @quantize_by_rule

@@ -9,6 +9,9 @@
 !nvfp4_column = !quad.tensor<?x?, #nvfp4, axis = 0>
 !ufp4_row = !quad.tensor<?x?, #ufp4, axis = 1>
 !ufp4_column = !quad.tensor<?x?, #ufp4, axis = 0>
+#mix = #quad.format<"MIX", grid = e2m1 or int4, levels = [<1x16, e4m3, @rule>]>
+!mix_row = !quad.tensor<?x?, #mix, axis = 1>
+!mix_column = !quad.tensor<?x?, #mix, axis = 0>
 
 // Powers of two fold into fp8, whose 14-bit sums are promoted.
 // CHECK-LABEL: func.func @mxuf4(
@@ -78,4 +81,14 @@ func.func @mixed(%a: tensor<?x?xbf16>, %b: !nvfp4_column) -> tensor<?x?xf32> {
   // expected-remark @+1 {{carrier bf16 folded 1x}}
   %y = quad.matmul %a, %b : tensor<?x?xbf16>, !nvfp4_column -> tensor<?x?xf32>
   return %y : tensor<?x?xf32>
+}
+
+// The codes of both grids with every scale.
+// CHECK-LABEL: func.func @two_grids(
+// CHECK:         quad.matmul
+// CHECK-SAME:      lhs = {carrier = "bf16", scales = "folded"}
+func.func @two_grids(%a: !mix_row, %b: !mix_column) -> tensor<?x?xbf16> {
+  // expected-remark @+1 {{all 3906 products of code and scale have at most 7 significant bits}}
+  %y = quad.matmul %a, %b : !mix_row, !mix_column -> tensor<?x?xbf16>
+  return %y : tensor<?x?xbf16>
 }

@@ -57,6 +57,15 @@ TEST_F(QuadTest, ProgramLevelsTakeTheirSymbolsInOrder) {
   EXPECT_EQ(attr.toFormat(), ruled);
 }
 
+TEST_F(QuadTest, TwoGridsSurviveTheAttribute) {
+  Format mix = *lookupFormat("NVFP4");
+  mix.levels[0].rule = ScaleRule::Program;
+  mix.alternative = *lookupGrid("int4");
+  auto rule = FlatSymbolRefAttr::get(&context, "rule");
+  EXPECT_EQ(FormatAttr::get(&context, mix, rule).toFormat(), mix);
+  EXPECT_FALSE(format("NVFP4").getAlternative());
+}
+
 TEST_F(QuadTest, BlocksAndLevels) {
   EXPECT_EQ(format("HIF4").getBlockCols(), 4);
   EXPECT_EQ(format("HIF4").getOuterBlockCols(), 64);

@@ -64,6 +64,25 @@ TEST(Format, GridsThatAreRefused) {
   EXPECT_NE(error({0, 0x1p-20f}), "");
 }
 
+TEST(Format, TwoGridsNeedARuleAndASign) {
+  using enum ScaleType;
+  const Level tensor{{0, 0}, F32};
+  auto error = [](Level inner, Grid other = *lookupGrid("int4")) {
+    return verify(Format{"f", *lookupGrid("e2m1"), {inner}, std::move(other)});
+  };
+  for (ScaleType type : {F32, BF16, E4M3})
+    EXPECT_EQ(error({{1, 16}, type, ScaleRule::Program}), "");
+  for (ScaleType type : {E8M0, UE5M3, E6M2})
+    EXPECT_NE(error({{1, 16}, type, ScaleRule::Program}).find("f32, bf16 or e4m3"),
+              std::string::npos);
+  EXPECT_NE(error({{1, 16}, E4M3, ScaleRule::Nearest}).find("not nearest"), std::string::npos);
+  EXPECT_NE(error({{1, 16}, E4M3, ScaleRule::Program}, makeLutGrid("g", {1})), "");
+  Format mix{"f", *lookupGrid("e2m1"), {{{1, 16}, E4M3, ScaleRule::Program}, tensor},
+             *lookupGrid("int4")};
+  EXPECT_EQ(verify(mix), "");
+  EXPECT_EQ(mix.qmax(1), 2688.0f) << "the first grid's";
+}
+
 TEST(Format, FormatsThatAreRefused) {
   using enum ScaleType;
   using enum ScaleRule;

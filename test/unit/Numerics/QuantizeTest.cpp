@@ -45,6 +45,10 @@ static Quantized run(const Values &x, const Format &format, const QuantizeOption
   return result;
 }
 
+static float encodedBF16(float value) {
+  return decodeScale(ScaleType::BF16, encodeScale(ScaleType::BF16, value));
+}
+
 static void expectSame(const Quantized &a, const Quantized &b) {
   EXPECT_EQ(a.codes, b.codes);
   ASSERT_EQ(a.scales.size(), b.scales.size());
@@ -315,11 +319,77 @@ TEST(Quantize, ProgramScalesAreRoundedAndNaNWins) {
   y.data[40] = infinity;
   uint32_t flags = 0;
   LevelScales scales =
-      programScales(y, rule.levels[0], std::vector{1.07f, 500.0f, 3.0f, -1.0f}, flags);
+      programScales(y, rule.levels[0], std::vector{1.07f, 500.0f, 3.0f, -1.0f}, {}, flags);
   EXPECT_EQ(scales.bits, (std::vector<uint32_t>{0x39, 0x7e, 0x7f, 0x01}));
   EXPECT_EQ(flags, FlagNonFinite | FlagScaleSaturated);
   Quantized result;
   EXPECT_NE(quantize(ref(y), rule, {}, result), "");
+}
+
+/// E2M1 or INT4, chosen by a program.
+static Format twoGrids(ScaleType type, Block block = {1, 16}) {
+  Format mix{"MIX", *lookupGrid("e2m1"), {{block, type, ScaleRule::Program}}, *lookupGrid("int4")};
+  EXPECT_EQ(verify(mix), "");
+  return mix;
+}
+
+TEST(Quantize, TheChoiceIsTheSignOfTheScale) {
+  const struct {
+    ScaleType type;
+    uint32_t one, sign, nan;
+  } cases[] = {{ScaleType::E4M3, 0x38, 0x80, 0x7f},
+               {ScaleType::BF16, 0x3f80, 0x8000, 0x7fc0},
+               {ScaleType::F32, 0x3f800000, 0x80000000, 0x7fc00000}};
+  for (auto [type, one, sign, nan] : cases) {
+    Format mix = twoGrids(type);
+    EXPECT_EQ(mix.choiceBit(), sign);
+    Values y = wave(1, 64);
+    y.data[20] = quietNaN;
+    uint32_t flags = 0;
+    LevelScales scales = programScales(y, mix.levels[0], std::vector{1.0f, 1.0f, quietNaN, 1.0f},
+                                       std::vector<uint8_t>{0, 1, 1, 1}, flags);
+    EXPECT_EQ(scales.bits, (std::vector<uint32_t>{one, nan, nan, one | sign}));
+    EXPECT_EQ(scales.value(3), 1.0f);
+    EXPECT_FALSE(scales.choice(0));
+    EXPECT_FALSE(scales.choice(1)) << "a NaN has no choice";
+    EXPECT_TRUE(scales.choice(3));
+    LevelScales back = unpackScales(type, 1, 4, packScales(scales), mix.choiceBit());
+    EXPECT_EQ(back.bits, scales.bits);
+    EXPECT_TRUE(back.choice(3));
+  }
+  EXPECT_EQ(format("NVFP4").choiceBit(), 0u);
+}
+
+TEST(Quantize, EachBlockHasTheCodesAndValuesOfItsGrid) {
+  for (Block block : {Block{1, 16}, Block{2, 4}})
+    for (RoundingKind kind : {RoundingKind::NearestEven, RoundingKind::NearestAway,
+                              RoundingKind::TowardZero, RoundingKind::Stochastic}) {
+      Format mix = twoGrids(ScaleType::BF16, block);
+      Values x = wave(3, 64), t = x;
+      std::vector<float> values = blockAmax(x, block);
+      std::vector<uint8_t> choices;
+      for (size_t i = 0; i < values.size(); ++i) {
+        choices.push_back(i % 3 == 1);
+        values[i] /= choices[i] ? 7 : 6;
+      }
+      uint32_t flags = 0;
+      LevelScales scales = programScales(x, mix.levels[0], values, choices, flags);
+      divideByScales(t, block, scales);
+      Rounding rounding{kind, 8, 7};
+      RandomSource random{5, 100, Stream::Column};
+      std::vector<uint8_t> codes = encode(t, mix, scales, rounding, random);
+      std::vector<uint8_t> one = encode(t, mix.grid, rounding, random),
+                           other = encode(t, *mix.alternative, rounding, random);
+      Values d = dequantize(mix, 3, 64, packCodes(codes), {&scales, 1});
+      for (int64_t row = 0; row < 3; ++row)
+        for (int64_t col = 0; col < 64; ++col) {
+          size_t i = row * 64 + col;
+          size_t b = row / block.rows * (64 / block.cols) + col / block.cols;
+          ASSERT_EQ(codes[i], choices[b] ? other[i] : one[i]);
+          const Grid &grid = choices[b] ? *mix.alternative : mix.grid;
+          ASSERT_EQ(d.data[i], grid.values[codes[i]] * encodedBF16(values[b]));
+        }
+    }
 }
 
 TEST(Quantize, RequestsThatAreRefused) {

@@ -204,6 +204,23 @@ TEST(FoldProof, F32SignificantBitsAreAttained) {
   EXPECT_TRUE(carrier("f32").holds(1.75 * scale21));
 }
 
+TEST(FoldProof, BothGridsOfAFormatAreProved) {
+  Format mix = format("NVFP4");
+  mix.levels[0].rule = ScaleRule::Program;
+  mix.alternative = grid("int4");
+  FoldProof proof = proveFold(mix, 1, carrier("bf16"));
+  EXPECT_TRUE(proof.exact);
+  EXPECT_EQ(proof.significantBits, 7u) << "INT4's";
+  // Scales without their sign, 0x01 to 0x7e; -8 is never produced.
+  EXPECT_EQ(proof.products, uint64_t(0x7e) * (16 + 15));
+  EXPECT_EQ(proveFold(format("NVFP4"), 1, carrier("bf16")).significantBits, 6u);
+  // Each grid alone is in e2m1 or s4, but not both.
+  EXPECT_FALSE(proveFold(mix, 0, carrier("e2m1")).exact);
+  EXPECT_FALSE(proveFold(mix, 0, carrier("s4")).exact);
+  EXPECT_EQ(findExponentWindow(mix, carrier("e2m3")).size(), 3);
+  EXPECT_TRUE(findExponentWindow(mix, carrier("s4")).empty());
+}
+
 TEST(FoldProof, UserTablesAreProvedToo) {
   Format f = format("MXFP4");
   f.grid = {GridKind::LUT, "thirds", {0, 0.5f, 1.0f / 3, -1}, 1};

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -272,6 +273,27 @@ TEST(CarrierSelection, UncutBf16ScalesNeedTf32) {
   Format f = format("UFP4_B");
   f.levels[0].bits = 0;
   EXPECT_EQ(describe(selectCarrier(target("sm_90a"), f, f)), "tf32 folded 0.5x");
+}
+
+/// The capability table of sm_100a multiplies NVFP4 as it is stored; it cannot take scales
+/// whose sign says which grid the codes are of, even where its operand type has both grids.
+TEST(CarrierSelection, ScalesWithAChoiceAreNotNative) {
+  Format mix = format("NVFP4");
+  mix.levels[0].rule = ScaleRule::Program;
+  CarrierChoice one = selectCarrier(target("sm_100a"), mix, mix);
+  EXPECT_EQ(one.a.application, ScaleApplication::Native);
+  mix.alternative = makeLutGrid("signs", {0, 1, -1});
+  CarrierChoice two = selectCarrier(target("sm_100a"), mix, mix);
+  EXPECT_EQ(two.a.application, ScaleApplication::Folded) << two.refusal;
+  EXPECT_EQ(two.a.carrier->name, "bf16");
+  bool explained = std::any_of(two.rejected.begin(), two.rejected.end(), [](const auto &r) {
+    return r.carrier == "e2m1" && r.why.find("without a sign") != std::string::npos;
+  });
+  EXPECT_TRUE(explained);
+  SelectOptions fast;
+  fast.minimumRate = 3;
+  EXPECT_TRUE(selectCarrier(target("sm_100a"), mix, mix, fast).alternatives.empty())
+      << "no named format has these grids";
 }
 
 //===----------------------------------------------------------------------===//

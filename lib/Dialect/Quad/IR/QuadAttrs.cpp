@@ -236,6 +236,25 @@ static void printNestedGrid(AsmPrinter &printer, GridAttr grid) {
             grid.getQmax());
 }
 
+/// One grid or two: `e2m1`, `e2m1 or int4`.
+static ParseResult parseGrids(AsmParser &parser, GridAttr &grid,
+                              GridAttr &alternative) {
+  if (parseNestedGrid(parser, grid))
+    return failure();
+  if (failed(parser.parseOptionalKeyword("or")))
+    return success();
+  return parseNestedGrid(parser, alternative);
+}
+
+static void printGrids(AsmPrinter &printer, GridAttr grid,
+                       GridAttr alternative) {
+  printNestedGrid(printer, grid);
+  if (!alternative)
+    return;
+  printer << " or ";
+  printNestedGrid(printer, alternative);
+}
+
 LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                GridKind kind, StringRef name,
                                DenseF32ArrayAttr values, FloatAttr qmax) {
@@ -380,13 +399,22 @@ Level LevelAttr::toLevel() const {
 // FormatAttr
 //===----------------------------------------------------------------------===//
 
-LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 StringRef name, GridAttr grid,
-                                 ArrayRef<LevelAttr> levels) {
+static Format makeFormat(StringRef name, GridAttr grid, GridAttr alternative,
+                         ArrayRef<LevelAttr> levels) {
   Format format{name.str(), grid.toGrid(), {}};
+  if (alternative)
+    format.alternative = alternative.toGrid();
   for (LevelAttr level : levels)
     format.levels.push_back(level.toLevel());
-  return report(emitError, quadrille::verify(format));
+  return format;
+}
+
+LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef name, GridAttr grid,
+                                 GridAttr alternative,
+                                 ArrayRef<LevelAttr> levels) {
+  return report(emitError, quadrille::verify(makeFormat(name, grid, alternative,
+                                                        levels)));
 }
 
 GridAttr GridAttr::get(MLIRContext *context, const Grid &grid) {
@@ -408,14 +436,15 @@ FormatAttr FormatAttr::get(MLIRContext *context, const Format &format,
     levels.push_back(LevelAttr::get(context, level.block, level.type,
                                     level.rule, program, level.bits, qmax));
   }
-  return get(context, format.name, GridAttr::get(context, format.grid), levels);
+  GridAttr alternative = format.alternative
+                             ? GridAttr::get(context, *format.alternative)
+                             : GridAttr();
+  return get(context, format.name, GridAttr::get(context, format.grid),
+             alternative, levels);
 }
 
 Format FormatAttr::toFormat() const {
-  Format format{getName().str(), getGrid().toGrid(), {}};
-  for (LevelAttr level : getLevels())
-    format.levels.push_back(level.toLevel());
-  return format;
+  return makeFormat(getName(), getGrid(), getAlternative(), getLevels());
 }
 
 int64_t FormatAttr::getOuterBlockCols() const {

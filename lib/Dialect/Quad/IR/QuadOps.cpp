@@ -197,7 +197,8 @@ void QuantizeOp::getEffects(
       addAccumulation(word, effects);
 }
 
-/// The rule of a level takes its block and returns one scale.
+/// The rule of a level takes its block and returns one scale, and the innermost one of a
+/// format of two grids the choice of one.
 static LogicalResult verifyScaleRule(QuantizeOp op, LevelAttr level,
                                      SymbolTableCollection &symbols) {
   auto rule =
@@ -216,9 +217,19 @@ static LogicalResult verifyScaleRule(QuantizeOp op, LevelAttr level,
   if (block.getNumElements() != size)
     return fail() << "takes a block of " << block.getNumElements()
                   << " elements, but level " << level << " has " << size;
-  if (rule.getResultTypes().size() != 1)
-    return fail() << "chooses between two grids, but format '"
-                  << op.getFormat().getName() << "' has one";
+  bool chooses = rule.getResultTypes().size() == 2;
+  bool isInnermost = level == op.getFormat().getLevels().front();
+  StringRef format = op.getFormat().getName();
+  if (chooses && !op.getFormat().getAlternative())
+    return fail() << "chooses between two grids, but format '" << format
+                  << "' has one";
+  if (chooses && !isInnermost)
+    return fail() << "chooses between two grids, which only the rule of the "
+                     "innermost level does";
+  if (!chooses && isInnermost && op.getFormat().getAlternative())
+    return fail() << "chooses neither of the two grids of format '" << format
+                  << "': it needs a second result, tensor<i1>, true for the "
+                     "second grid";
   return success();
 }
 

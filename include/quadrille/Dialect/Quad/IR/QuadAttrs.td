@@ -95,11 +95,19 @@ def LevelAttr : QuadAttr<"Level", "level"> {
 
 def FormatAttr : QuadAttr<"Format", "format", [
     DeclareAttrInterfaceMethods<OpAsmAttrInterface, ["getAlias"]>]> {
-  let summary = "A grid and its chain of scales, inner to outer";
+  let summary = "A grid, or two, and a chain of scales, inner to outer";
   let description = [{
     ```mlir
     #ufp4_b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
     #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
+    ```
+    Of two grids, `grid = e2m1 or int4`, the rule of the innermost level chooses one for
+    each block: it is a `quad.scale_rule` with a second result, which is kept in the
+    sign bit of the block's scale (f32, bf16 or e4m3). It is set for the second grid, the
+    `alternative`. Block maxima of the outer levels map to the first grid's qmax.
+
+    ```mlir
+    #mix = #quad.format<"MIX", grid = e2m1 or int4, levels = [<1x16, e4m3, @choose>, <tensor, f32, nearest>]>
     ```
     The name is for people: nothing in the compiler looks at it. Each level's block
     is a multiple of the one inside; only the last may be `tensor`. The rule `hif4`
@@ -109,9 +117,10 @@ def FormatAttr : QuadAttr<"Format", "format", [
     Source: docs/numerics.md, "Formats".
   }];
   let parameters = (ins StringRefParameter<"for people">:$name, "::quadrille::quad::GridAttr":$grid,
+                    OptionalParameter<"::quadrille::quad::GridAttr", "of blocks that choose it">:$alternative,
                     ArrayRefParameter<"::quadrille::quad::LevelAttr">:$levels);
   let assemblyFormat = [{
-    `<` $name `,` `grid` `=` custom<NestedGrid>($grid) `,` `levels` `=` `[` $levels `]` `>`
+    `<` $name `,` `grid` `=` custom<Grids>($grid, $alternative) `,` `levels` `=` `[` $levels `]` `>`
   }];
   let builders = [
     // `programs[i]` is the rule of the i-th level whose rule is Program.

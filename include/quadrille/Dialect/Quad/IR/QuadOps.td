@@ -393,7 +393,9 @@ def ScaleRuleOp : QuadFunctionOp<"scale_rule"> {
     and `block_reduce`, `splat`, `round_to_grid`, `round_to_scale` of this dialect:
     each is one f32 operation an element, so the rule has the same bits everywhere.
 
-    A second result `tensor<i1>` chooses between two grids.
+    A second result `tensor<i1>` chooses between the two grids of a format that has two:
+    true is the alternative. The format's innermost level takes such a rule, others one
+    of a single result.
 
     ```mlir
     quad.scale_rule @clipped(%block: tensor<16xf32>) -> tensor<f32> {
