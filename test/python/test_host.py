@@ -314,3 +314,22 @@ def test_threads_compile_and_run_together(matrix):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (qd.quantize(x, "UFP4"), qd.quantize(x, "UFP4")),
+        lambda x: (lambda q: (q, q.T))(qd.quantize(x, "UFP4")),
+        lambda x: (qd.quantize(x, "UFP4"), *qd.quantize_pair(x, "UFP4")),
+        lambda x: (qd.amax(x), qd.amax(x)),
+    ],
+    ids=["equal", "transposed", "pair", "amax"],
+)
+def test_what_is_returned_twice_is_there_twice(f):
+    x = np.random.default_rng(0).standard_normal((64, 96), np.float32)
+    function = qd.jit(f)
+    for mine, theirs in zip(function(x), function.reference(x)):
+        for a, b in zip(getattr(mine, "scales", [mine]), getattr(theirs, "scales", [theirs])):
+            assert a.tobytes() == b.tobytes()
+        assert not hasattr(mine, "codes") or qd.bit_identical(mine, theirs)

@@ -86,7 +86,7 @@ struct Format {
 
 /// Version of the numerics of docs/numerics.md: a change of any code or scale
 /// of any input changes it.
-inline constexpr unsigned numericsVersion = 1;
+inline constexpr unsigned numericsVersion = 2;
 
 /// e2m1, e1m2 or int4; null for another name.
 const Grid *lookupGrid(std::string_view name);

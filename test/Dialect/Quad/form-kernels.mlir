@@ -103,3 +103,16 @@ func.func @names(%x: tensor<?x?xbf16>, %s: tensor<16xf32>) -> (tensor<?x?xf32>, 
 // A declaration has nothing to run.
 // CHECK: func.func private @declaration
 func.func private @declaration(tensor<?x?xbf16>) -> !row
+
+// What is returned twice is computed twice: each result has memory of its own.
+//
+// CHECK-LABEL: func.func @twice(
+// CHECK:         %[[A:.*]] = quad.launch @twice_quantize_row(
+// CHECK:         %[[B:.*]] = quad.launch @twice_quantize_row_{{[0-9]+}}(
+// CHECK:         %[[T:.*]] = quad.transpose %[[B]]
+// CHECK:         return %[[A]], %[[T]]
+func.func @twice(%x: tensor<?x?xbf16>) -> (!row, !column) {
+  %r = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  %t = quad.transpose %r : !row -> !column
+  return %r, %t : !row, !column
+}

@@ -42,6 +42,27 @@ std::string kindOf(ArrayRef<Operation *> ops) {
       .str();
 }
 
+/// Each result has memory of its own: what is returned twice, as equal expressions or as q
+/// and q.T are, is computed twice.
+void separateResults(func::FuncOp func) {
+  llvm::SmallPtrSet<Operation *, 4> returned;
+  OpBuilder b(func.getContext());
+  for (OpOperand &operand : func.getBody().front().getTerminator()->getOpOperands()) {
+    SmallVector<Operation *> chain; // from the result back to what computes it
+    Operation *op = operand.get().getDefiningOp();
+    for (; op && isa<TransposeOp>(op); op = op->getOperand(0).getDefiningOp())
+      chain.push_back(op);
+    if (!op || returned.insert(op).second)
+      continue;
+    chain.push_back(op);
+    b.setInsertionPointAfter(chain.front());
+    IRMapping mapping;
+    for (Operation *link : llvm::reverse(chain))
+      b.clone(*link, mapping);
+    operand.set(mapping.lookup(operand.get()));
+  }
+}
+
 class FormKernelsPass : public impl::QuadFormKernelsBase<FormKernelsPass> {
 public:
   using QuadFormKernelsBase::QuadFormKernelsBase;
@@ -51,6 +72,7 @@ public:
     for (auto func : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
       if (func.isExternal())
         continue;
+      separateResults(func);
       for (SmallVector<Operation *> &group : groupsOf(func))
         outline(func, group, symbols);
     }
