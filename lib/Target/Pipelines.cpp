@@ -44,6 +44,7 @@ void buildTileToLLVM(OpPassManager &pm, llvm::StringRef target) {
   // No canonicalization: LLVM simplifies the thousands of operations on registers
   // faster than patterns do.
   pm.addPass(createCSEPass());
+  pm.addPass(createOrderByUse());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertVectorToLLVMPass());

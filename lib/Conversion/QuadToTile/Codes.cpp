@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codes.h"
 #include "llvm/ADT/bit.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quadrille::numerics;
@@ -76,15 +77,29 @@ private:
   uint32_t last;
 };
 
+/// The code that no magnitude up to `largest` rounds beyond; noise is less than a code.
+float largestCode(GridKind kind, const Rounding &rounding, float largest) {
+  float coordinate = std::numeric_limits<float>::infinity();
+  for (const Piece &piece : codeCoordinate(kind))
+    coordinate = std::min(coordinate, piece.slope * largest + piece.offset);
+  return rounding.kind == RoundingKind::Stochastic ? std::ceil(coordinate)
+                                                   : std::floor(coordinate + 0.5f);
+}
+
 /// The words of magnitudes: rounding leaves a code, and below it the fraction that
 /// stochastic rounding adds to, above a constant.
 Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Tile value,
-                    Tile factor, bool clamps, llvm::function_ref<Tile(Tile)> addRandom) {
+                    Tile factor, float largest, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   unsigned bits = stochastic ? rounding.bits : 0;
+  constexpr float last = 7, oneTooLarge = 8;
+  float code = largestCode(kind, rounding, largest);
   CoordinateRounding rounds(kind, bits);
-  Tile coordinate = rounds.apply(t, value, factor, clamps);
-  return t.pack(stochastic ? addRandom(coordinate) : coordinate, rounds.bias(), bits);
+  Tile coordinate = rounds.apply(t, value, factor, /*clamps=*/!(code <= oneTooLarge));
+  Tile words = t.pack(stochastic ? addRandom(coordinate) : coordinate, rounds.bias(), bits);
+  if (code <= last || code > oneTooLarge)
+    return words;
+  return t.sub(words, t.bitAnd(t.shrU(words, 3), 0x11111111)); // 7 for 8, eight at once
 }
 
 /// INT4 from words of magnitudes 0 to 7 and of sign bits: two's complement in each
@@ -139,7 +154,7 @@ Tile encodeByGaps(TileBuilder &t, const Grid &grid, unsigned bits, Tile value,
 } // namespace
 
 Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile value,
-                 Tile factor, bool canExceed, llvm::function_ref<Tile(Tile)> addRandom) {
+                 Tile factor, float largest, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   bool linear = grid.kind != GridKind::LUT &&
                 (stochastic || rounding.kind == RoundingKind::NearestEven);
@@ -148,9 +163,7 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Til
   if (grid.kind == GridKind::LUT)
     return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, addRandom)
                              : encodeByThresholds(t, grid, rounding.kind, value));
-  // Noise carries into the next code even from the last one.
-  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, value, factor,
-                                       /*clamps=*/stochastic || canExceed, addRandom)
+  Tile words = linear ? packMagnitudes(t, grid.kind, rounding, value, factor, largest, addRandom)
                       : t.pack(encodeByThresholds(t, grid, rounding.kind,
                                                   t.clampMagnitude(value, grid.values[7])));
   Tile signs = t.packSigns(value);

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 using quadrille::layout::LinearLayout;
@@ -89,19 +90,22 @@ Tile addRandomBits(KernelBuilder &kernel, const QuantizeRequest &request,
                                 rounding.rounds, uint32_t(request.op.getStream()));
 }
 
-/// Whether a number can round to a code beyond the grid's last one: not if its scale is the
-/// block's amax over qmax, rounded to nearest to at least four significant bits, in a type
-/// that no amax saturates. (7 (1 + 2^-4) < 7.5, in codes.) A block that is less than a word
-/// of codes can: where it holds NaN the code must not carry into the next block's.
-bool canExceedGrid(const Format &format) {
+/// What no |t| of a finite block exceeds: qmax (1 + 2^-4) where the scale is amax over qmax to
+/// at least four significant bits, in a type that no amax saturates; below twice qmax's power
+/// of two by the rule ocp; else not known. Nor is it in blocks of less than a word of codes:
+/// where one holds NaN, what exceeds the code would carry into the next block's.
+float largestMagnitude(const Format &format) {
+  constexpr float unknown = std::numeric_limits<float>::infinity();
   const Level &inner = format.levels.front();
+  constexpr int64_t codesPerWord = 8;
+  float qmax = format.qmax(0);
+  if (inner.block.cols < codesPerWord || qmax < std::max(format.grid.qmax, 1.0f))
+    return unknown;
+  if (inner.rule == ScaleRule::OCP)
+    return std::exp2(std::floor(std::log2(qmax)) + 1);
   bool wideRange = inner.type == ScaleType::F32 || inner.type == ScaleType::BF16;
   bool precise = inner.bits == 0 || inner.bits >= 4;
-  constexpr int64_t codesPerWord = 8;
-  bool wholeWords = inner.block.cols >= codesPerWord;
-  bool mapsToLast = inner.rule == ScaleRule::Nearest && format.grid.qmax >= 1 &&
-                    format.qmax(0) >= format.grid.qmax;
-  return !wideRange || !precise || !wholeWords || !mapsToLast;
+  return inner.rule == ScaleRule::Nearest && wideRange && precise ? qmax * (1 + 0x1p-4f) : unknown;
 }
 
 /// The factors of a request's transform for tiles in `layout`; null without one.
@@ -130,7 +134,7 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
   };
   Format format = type.getFormat().toFormat();
   auto encode = [&](const Grid &grid) {
-    return encodeWords(t, grid, rounding, scaled->y, scaled->factor, canExceedGrid(format),
+    return encodeWords(t, grid, rounding, scaled->y, scaled->factor, largestMagnitude(format),
                        addRandom);
   };
   Tile words = encode(format.grid);
@@ -215,11 +219,9 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request)};
   if (acrossMemory)
     return columnTiling(target, minimum);
-  // A lane has a block; noise costs a lane less for each of more elements.
-  int64_t most = target.getMaxElementsPerLane(), perLane = most;
-  if (!request.key)
-    perLane = std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
-                                  target.getElementsPerLane(), most);
+  // A lane has a block, as far as it has the room.
+  int64_t perLane = std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
+                                        target.getElementsPerLane(), target.getMaxElementsPerLane());
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};

@@ -39,4 +39,31 @@ def TileToLLVM : Pass<"convert-tile-to-llvm", "::mlir::ModuleOp"> {
       "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::ROCDL::ROCDLDialect"];
 }
 
+def OrderByUse : Pass<"order-by-use"> {
+  let summary = "Put arithmetic next to its only use";
+  let description = [{
+    Lowering a tile emits each operation for all registers before the next operation.
+    This pass moves what has no effect and one use, in its own block, to right before
+    that use, so that the operations of an element follow each other: fewer values are
+    alive at once, and code generators that look at neighbours (three-operand minima of
+    ptxas) see them.
+
+    Before:
+    ```mlir
+    %a0 = arith.mulf %x0, %f : f32
+    %a1 = arith.mulf %x1, %f : f32
+    %b0 = arith.addf %a0, %c : f32
+    %b1 = arith.addf %a1, %c : f32
+    ```
+    After:
+    ```mlir
+    %a0 = arith.mulf %x0, %f : f32
+    %b0 = arith.addf %a0, %c : f32
+    %a1 = arith.mulf %x1, %f : f32
+    %b1 = arith.addf %a1, %c : f32
+    ```
+    Numeric effect: none.
+  }];
+}
+
 #endif // QUADRILLE_CONVERSION_TILETOLLVM_PASSES_TD

@@ -45,14 +45,17 @@ std::string kindOf(ArrayRef<Operation *> ops) {
 /// Each result has memory of its own: what is returned twice, as equal expressions or as q
 /// and q.T are, is computed twice.
 void separateResults(func::FuncOp func) {
-  llvm::SmallPtrSet<Operation *, 4> returned;
+  llvm::SmallPtrSet<Value, 4> returned;
   OpBuilder b(func.getContext());
   for (OpOperand &operand : func.getBody().front().getTerminator()->getOpOperands()) {
     SmallVector<Operation *> chain; // from the result back to what computes it
-    Operation *op = operand.get().getDefiningOp();
-    for (; op && isa<TransposeOp>(op); op = op->getOperand(0).getDefiningOp())
-      chain.push_back(op);
-    if (!op || returned.insert(op).second)
+    Value root = operand.get();
+    while (auto transpose = root.getDefiningOp<TransposeOp>()) {
+      chain.push_back(transpose);
+      root = transpose.getInput();
+    }
+    Operation *op = root.getDefiningOp();
+    if (!op || returned.insert(root).second)
       continue;
     chain.push_back(op);
     b.setInsertionPointAfter(chain.front());
