@@ -77,8 +77,8 @@
 // CHECK-NEXT:        tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK]]] {{.*}} inside %[[TILE_INSIDE]]
 // CHECK:             %[[WORD:.*]] = arith.divui %[[AT]], %c8_i64
 // CHECK-NEXT:        tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD]]] {{.*}} inside %[[TILE_INSIDE]]
-// CHECK-NEXT:      }
-// CHECK-NEXT:    }
+// CHECK-NEXT:      {{^ *}$}}
+// CHECK-NEXT:    {{^ *}$}}
 // CHECK-NEXT:    return
 
 // HOST-LABEL: func.func @f(
