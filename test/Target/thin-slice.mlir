@@ -100,9 +100,11 @@
 // On the host a lane of the vector is a thread: 16 blocks at once.
 //
 // AVX512-LABEL:  f_quantize_row:
+// AVX512:        vf{{n?}}madd{{[0-9]+}}ps {{.*}}zmm
 // AVX512:        vsubps {{.*}}zmm
 // AVX512:        vdivps {{.*}}zmm
-// AVX512:        vf{{n?}}madd{{[0-9]+}}ps {{.*}}zmm
+// AVX512-NOT:    vdivps
+// AVX512:        vaddps {{.*}}zmm
 
 #ufp4b = #quad.format<"UFP4_B", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
 #rht = #quad.rht<16, digest = 0x1234abcd5678ef00>

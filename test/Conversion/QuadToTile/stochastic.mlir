@@ -8,8 +8,9 @@
 !q = !quad.tensor<?x?, #ufp4b, axis = 1>
 !lut = !quad.tensor<?x?, #lut, axis = 1>
 
+// The clamp is of bits: the last code, 7 << 8, above the constant that packing takes away.
+//
 // CHECK-LABEL: func.func @f_quantize_row(
-// 1178601216 is 7 << 8 above the constant that packing takes away again.
 // CHECK-DAG:     %[[LAST:.*]] = arith.constant dense<1178601216> : tensor<1x256xi32
 // CHECK-DAG:     %[[ROW:.*]] = tile.program_id 1
 // CHECK-DAG:     %[[COL:.*]] = arith.muli %{{.*}}, %c256_i64
