@@ -20,11 +20,12 @@
 // CHECK-NEXT:    tile.store %[[ZERO]], %[[OUT]][%c0_i64, %c0_i64] bounds(%c1_i64, %c1_i64)
 //
 // CHECK-LABEL: func.func @f_amax(
-// CHECK-SAME:    %[[OUT:[a-z0-9]+]]: !llvm.ptr) attributes
+// CHECK-SAME:    %[[SIGNS:[a-z0-9]+]]: !llvm.ptr, %[[OUT:[a-z0-9]+]]: !llvm.ptr) attributes
 // CHECK:         arith.extf {{.*}} : tensor<1x256xf16{{.*}} to tensor<1x256xf32
-// CHECK:         tile.hadamard %{{.*}} signs %{{.*}} : tensor<1x1x32xf32{{.*}} : tensor<1x8x32xf32
-// CHECK-NEXT:    arith.mulf
-// CHECK-NEXT:    %[[Y:.*]] = tile.reshape
+// CHECK:         %[[S:.*]] = tile.load %[[SIGNS]]{{.*}} -> tensor<1x1x32xf32
+// CHECK-NEXT:    %[[FACTORS:.*]] = arith.mulf %[[S]], %cst
+// CHECK:         %[[H:.*]] = tile.hadamard %{{.*}} factors %[[FACTORS]] : tensor<1x1x32xf32{{.*}} : tensor<1x8x32xf32
+// CHECK-NEXT:    %[[Y:.*]] = tile.reshape %[[H]]
 // CHECK-NEXT:    tile.atomic_reduce{{ +}}amax %[[Y]], %[[OUT]] : tensor<1x256xf32
 // CHECK-NEXT:    return
 

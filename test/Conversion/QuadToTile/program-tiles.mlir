@@ -1,5 +1,6 @@
-// A program of a GPU quantizes four tiles that follow each other along the axis, and loads the
-// next one before it works on this one. On the host a program has one.
+// A program of a GPU quantizes four tiles that follow each other along the axis. Where all are
+// inside they are unrolled, need no masks, and the next one is loaded before the work on this
+// one; a program at the end has a loop. On the host a program has one tile.
 //
 // RUN: quad-opt %s --quad-to-tile=target=sm_90a | FileCheck %s
 // RUN: quad-opt %s --quad-to-tile=target=gfx942 | FileCheck %s
@@ -15,41 +16,69 @@
 //
 // CHECK-LABEL: func.func @f_quantize_row(
 // CHECK-SAME:    %[[ROWS:[a-z0-9]+]]: i64, %[[LENGTH:[a-z0-9]+]]: i64, %{{[a-z0-9]+}}: i64, %[[X:[a-z0-9]+]]: !llvm.ptr, %{{.*}}, %[[SCALES:[a-z0-9]+]]: !llvm.ptr, %[[CODES:[a-z0-9]+]]: !llvm.ptr) attributes
-// CHECK:         %[[NONE:.*]] = arith.constant dense<0> : tensor<1x2048xi16
 // CHECK:         %[[P:.*]] = tile.program_id 1
 // CHECK:         %[[ID:.*]] = tile.program_id 0
 // CHECK-NEXT:    %[[ORIGIN:.*]] = arith.muli %[[ID]], %c8192_i64
-// The first tile.
-// CHECK:         %[[END:.*]] = arith.addi %[[ORIGIN]], %c2048_i64
-// CHECK-NEXT:    %[[FITS:.*]] = arith.cmpi sle, %[[END]], %[[LENGTH]]
-// CHECK-NEXT:    %[[INSIDE:.*]] = arith.andi %{{.*}}, %[[FITS]] : i1
-// CHECK-NEXT:    %[[FIRST:.*]] = tile.load %[[X]][%[[P]], %[[ORIGIN]]] {{.*}} inside %[[INSIDE]] {{.*}} -> tensor<1x2048xi16
-// CHECK-NEXT:    scf.for %[[I:.*]] = %c0_i64 to %c4_i64 step %c1_i64 iter_args(%[[RAW:.*]] = %[[FIRST]])
-// CHECK-NEXT:      %[[OFFSET:.*]] = arith.muli %[[I]], %c2048_i64
-// CHECK-NEXT:      %[[AT:.*]] = arith.addi %[[ORIGIN]], %[[OFFSET]]
-// CHECK-NEXT:      %[[NEXT:.*]] = arith.addi %[[AT]], %c2048_i64
-// All but the last load one more, of which it is asked anew whether it is inside.
-// CHECK-NEXT:      %[[EXISTS:.*]] = arith.cmpi slt, %[[I]], %c3_i64
-// CHECK-NEXT:      %[[FOLLOWING:.*]] = scf.if %[[EXISTS]]
-// CHECK-NEXT:        %[[NEXT_END:.*]] = arith.addi %[[AT]], %c4096_i64
-// CHECK-NEXT:        %[[NEXT_FITS:.*]] = arith.cmpi sle, %[[NEXT_END]], %[[LENGTH]]
-// CHECK-NEXT:        %[[NEXT_INSIDE:.*]] = arith.andi %{{.*}}, %[[NEXT_FITS]] : i1
-// CHECK-NEXT:        %[[LOADED:.*]] = tile.load %[[X]][%[[P]], %[[NEXT]]] {{.*}} inside %[[NEXT_INSIDE]] {{.*}} -> tensor<1x2048xi16
-// CHECK-NEXT:        scf.yield %[[LOADED]] : tensor<1x2048xi16
-// CHECK-NEXT:      } else {
-// CHECK-NEXT:        scf.yield %[[NONE]] : tensor<1x2048xi16
-// CHECK-NEXT:      }
-// The work on this one, of which only the bits that were loaded are carried.
-// CHECK-NEXT:      %[[THIS_FITS:.*]] = arith.cmpi sle, %[[NEXT]], %[[LENGTH]]
-// CHECK-NEXT:      %[[THIS_INSIDE:.*]] = arith.andi %{{.*}}, %[[THIS_FITS]] : i1
-// CHECK-NEXT:      arith.extui %[[RAW]]
+// CHECK-NEXT:    %[[ROW_END:.*]] = arith.addi %[[P]], %c1_i64
+// CHECK-NEXT:    %[[ROW_FITS:.*]] = arith.cmpi sle, %[[ROW_END]], %[[ROWS]]
+// CHECK-NEXT:    %[[END:.*]] = arith.addi %[[ORIGIN]], %c8192_i64
+// CHECK-NEXT:    %[[FIT:.*]] = arith.cmpi sle, %[[END]], %[[LENGTH]]
+// CHECK-NEXT:    %[[INSIDE:.*]] = arith.andi %[[ROW_FITS]], %[[FIT]] : i1
+// CHECK-NEXT:    scf.if %[[INSIDE]] {
+// The first tile, and the second one before the work on the first.
+// CHECK-NEXT:      %[[RAW0:.*]] = tile.load %[[X]][%[[P]], %[[ORIGIN]]] {{.*}} inside %true {{.*}} -> tensor<1x2048xi16
+// CHECK-NEXT:      %[[AT1:.*]] = arith.addi %[[ORIGIN]], %c2048_i64
+// CHECK-NEXT:      %[[RAW1:.*]] = tile.load %[[X]][%[[P]], %[[AT1]]] {{.*}} inside %true {{.*}} -> tensor<1x2048xi16
+// CHECK-NEXT:      arith.extui %[[RAW0]]
 // CHECK-NOT:       tile.load
-// CHECK:           %[[BLOCK:.*]] = arith.divui %[[AT]], %c16_i64
-// CHECK-NEXT:      tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK]]] {{.*}} inside %[[THIS_INSIDE]]
-// CHECK:           %[[WORD:.*]] = arith.divui %[[AT]], %c8_i64
-// CHECK-NEXT:      tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD]]] {{.*}} inside %[[THIS_INSIDE]]
-// CHECK-NEXT:      scf.yield %[[FOLLOWING]] : tensor<1x2048xi16
-// CHECK-NEXT:    }
+// CHECK:           %[[BLOCK0:.*]] = arith.divui %[[ORIGIN]], %c16_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK0]]] {{.*}} inside %true
+// CHECK-NOT:       tile.load
+// CHECK:           %[[WORD0:.*]] = arith.divui %[[ORIGIN]], %c8_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD0]]] {{.*}} inside %true
+// CHECK-NEXT:      %[[AT2:.*]] = arith.addi %[[ORIGIN]], %c4096_i64
+// CHECK-NEXT:      %[[RAW2:.*]] = tile.load %[[X]][%[[P]], %[[AT2]]] {{.*}} inside %true {{.*}} -> tensor<1x2048xi16
+// CHECK-NEXT:      arith.extui %[[RAW1]]
+// CHECK-NOT:       tile.load
+// CHECK:           %[[BLOCK1:.*]] = arith.divui %[[AT1]], %c16_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK1]]] {{.*}} inside %true
+// CHECK-NOT:       tile.load
+// CHECK:           %[[WORD1:.*]] = arith.divui %[[AT1]], %c8_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD1]]] {{.*}} inside %true
+// CHECK-NEXT:      %[[AT3:.*]] = arith.addi %[[ORIGIN]], %c6144_i64
+// CHECK-NEXT:      %[[RAW3:.*]] = tile.load %[[X]][%[[P]], %[[AT3]]] {{.*}} inside %true {{.*}} -> tensor<1x2048xi16
+// CHECK-NEXT:      arith.extui %[[RAW2]]
+// CHECK-NOT:       tile.load
+// CHECK:           %[[BLOCK2:.*]] = arith.divui %[[AT2]], %c16_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK2]]] {{.*}} inside %true
+// CHECK-NOT:       tile.load
+// CHECK:           %[[WORD2:.*]] = arith.divui %[[AT2]], %c8_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD2]]] {{.*}} inside %true
+// The last one.
+// CHECK-NEXT:      arith.extui %[[RAW3]]
+// CHECK-NOT:       tile.load
+// CHECK:           %[[BLOCK3:.*]] = arith.divui %[[AT3]], %c16_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK3]]] {{.*}} inside %true
+// CHECK-NOT:       tile.load
+// CHECK:           %[[WORD3:.*]] = arith.divui %[[AT3]], %c8_i64
+// CHECK-NEXT:      tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD3]]] {{.*}} inside %true
+// Elsewhere a tile after the other, of each of which it is asked whether it is inside.
+// CHECK-NEXT:    } else {
+// CHECK-NEXT:      scf.for %[[I:.*]] = %c0_i64 to %c4_i64 step %c1_i64  : i64 {
+// CHECK-NEXT:        %[[OFFSET:.*]] = arith.muli %[[I]], %c2048_i64
+// CHECK-NEXT:        %[[AT:.*]] = arith.addi %[[ORIGIN]], %[[OFFSET]]
+// CHECK-NEXT:        %[[TILE_END:.*]] = arith.addi %[[AT]], %c2048_i64
+// CHECK-NEXT:        %[[TILE_FITS:.*]] = arith.cmpi sle, %[[TILE_END]], %[[LENGTH]]
+// CHECK-NEXT:        %[[TILE_INSIDE:.*]] = arith.andi %[[ROW_FITS]], %[[TILE_FITS]] : i1
+// CHECK-NEXT:        %[[RAW:.*]] = tile.load %[[X]][%[[P]], %[[AT]]] {{.*}} inside %[[TILE_INSIDE]] {{.*}} -> tensor<1x2048xi16
+// CHECK-NEXT:        arith.extui %[[RAW]]
+// CHECK-NOT:         tile.load
+// CHECK:             %[[BLOCK:.*]] = arith.divui %[[AT]], %c16_i64
+// CHECK-NEXT:        tile.store %{{.*}}, %[[SCALES]][%[[P]], %[[BLOCK]]] {{.*}} inside %[[TILE_INSIDE]]
+// CHECK:             %[[WORD:.*]] = arith.divui %[[AT]], %c8_i64
+// CHECK-NEXT:        tile.store %{{.*}}, %[[CODES]][%[[P]], %[[WORD]]] {{.*}} inside %[[TILE_INSIDE]]
+// CHECK-NEXT:      {{^ *}$}}
+// CHECK-NEXT:    {{^ *}$}}
 // CHECK-NEXT:    return
 
 // HOST-LABEL: func.func @f(
@@ -68,8 +97,10 @@ func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !row {
 //
 // CHECK-LABEL: func.func @blocks_of_32_quantize_row(
 // CHECK:         arith.muli %{{.*}}, %c16384_i64
-// CHECK:         tile.load {{.*}} -> tensor<1x4096xi16, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32,
-// CHECK-NEXT:    scf.for %{{.*}} = %c0_i64 to %c4_i64 step %c1_i64
+// CHECK:         scf.if
+// CHECK-COUNT-4: tile.load {{.*}} -> tensor<1x4096xi16, #tile.layout<reg = [1, 2, 4, 8, 16], lane = [32,
+// CHECK-NOT:     tile.load
+// CHECK:         scf.for %{{.*}} = %c0_i64 to %c4_i64 step %c1_i64
 //
 // CHECK-LABEL: func.func @column_quantize_column(
 // CHECK:         %[[ACROSS:.*]] = arith.muli %{{.*}}, %c64_i64

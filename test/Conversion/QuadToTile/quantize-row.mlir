@@ -27,6 +27,10 @@
 //
 // CHECK-LABEL: func.func @f_quantize_row(
 // CHECK-SAME:    attributes {tile.cost = {{[0-9]+}} : i64, tile.kernel}
+// The transform's factors, signs / 4.
+// CHECK:         %[[QUARTER:.*]] = arith.constant dense<2.500000e-01> : tensor<1x1x16xf32
+// CHECK:         %[[SIGNS:.*]] = tile.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr -> tensor<1x1x16xf32
+// CHECK-NEXT:    %[[FACTORS:.*]] = arith.mulf %[[SIGNS]], %[[QUARTER]]
 // Whether the whole tile is within the bounds is computed once. bf16 to f32 is a shift. Read
 // in the order of memory, computed in blocks.
 // CHECK:         %[[INSIDE:.*]] = arith.andi %{{.*}} : i1
@@ -35,29 +39,41 @@
 // CHECK-NEXT:    arith.shli
 // CHECK-NEXT:    arith.bitcast
 // CHECK-NEXT:    tile.convert_layout {{.*}} -> tensor<1x256xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128], warp = []>>
-// Butterflies of the signed elements, 1/4.
-// CHECK:         %[[SIGNS:.*]] = tile.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr -> tensor<1x1x16xf32
-// CHECK-NEXT:    %[[H:.*]] = tile.hadamard %{{.*}} signs %[[SIGNS]] : tensor<1x1x16xf32{{.*}} : tensor<1x16x16xf32
-// CHECK-NEXT:    arith.mulf %[[H]], %cst
-// The scale of each block: amax by bits, / 1.75, 5 significant bits, or NaN.
-// CHECK:         %[[AMAX:.*]] = tile.reduce{{ +}}amax %{{.*}} dims = [1, 3] : tensor<1x1x16x16xf32
+// Butterflies of the elements times the factors, and nothing after them.
+// CHECK-NEXT:    tile.reshape
+// CHECK-NEXT:    %[[H:.*]] = tile.hadamard %{{.*}} factors %[[FACTORS]] : tensor<1x1x16xf32{{.*}} : tensor<1x16x16xf32
+// CHECK-NEXT:    %[[ROW:.*]] = tile.reshape %[[H]]
+// CHECK-NEXT:    %[[Y:.*]] = tile.reshape %[[ROW]] {{.*}} -> tensor<1x1x16x16xf32
+// The scale of each block: amax by bits, / 1.75, 5 significant bits, or NaN. The division has
+// no branches: of the significand between 1 and 2 a quotient and what is left of it, each
+// rounded once; then the exponent that was taken away is added, 0 being the least.
+// CHECK-NEXT:    %[[AMAX:.*]] = tile.reduce{{ +}}amax %[[Y]] dims = [1, 3] : tensor<1x1x16x16xf32
 // CHECK-NEXT:    %[[BITS:.*]] = arith.bitcast %[[AMAX]]
-// CHECK-NEXT:    arith.divf %[[AMAX]],
+// CHECK-NEXT:    %[[MANTISSA:.*]] = arith.andi %[[BITS]], %
+// CHECK-NEXT:    %[[ONE_TO_TWO:.*]] = arith.ori %[[MANTISSA]], %
+// CHECK-NEXT:    %[[M:.*]] = arith.bitcast %[[ONE_TO_TWO]]
+// CHECK-NEXT:    %[[NEARLY:.*]] = arith.mulf %[[M]], %[[RECIPROCAL:.*]] : tensor
+// CHECK-NEXT:    %[[LEFT:.*]] = math.fma %[[NEARLY]], %{{.*}}, %[[M]] : tensor
+// CHECK-NEXT:    %[[QUOTIENT:.*]] = math.fma %[[LEFT]], %[[RECIPROCAL]], %[[NEARLY]] : tensor
+// CHECK-NEXT:    %[[EXPONENT:.*]] = arith.subi %[[BITS]], %[[ONE_TO_TWO]]
+// CHECK-NEXT:    %[[QUOTIENT_BITS:.*]] = arith.bitcast %[[QUOTIENT]]
+// CHECK-NEXT:    %[[SUM:.*]] = arith.addi %[[QUOTIENT_BITS]], %[[EXPONENT]]
+// CHECK-NEXT:    arith.maxsi %[[SUM]], %
 // CHECK:         arith.maxsi
-// CHECK:         arith.minsi
+// CHECK-NEXT:    arith.minsi
 // CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK-NEXT:    %[[SCALE:.*]] = arith.select %[[FINITE]]
 // CHECK:         tile.store %{{.*}} inside %[[INSIDE]] {{.*}} : tensor<1x16xi16
-// The codes of x * (1 / scale): one FMA rounds, a word at a time loses the constant that it
-// added and gets the signs, a NaN scale masks. No number is beyond the grid, so none is
-// clamped: five bits of the scale leave t below 1.75 (1 + 2^-4).
+// The codes of x * (1 / scale): the sum with a constant whose last place is the grid's step
+// rounds, a word at a time loses that constant and gets the signs, a NaN scale masks. No number
+// is beyond the grid, so none is clamped: five bits of the scale leave t below 1.75 (1 + 2^-4).
 // CHECK:         arith.divf %{{.*}} : tensor<1x1x16x1xf32
-// CHECK-NOT:     tile.clamp_magnitude
-// CHECK:         %[[T:.*]] = tile.reshape %{{.*}} -> tensor<1x256xf32
+// CHECK:         %[[SCALED:.*]] = arith.mulf %[[Y]], %
+// CHECK-NEXT:    %[[T:.*]] = tile.reshape %[[SCALED]] {{.*}} -> tensor<1x256xf32
 // CHECK-NEXT:    %[[ABS:.*]] = math.absf %[[T]]
-// CHECK-NEXT:    %[[ROUNDED:.*]] = math.fma %[[ABS]],
+// CHECK-NEXT:    %[[ROUNDED:.*]] = arith.addf %[[ABS]], %
 // CHECK-NEXT:    %[[VALUES:.*]] = arith.bitcast %[[ROUNDED]]
-// CHECK-NEXT:    %[[PACKED:.*]] = tile.pack %[[VALUES]] {bias = 1262485504 : i32} : tensor<1x256xi32
+// CHECK-NEXT:    %[[PACKED:.*]] = tile.pack %[[VALUES]] {bias = 1245708288 : i32} : tensor<1x256xi32
 // CHECK-NEXT:    %[[SIGNS:.*]] = tile.pack_signs %[[T]] : tensor<1x256xf32
 // CHECK-NEXT:    %[[WORDS:.*]] = arith.ori %[[PACKED]], %[[SIGNS]]
 // CHECK:         %[[MASKED:.*]] = arith.andi %[[WORDS]], %{{.*}} : tensor<1x32xi32
@@ -65,14 +81,15 @@
 // CHECK-NEXT:    tile.store %[[STORED]], {{.*}} inside %[[INSIDE]] {alignment = 8 : i64, granularity = 2 : i64} : tensor<1x32xi32
 
 // A block of 4 warps takes tiles of 2048 elements, one block in each lane, and needs no
-// exchange. It takes four of them (program-tiles.mlir).
+// exchange. It takes four of them (program-tiles.mlir), and makes the factors once.
 //
 // NVVM:       %[[TILES:.*]] = arith.ceildivsi %{{.*}}, %c2048_i64
 // NVVM-NEXT:  %[[GRID:.*]] = arith.ceildivsi %[[TILES]], %c4_i64
 // NVVM-NEXT:  tile.launch @f_quantize_row grid(%[[GRID]],
 // NVVM-LABEL: func.func @f_quantize_row(
+// NVVM:         %[[FACTORS:.*]] = arith.mulf %{{.*}} : tensor<1x1x16xf32
 // NVVM-NOT:     tile.convert_layout
-// NVVM:         tile.hadamard %{{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
+// NVVM-COUNT-5: tile.hadamard %{{.*}} factors %[[FACTORS]] : {{.*}} : tensor<1x128x16xf32, #tile.layout<reg = [1, 2, 4, 8], lane = [16, 32, 64, 128, 256], warp = [512, 1024]>>
 // NVVM-NOT:     tile.convert_layout
 // NVVM:         return
 // ROCDL-LABEL: func.func @f_quantize_row(

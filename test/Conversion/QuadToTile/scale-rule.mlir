@@ -21,15 +21,19 @@
 // CHECK:         arith.sitofp
 // CHECK:         tile.broadcast %{{.*}} -> tensor<1x16x16xf32
 // CHECK-NEXT:    %[[T:.*]] = arith.divf %[[BLOCK]]
-// Rounded to the grid: the same. Nothing but a clamp bounds it.
-// CHECK-NEXT:    tile.clamp_magnitude %[[T]], 6.0
+// Rounded to the grid: the same. Nothing but a clamp of what rounding leaves bounds it.
+// CHECK-NEXT:    %[[MAGNITUDE:.*]] = math.absf %[[T]]
+// CHECK-NEXT:    arith.addf %[[MAGNITUDE]], %
+// CHECK-COUNT-2: arith.minui %{{.*}}, %{{[0-9]+}} :
+// CHECK:         %[[CLAMPED:.*]] = arith.minui %{{.*}}, %cst{{.*}} : tensor<1x16x16xi32
+// CHECK-NEXT:    arith.andi %[[CLAMPED]], %
 // CHECK:         %[[G:.*]] = tile.lookup
 // CHECK-NEXT:    %[[E:.*]] = arith.subf %[[G]], %[[T]]
 // CHECK-NEXT:    tile.reduce{{ +}}addf %[[E]] dims = [2]
 // CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK-NEXT:    arith.select %[[FINITE]]
-// CHECK:         tile.clamp_magnitude
-// CHECK:         tile.pack %
+// CHECK:         %[[CLAMPED:.*]] = arith.minui %{{.*}}, %cst{{.*}} : tensor<1x256xi32
+// CHECK-NEXT:    tile.pack %[[CLAMPED]] {bias
 quad.scale_rule @rule(%block: tensor<16xf32>) -> tensor<f32> {
   %abs = math.absf %block : tensor<16xf32>
   %amax = quad.block_reduce max %abs : tensor<16xf32> -> tensor<f32>

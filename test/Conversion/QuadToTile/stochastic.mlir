@@ -8,14 +8,18 @@
 !q = !quad.tensor<?x?, #ufp4b, axis = 1>
 !lut = !quad.tensor<?x?, #lut, axis = 1>
 
+// The clamp is of bits: the last code, 7 << 8, above the constant that packing takes away.
+//
 // CHECK-LABEL: func.func @f_quantize_row(
-// CHECK:         %[[ROW:.*]] = tile.program_id 1
-// CHECK:         %[[COL:.*]] = arith.muli %{{.*}}, %c256_i64
-// CHECK:         %[[M:.*]] = tile.clamp_magnitude %{{.*}}, 1.75
-// CHECK-NEXT:    %[[V:.*]] = math.fma %[[M]],
-// CHECK-NEXT:    %[[I:.*]] = arith.bitcast %[[V]]
+// CHECK-DAG:     %[[LAST:.*]] = arith.constant dense<1178601216> : tensor<1x256xi32
+// CHECK-DAG:     %[[ROW:.*]] = tile.program_id 1
+// CHECK-DAG:     %[[COL:.*]] = arith.muli %{{.*}}, %c256_i64
+// CHECK:         %[[M:.*]] = math.absf
+// CHECK-NEXT:    %[[V:.*]] = arith.addf %[[M]], %
+// CHECK-NEXT:    %[[BITS:.*]] = arith.bitcast %[[V]]
+// CHECK-NEXT:    %[[I:.*]] = arith.minui %[[BITS]], %[[LAST]]
 // CHECK-NEXT:    %[[SUM:.*]] = tile.random %{{.*}}, %{{.*}} at(%[[ROW]], %[[COL]]) of %{{.*}} bits = 8 rounds = 7 stream = 1 to %[[I]] : tensor<1x256xi32
-// CHECK-NEXT:    tile.pack %[[SUM]] {bias = 1262485504 : i32, shift = 8 : i32}
+// CHECK-NEXT:    tile.pack %[[SUM]] {bias = 1178599424 : i32, shift = 8 : i32}
 func.func @f(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !q {
   %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 1} : tensor<?x?xbf16> -> !q
   return %q : !q

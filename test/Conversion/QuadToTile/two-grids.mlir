@@ -24,10 +24,18 @@
 // CHECK:         arith.trunci
 // CHECK:         tile.store
 // CHECK:         arith.divf
-// Codes of E2M1, then of INT4; what differs is taken where the mask says.
-// CHECK:         tile.clamp_magnitude %{{.*}}, 6.0
+// Codes of E2M1, of three pieces, then of INT4, of one; what differs is taken where the mask says.
+// CHECK:         %[[ABS:.*]] = math.absf
+// CHECK-NEXT:    arith.addf %[[ABS]], %
+// CHECK:         math.fma %[[ABS]], %
+// CHECK:         math.fma %[[ABS]], %
+// CHECK:         %[[LAST:.*]] = arith.minui %{{.*}}, %cst
+// CHECK-NEXT:    tile.pack %[[LAST]] {bias = 1254096896 : i32}
 // CHECK:         %[[FIRST:.*]] = arith.ori
-// CHECK:         tile.clamp_magnitude %{{.*}}, 7.0
+// CHECK-NEXT:    %[[ROUNDED:.*]] = arith.addf %[[ABS]], %
+// CHECK-NEXT:    %[[VALUE:.*]] = arith.bitcast %[[ROUNDED]]
+// CHECK-NEXT:    %[[SEVEN:.*]] = arith.minui %[[VALUE]], %cst
+// CHECK-NEXT:    tile.pack %[[SEVEN]] {bias = 1262485504 : i32}
 // CHECK:         arith.xori
 // CHECK-NEXT:    %[[SECOND:.*]] = arith.addi
 // CHECK-NEXT:    %[[MASK:.*]] = tile.broadcast %[[CHOICE]]
@@ -36,8 +44,8 @@
 // CHECK-NEXT:    %[[WORDS:.*]] = arith.xori %[[FIRST]], %[[TAKEN]]
 // CHECK:         arith.andi %[[WORDS]]
 // GPU-LABEL:   func.func @quantize_quantize_row(
-// GPU:           tile.clamp_magnitude %{{.*}}, 6.0
-// GPU:           tile.clamp_magnitude %{{.*}}, 7.0
+// GPU:           tile.pack %{{.*}} {bias = 1254096896 : i32}
+// GPU:           tile.pack %{{.*}} {bias = 1262485504 : i32}
 // GPU:           arith.xori
 func.func @quantize(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q {
   %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !q

@@ -30,6 +30,7 @@ func.func @delayed(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %a: tensor
 // CHECK-LABEL: func.func @hif4_quantize_row(
 // CHECK:         tile.atomic_reduce{{ +}}ori %{{.*}} : tensor<1x{{[0-9]+}}xi32
 // CHECK-NOT:     tile.atomic_reduce
+// CHECK:         tile.store %{{.*}} : tensor<1x{{[0-9]+}}xi32
 func.func @hif4(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %flags: memref<1xi32>)
     -> !quad.tensor<?x?, #hif4, axis = 1> {
   %q = quad.quantize %x flags(%flags) {axis = 1} : tensor<?x?xbf16> -> !quad.tensor<?x?, #hif4, axis = 1>

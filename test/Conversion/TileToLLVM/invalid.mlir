@@ -52,13 +52,13 @@ func.func @convert_what_is_not_there(%f: f32) attributes {tile.kernel} {
 
 // -----
 
-#lanes = #tile.layout<reg = [2], lane = [1, 4, 8, 16], warp = []>
-#factors = #tile.layout<reg = [2], lane = [1, 0, 0, 0], warp = []>
+#lanes = #tile.layout<reg = [2], lane = [1, 4, 8, 16, 32], warp = [64, 128]>
+#factors = #tile.layout<reg = [2], lane = [1, 0, 0, 0, 0], warp = [0, 0]>
 func.func @factors_in_lanes(%p: !llvm.ptr, %s: !llvm.ptr, %n: i64) attributes {tile.kernel} {
-  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<8x4xf32, #lanes>
+  %v = tile.load %p[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<64x4xf32, #lanes>
   %factors = tile.load %s[%n, %n] bounds(%n, %n) strides(%n, %n) : !llvm.ptr -> tensor<1x4xf32, #factors>
   // expected-error @+2 {{has factors for pairs that lie in several lanes}}
   // expected-error @+1 {{failed to legalize operation 'tile.hadamard'}}
-  %h = tile.hadamard %v factors %factors : tensor<1x4xf32, #factors> : tensor<8x4xf32, #lanes>
+  %h = tile.hadamard %v factors %factors : tensor<1x4xf32, #factors> : tensor<64x4xf32, #lanes>
   return
 }
