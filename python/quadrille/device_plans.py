@@ -127,7 +127,7 @@ class DevicePlan(Plan):
             self.bound(self.stream(), place, self.workspace_bytes, values)
         except self.failure as error:
             raise DeviceError(str(error)) from None
-        return out if out is not None else self._rebuild(made)
+        return self._with_groups(out, leaves) if out is not None else self._rebuild(made, leaves)
 
     def _out_addresses(self, out, leaves, values: list) -> list[int]:
         parts = self._given(out)

@@ -73,7 +73,8 @@ def on_host(leaf):
     """A call's leaf with its arrays in host memory: copied there, and waited for, if they are not."""
     if isinstance(leaf, QTensor):
         codes, *scales = map(arrays.host_copy, (leaf.codes, *leaf.scales))
-        return leaf._with(codes=codes, scales=tuple(scales))
+        groups = None if leaf.groups is None else arrays.host_copy(leaf.groups)
+        return leaf._with(codes=codes, scales=tuple(scales), groups=groups)
     if isinstance(leaf, Key):
         return leaf.on_host()
     return arrays.host_copy(leaf) if arrays.is_array(leaf) else leaf
@@ -81,7 +82,7 @@ def on_host(leaf):
 
 def _arrays_of(leaf) -> tuple:
     if isinstance(leaf, QTensor):
-        return (leaf.codes, *leaf.scales)
+        return (leaf.codes, *leaf.scales, *(() if leaf.groups is None else (leaf.groups,)))
     if isinstance(leaf, Key):
         return (leaf.step,) if leaf.on_device else ()
     return (leaf,) if arrays.is_array(leaf) else ()

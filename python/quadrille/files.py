@@ -2,8 +2,9 @@
 
 Tensors: `codes` (uint8, packed, the quantized axis last), `scales.0`,
 `scales.1`, .. inner to outer, each in its own type's bits (float32 as such,
-bf16 as uint16, the others as uint8). A pair of row and column results has the
-column's under `column.codes`, `column.scales.N`. Metadata: `format` (a name,
+bf16 as uint16, the others as uint8), and `groups` of a grouped tensor, its
+offsets. A pair of row and column results has the column's under `column.codes`,
+`column.scales.N`, `column.groups`. Metadata: `format` (a name,
 or JSON for a format of your own), `shape`, `axis`, `stored`, `rht`, `signs`
 (n characters, 1 for -1), `rounding`, `numerics_version`, `scale_layout` where it is not
 row_major; for a pair also
@@ -23,7 +24,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from . import _native, storage
+from . import _native, arrays, storage
 from .errors import ArgumentError, FileError, QuadrilleError
 from .formats import NAMED, Format, Level
 from .formats import format as make_format
@@ -52,6 +53,8 @@ def save(path, tensor) -> None:
         tensors[prefix + "codes"] = np.ascontiguousarray(codes)
         for i, scale in enumerate(scales):
             tensors[f"{prefix}scales.{i}"] = np.ascontiguousarray(storage.bits(scale))
+        if q.groups is not None:
+            tensors[prefix + "groups"] = np.ascontiguousarray(arrays.to_host(q.groups))
         metadata |= {prefix + key: value for key, value in _metadata(q).items()}
     _write_whole(path, tensors, metadata)
 
@@ -168,4 +171,5 @@ def _read(tensors, metadata, prefix: str) -> QTensor:
         stored=int(metadata[prefix + "stored"]),
         rounding=metadata[prefix + "rounding"],
         scale_layout=metadata.get(prefix + "scale_layout", storage.ROW_MAJOR),
+        groups=tensors.get(prefix + "groups"),
     )

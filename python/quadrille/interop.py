@@ -42,6 +42,8 @@ class Exported:
 
 def _parts(q: QTensor, what: str, scale_layout: str = storage.ROW_MAJOR):
     """(codes, block scales in a layout, tensor scale or None) of a format that others know."""
+    if q.groups is not None:
+        raise UnsupportedError(f"{what} is given no groups", instead="q.codes and q.scales with q.padded_offsets()")
     nvfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x16", "e4m3"), ("tensor", "f32")]
     mxfp4 = [(l.block, l.dtype) for l in q.format.levels] == [("1x32", "e8m0")]
     if [g.name for g in q.format.grids] != ["e2m1"] or not (nvfp4 or mxfp4):

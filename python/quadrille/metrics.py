@@ -74,7 +74,11 @@ def metrics(x, q: QTensor) -> Metrics:
     if tuple(x.shape) != q.shape:
         raise ShapeError(f"x has shape {tuple(x.shape)} and q {q.shape}")
     signs = q.rht.signs if q.rht else None
-    rotated = _native.numerics.rotate(x, signs, q.axis, _native.stored_multiple(q.format, q.rht)).astype(np.float64)
+    used = q.stored
+    if q.groups is not None:
+        used = int(q.padded_offsets()[-1])  # what is behind the last group is nothing
+        x = reference.gather_groups(x, arrays.to_host(q.groups), q.axis, q._multiple, q.stored)
+    rotated = _native.numerics.rotate(x, signs, q.axis, q._multiple).astype(np.float64)[:, :used]
     codes, *scales = parts = host_arrays(q.to_scale_layout(ROW_MAJOR))
     values = reference.exact_values(parts, q.format)
     magnitudes = np.abs(_native.numerics.decode_blocks(codes, _native.format(q.format), storage.bits(scales[0])))
@@ -82,6 +86,7 @@ def metrics(x, q: QTensor) -> Metrics:
     limit = np.array([max(map(abs, grid.values)) for grid in q.format.grids], np.float64)[number]
     for factors in reference.scale_values(scales, q.format, *values.shape):
         limit = limit * factors
+    values, magnitudes, number, limit = (array[:, :used] for array in (values, magnitudes, number, limit))
     return Metrics(
         sqnr=sqnr(rotated, values),
         shrinkage=shrinkage(rotated, values),

@@ -102,7 +102,8 @@ class _Printer:
         pad = "true" if node.attributes.get("pad") else None
         attributes = _dictionary(axis=f"{node.attributes['axis']} : i64", pad=pad)
         source = self.type(node.operands["input"].type)
-        return f"amax {names['input']}{self._typed(node, names, 'signs')}{attributes} : {source}"
+        operands = self._typed(node, names, "signs") + self._typed(node, names, "groups")
+        return f"amax {names['input']}{operands}{attributes} : {source}"
 
     def _quantize(self, node, names) -> str:
         a = node.attributes
@@ -116,11 +117,13 @@ class _Printer:
             stream=f"{a['stream']} : i64" if a["stream"] else None,
             pad="true" if a["pad"] else None,
         )
-        signs = self._typed(node, names, "signs")
-        return f"quantize {names['input']}{signs}{key}{step}{words}{attributes} {self._signature(node, 'input')}"
+        signs, groups = (self._typed(node, names, operand) for operand in ("signs", "groups"))
+        operands = f"{names['input']}{signs}{key}{step}{words}{groups}"
+        return f"quantize {operands}{attributes} {self._signature(node, 'input')}"
 
     def _dequantize(self, node, names) -> str:
-        return f"dequantize {names['input']}{self._typed(node, names, 'signs')} {self._signature(node, 'input')}"
+        operands = self._typed(node, names, "signs") + self._typed(node, names, "groups")
+        return f"dequantize {names['input']}{operands} {self._signature(node, 'input')}"
 
     def _scales(self, node, names) -> str:
         layout = f"#quad.scale_layout<{node.result.type.of.scale_layout}>"
@@ -215,6 +218,8 @@ def _hints(type_) -> str:
 
 def _padded(type_: QuantType) -> str:
     length = type_.shape[type_.axis]
+    if type_.groups is not None:
+        return ", grouped"
     if not type_.pad:
         return ""
     if isinstance(length, Dim):

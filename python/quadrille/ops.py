@@ -127,9 +127,27 @@ def _check_rht(rht) -> None:
         raise ArgumentError(f"rht is {rht!r}", instead="qd.RHT(16, seed=0) or None")
 
 
-def _check_groups(groups) -> None:
-    if groups is not None:
-        raise UnsupportedError("grouped operands (groups=) are not available yet", instead="one call per group")
+def _groups(graph: Graph, groups, axis: int) -> Value | None:
+    """The offsets of groups along the quantized axis, traced, or None."""
+    if groups is None:
+        return None
+    if axis != 0:
+        raise ArgumentError(
+            "groups= along rows, whose blocks lie in one row and so in one group",
+            instead="axis=0 for columns, groups=None for rows",
+        )
+    hint = "int32 or int64 of shape (G + 1,): the first row of each group, and the end of the last"
+    value = graph.symbol(groups)
+    if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype not in (dtypes.i32, dtypes.i64):
+        raise DTypeError(f"groups is {value!r}", instead=hint)
+    graph.require_some(value.shape[0], "groups", hint)
+    return value._value
+
+
+def _refuse_groups(groups, *values: Value) -> None:
+    """UnsupportedError for a product of each group."""
+    if groups is not None or any(getattr(value.type, "groups", None) for value in values):
+        raise UnsupportedError("products of groups are not available yet", instead="a product for each group")
 
 
 def _check_axis_length(graph: Graph, type_: TensorType, axis: int, multiple: int, why: str) -> None:
@@ -166,8 +184,8 @@ def hadamard(x, rht: RHT, *, axis: int = -1):
 
 
 @eager
-def amax(x, *, rht: RHT | None = None, axis: int = -1, pad: bool = False):
-    """Largest magnitude of what `quantize` with the same rht, axis and pad quantizes.
+def amax(x, *, rht: RHT | None = None, axis: int = -1, pad: bool = False, groups=None):
+    """Largest magnitude of what `quantize` with the same rht, axis, pad and groups quantizes.
 
     Returns f32 of shape (1,): pass it to `quantize(amax=)`, after an all-reduce if x is a
     shard. NaN if x holds one. Raises ShapeError, DTypeError, ArgumentError.
@@ -175,9 +193,11 @@ def amax(x, *, rht: RHT | None = None, axis: int = -1, pad: bool = False):
     graph, value = _tensor(x)
     axis = normalize_axis(axis)
     _check_rht(rht)
+    groups = _groups(graph, groups, axis)
+    pad = pad or groups is not None
     if rht and not pad:
         _check_axis_length(graph, value.type, axis, rht.n, "an RHT")
-    operands = {"input": value, "signs": graph.signs(rht) if rht else None}
+    operands = {"input": value, "signs": graph.signs(rht) if rht else None, "groups": groups}
     attributes = {"axis": axis} | ({"pad": True} if pad else {})
     return TracedTensor(graph, graph.emit("amax", operands, attributes, TensorType((1,), dtypes.f32)))
 
@@ -218,19 +238,27 @@ def quantize(
             a shard rounds as the whole tensor does.
         scale_layout: order of the innermost scales in memory: "row_major", or "blocked128x4" for
             one-byte scales (docs/numerics.md, "Storage").
-        groups: not available yet; anything but None is an UnsupportedError.
+        groups: of axis 0: int32 or int64 of shape (G + 1,), the first row of each of G groups of
+            rows (a mixture's experts) and the end of the last. Each group is zero-extended by
+            itself, before the RHT, and stored behind the one before: see QTensor.padded_offsets.
+            A kernel before the first reads the offsets: nothing waits for them, and the stored
+            length, a bound, depends on the numbers of rows and of groups alone. Offsets that
+            decrease or exceed the rows are clamped; rows in no group are not quantized, and
+            dequantize to 0. A tensor scale is that of all groups; random draws are numbered by
+            where elements are stored. Implies pad.
 
     amax_out and flags must be of memory that no other argument shares, and nothing else of a
     traced function may read them: they are what they say when the call is done.
 
     Returns a QTensor with x's logical shape. Raises ShapeError, DTypeError, ArgumentError.
-    Source: docs/numerics.md, "Quantization"; arXiv 2606.20381 (UFP4).
+    Source: docs/numerics.md, "Quantization" and "Groups"; arXiv 2606.20381 (UFP4).
     """
-    _check_groups(groups)
     graph, value = _tensor(x)
     spec = _spec(fmt, rht, rounding)
     words = (amax, amax_out, flags)
-    return _quantize(graph, value, spec, normalize_axis(axis), words, pad, index_base, 0, scale_layout)
+    axis = normalize_axis(axis)
+    groups = _groups(graph, groups, axis)
+    return _quantize(graph, value, spec, axis, words, pad, index_base, 0, scale_layout, groups)
 
 
 def _spec(fmt, rht, rounding) -> Spec:
@@ -249,8 +277,11 @@ def _spec(fmt, rht, rounding) -> Spec:
     return spec
 
 
-def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, index_base, stream: int, scale_layout):
+def _quantize(
+    graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, index_base, stream: int, scale_layout, groups
+):
     """Records the quantization of `x`; `words` are amax, amax_out and flags."""
+    pad = pad or groups is not None
     amax, amax_out, flags = words
     fmt, rht, rounding = spec.format, spec.rht, spec.rounding
     if rht and fmt.block_rows > 1:
@@ -275,10 +306,12 @@ def _quantize(graph: Graph, x: Value, spec: Spec, axis: int, words, pad: bool, i
         "amax": _vector(graph, amax, 1, (dtypes.f32,), "amax", "f32 of shape (1,), such as qd.amax(x, rht=rht)"),
         "amax_out": _word(graph, amax_out, dtypes.f32, "amax_out"),
         "flags": _word(graph, flags, dtypes.i32, "flags"),
+        "groups": groups,
     }
     attributes = {"axis": axis, "rht": rht, "rounding": rounding, "stream": stream, "pad": pad}
     check_scale_layout(fmt, scale_layout)
-    type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, pad, rounding.text, scale_layout=scale_layout)
+    facts = (pad, rounding.text, 0, scale_layout, groups)
+    type_ = QuantType(x.type.shape, fmt, axis, rht, multiple, *facts)
     return TracedQTensor(graph, graph.emit("quantize", operands, attributes, type_))
 
 
@@ -304,12 +337,13 @@ def quantize_pair(
     Equal to (quantize(x, row), quantize(x, col, axis=0)), except that stochastic rounding
     draws the two from separate streams of one key. `fmt`, rht and rounding apply to both
     where `row` and `col` do not say otherwise; so do amax and amax_out, unless each is a pair
-    (of rows, of columns), for a transform gives the two different magnitudes.
+    (of rows, of columns), for a transform gives the two different magnitudes. `groups` are of
+    the columns, in a kernel and a read of their own.
 
     Returns (row QTensor, column QTensor). Raises as `quantize`.
     """
-    _check_groups(groups)
     graph, value = _tensor(x)
+    groups = _groups(graph, groups, 0)
     if fmt is None and (row is None or col is None):
         raise ArgumentError(
             "quantize_pair needs a format for rows and for columns", instead="fmt, or both row= and col="
@@ -317,8 +351,8 @@ def quantize_pair(
     specs = [_spec(own if own is not None else fmt, rht, rounding) for own in (row, col)]
     words = zip(_pair(amax, "amax"), _pair(amax_out, "amax_out"), (flags, flags))
     return tuple(
-        _quantize(graph, value, spec, 1 - stream, own, pad, index_base, stream, scale_layout)
-        for stream, (spec, own) in enumerate(zip(specs, words))
+        _quantize(graph, value, spec, 1 - stream, own, pad, index_base, stream, scale_layout, own_groups)
+        for stream, (spec, own, own_groups) in enumerate(zip(specs, words, (None, groups)))
     )
 
 
@@ -340,14 +374,15 @@ def dequantize(q, *, dtype="f32", undo_rht: bool = False):
         dtype: f32, bf16 or f16; the f32 product is rounded once to it.
         undo_rht: also apply the inverse of q's transform, in f32 before that rounding.
 
-    Returns a matrix of q's logical shape (padding is dropped). Raises DTypeError, or
+    Returns a matrix of q's logical shape (padding is dropped; rows in no group are 0). Raises DTypeError, or
     ArgumentError if undo_rht is asked of a tensor without a transform.
     """
     graph, value = _quantized(q)
     type_: QuantType = value.type
     if undo_rht and type_.rht is None:
         raise ArgumentError("undo_rht=True for a tensor that was not transformed", instead="undo_rht=False")
-    operands = {"input": value, "signs": graph.signs(type_.rht) if undo_rht else None}
+    signs = graph.signs(type_.rht) if undo_rht else None
+    operands = {"input": value, "signs": signs, "groups": type_.groups}
     result = TensorType(type_.shape, dtypes.of(dtype))
     return TracedTensor(graph, graph.emit("dequantize", operands, {}, result))
 
@@ -410,9 +445,9 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
     Raises ShapeError (axes, lengths, blocks), ArgumentError (transforms), DTypeError.
     Source: docs/numerics.md, "Products".
     """
-    _check_groups(groups)
     graph = current()
     operands = [_operand(a, "a"), _operand(b, "b")]
+    _refuse_groups(groups, *operands)
     if not any(isinstance(v.type, QuantType) for v in operands):
         raise DTypeError("neither operand of matmul is quantized", instead="qd.quantize on a or b")
     _check_contraction(graph, *operands)

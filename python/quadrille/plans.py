@@ -6,7 +6,6 @@ has the one of a GPU.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,15 +29,28 @@ class _Result(NamedTuple):
     shape: tuple[int, ...]
     stored: int
     rht: Any
+    groups: Any
 
 
-def _maker(type_, start, end, shape, stored, rht) -> Callable[[list], Any]:
-    """A function of a plan's buffers that makes one result of them."""
+def _maker(type_, start, end, shape, stored, rht, groups) -> Callable[[list, list], Any]:
+    """A function of a plan's buffers and a call's leaves that makes one result of them."""
     if type_ is None:
-        return operator.itemgetter(start)
+        return lambda made, leaves: made[start]
     make, scales = QTensor._make, slice(start + 1, end)
     facts = (type_.format, shape, type_.axis, rht, stored, type_.rounding, type_.scale_layout)
-    return lambda made: make(made[start], tuple(made[scales]), *facts)
+    if groups is None:
+        return lambda made, leaves: make(made[start], tuple(made[scales]), *facts, None)
+    return lambda made, leaves: make(made[start], tuple(made[scales]), *facts, groups(leaves))
+
+
+def _passed(fetch: Callable[[list], Any]) -> Callable[[list], Any]:
+    """`fetch` of an array as the caller has it, which leaves may be views of."""
+
+    def fetched(leaves):
+        array = fetch(leaves)
+        return array.owner if isinstance(array, arrays.DeviceView) else array
+
+    return fetched
 
 
 class Plan:
@@ -58,14 +70,15 @@ class Plan:
         start = len(self.buffers)
         self.buffers += type_.buffers(self.sizes)
         if not isinstance(type_, QuantType):
-            return _Result(None, start, start + 1, self.buffers[start].shape, 0, None)
+            return _Result(None, start, start + 1, self.buffers[start].shape, 0, None, None)
         shape = tuple(resolve(d, self.sizes) for d in type_.shape)
         rht = self.traced.graph.rht_at_call(type_.rht, leaves)
-        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht)
+        groups = _passed(self.traced.graph.fetch_of(type_.groups)) if type_.groups else None
+        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht, groups)
 
-    def _rebuild(self, made: list):
-        """The function's return value, of its results' buffers."""
-        return self.traced.rebuild([make(made) for make in self._makers])
+    def _rebuild(self, made: list, leaves: list):
+        """The function's return value, of its results' buffers and the call's leaves."""
+        return self.traced.rebuild([make(made, leaves) for make in self._makers])
 
     def _given(self, out) -> list:
         """The caller's buffers, one for each of ours."""
@@ -73,6 +86,13 @@ class Plan:
         if len(given) != len(self.results):
             raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
         return [part for value, result in zip(given, self.results) for part in self._parts(value, result)]
+
+    def _with_groups(self, out, leaves: list):
+        """The caller's buffers, with the groups of this call."""
+        for value, result in zip(out if isinstance(out, (tuple, list)) else (out,), self.results):
+            if result.groups is not None:
+                value.groups = result.groups(leaves)
+        return out
 
     @staticmethod
     def _parts(value, result: _Result) -> tuple:
@@ -82,13 +102,15 @@ class Plan:
             raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
         if type_ is None:
             return (value,)
-        given = (value.format, value.shape, value.axis, value.rht, value.scale_layout)
-        if given != (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout):
+        given = (value.format, value.shape, value.axis, value.rht, value.scale_layout, value.groups is None)
+        wanted = (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout, type_.groups is None)
+        if given != wanted:
             rht = f" and {result.rht!r}" if result.rht else ""
             layout = f" and scales {type_.scale_layout}" if type_.scale_layout != storage.ROW_MAJOR else ""
+            groups = " and groups" if type_.groups else ""
             raise ArgumentError(
                 f"out is {value!r}",
-                instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}{layout}",
+                instead=f"{type_.format.name} of shape {result.shape}, axis {type_.axis}{rht}{layout}{groups}",
             )
         return (value.codes, *value.scales)
 
@@ -167,14 +189,14 @@ class HostPlan(Plan):
             views = [check_out(arrays.host_view(part, "out"), b) for part, b in zip(self._given(out), self.buffers)]
             self._check_aliases(views, inputs)
             self.run_program(inputs, views, self.sizes)
-            return out
+            return self._with_groups(out, leaves)
         if self.torch:
             pairs = [arrays.empty_torch(shape, dtype) for shape, dtype in self.buffers]
             made, views = [a for a, _ in pairs], [v for _, v in pairs]
         else:
             made = views = [_empty(shape, dtype) for shape, dtype in self.buffers]
         self.run_program(inputs, views, self.sizes)
-        return self._rebuild(made)
+        return self._rebuild(made, leaves)
 
     def _check_writable(self, inputs) -> None:
         for entry, value in zip(self.traced.graph.inputs, inputs):

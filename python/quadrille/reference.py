@@ -61,7 +61,12 @@ def _hadamard(node: Node, operands, sizes) -> np.ndarray:
 
 
 def _amax(node: Node, operands, sizes) -> np.ndarray:
-    largest = numerics.amax(operands["input"], operands.get("signs"), node.attributes["axis"])
+    x, signs, axis = operands["input"], operands.get("signs"), node.attributes["axis"]
+    if "groups" in operands:
+        multiple = 1 if signs is None else len(signs)
+        stored = storage.grouped_length(x.shape[axis], len(operands["groups"]) - 1, multiple)
+        x = gather_groups(x, operands["groups"], axis, multiple, stored)
+    largest = numerics.amax(x, signs, axis)
     return np.array([largest], np.float32)
 
 
@@ -81,6 +86,8 @@ def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
         }
     amax = float(operands["amax"][0]) if "amax" in operands else None
     x, signs = operands["input"], operands.get("signs")
+    if "groups" in operands:
+        x = gather_groups(x, operands["groups"], type_.axis, type_.multiple, type_.stored(sizes))
     quantize = _quantize_by_rule if type_.format.rule else _quantize_by_chain
     parts, flags = quantize(x, type_, signs, rounding.kind, noise, amax)
     if "flags" in operands:
@@ -90,6 +97,25 @@ def _quantize(node: Node, operands, sizes) -> list[np.ndarray]:
         np.maximum(word, np.float32(numerics.amax(x, signs, type_.axis)).view(np.uint32), out=word)
     parts = [part.view(b.dtype) for part, b in zip(parts, replace(type_, scale_layout=ROW_MAJOR).buffers(sizes))]
     return _with_layout(parts, type_)
+
+
+def gather_groups(x: np.ndarray, offsets, axis: int, multiple: int, stored: int) -> np.ndarray:
+    """x with each group of positions along `axis` where it is stored, zeros elsewhere."""
+    x = np.moveaxis(x, axis, 0)
+    gathered = np.zeros((stored, x.shape[1]), x.dtype)
+    read, places = storage.group_table(offsets, len(x), multiple)
+    for begin, end, place in zip(read, read[1:], places):
+        gathered[place : place + end - begin] = x[begin:end]
+    return np.moveaxis(gathered, 0, axis)
+
+
+def _ungather_groups(y: np.ndarray, offsets, length: int, multiple: int) -> np.ndarray:
+    """The inverse on [other, stored]: [other, length], of which positions in no group are 0."""
+    result = np.zeros((len(y), length), y.dtype)
+    read, places = storage.group_table(offsets, length, multiple)
+    for begin, end, place in zip(read, read[1:], places):
+        result[:, begin:end] = y[:, place : place + end - begin]
+    return result
 
 
 def _with_layout(parts: list[np.ndarray], type_: QuantType) -> list[np.ndarray]:
@@ -149,7 +175,10 @@ def _dequantize(node: Node, operands, sizes) -> np.ndarray:
     y = dequantize(_row_major(operands["input"], type_, sizes), type_.format)
     if "signs" in operands:
         y = numerics.rotate(y, operands["signs"], 1, 1, True)
-    y = y[:, : resolve(type_.shape[type_.axis], sizes)]
+    length = resolve(type_.shape[type_.axis], sizes)
+    if "groups" in operands:
+        y = _ungather_groups(y, operands["groups"], length, type_.multiple)
+    y = y[:, :length]
     return _logical(y, type_.axis).astype(node.result.type.dtype.numpy)
 
 

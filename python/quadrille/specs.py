@@ -73,10 +73,12 @@ class QTensorSpec:
     alignment: int = 0
     rht_value: RHT | None = field(default=None, compare=False)
     scale_layout: str = ROW_MAJOR
+    groups: ArraySpec | None = None
 
     def __str__(self) -> str:
         layout = f"/{self.scale_layout}" if self.scale_layout != ROW_MAJOR else ""
-        return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}{layout}"
+        groups = f" in groups {self.groups}" if self.groups else ""
+        return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}{layout}{groups}"
 
 
 @dataclass(frozen=True)
@@ -287,11 +289,13 @@ class Abstraction:
         self.leaves.append(q)
         rht = RHTSpec(q.rht.n, self._rhts.setdefault(q.rht, len(self._rhts))) if q.rht else None
         padded = q.stored != q.shape[q.axis]
-        if padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
+        groups = None if q.groups is None else array_spec(q.groups, "the groups of a quantized argument")
+        if not groups and padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
             raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
         alignment = min(map(_alignment, views))
         shape = tuple(map(symbolic, q.shape))
-        return QTensorSpec(q.format, shape, q.axis, rht, padded, q.rounding, alignment, q.rht, q.scale_layout)
+        facts = (padded, q.rounding, alignment, q.rht, q.scale_layout, groups)
+        return QTensorSpec(q.format, shape, q.axis, rht, *facts)
 
 
 def children_of(value) -> tuple | None:
@@ -334,7 +338,9 @@ def _exact_quantized(q, leaves):
     leaves.append(q)
     ignored: list = []
     parts = tuple([exact(a, ignored) for a in (q.codes, *q.scales)])
-    return QTensor, type(q.codes), q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, q.scale_layout, parts
+    groups = None if q.groups is None else exact(q.groups, ignored)
+    facts = q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, q.scale_layout, groups
+    return QTensor, type(q.codes), facts, parts
 
 
 def _exact_rht(value, leaves):

@@ -36,6 +36,23 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
+def grouped_length(length: int, groups: int, multiple: int) -> int:
+    """Most elements that `groups` groups of `length` elements together are stored as, whatever their sizes."""
+    return (length + groups * (multiple - 1)) // multiple * multiple
+
+
+def group_table(offsets, length: int, multiple: int) -> tuple[np.ndarray, np.ndarray]:
+    """(where each group of `offsets` is read, where it is stored), int64 [G + 1] with the ends.
+
+    The first offset counts as 0; each is clamped to [the one before, `length`]. Each group is
+    stored behind the one before, its size rounded up to a multiple.
+    """
+    read = np.clip(np.asarray(offsets).astype(np.int64), 0, length)
+    read[:1] = 0
+    read = np.maximum.accumulate(read)
+    return read, np.concatenate([[0], np.cumsum(round_up(np.diff(read), multiple))]).astype(np.int64)
+
+
 def buffers(fmt, other: int, stored: int, scale_layout: str = ROW_MAJOR) -> list[Buffer]:
     """Codes, then scales inner to outer, of `other` rows of `stored` elements.
 

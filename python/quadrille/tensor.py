@@ -27,6 +27,8 @@ class QTensor:
         rounding: how it was rounded ("nearest_even", ..), or "" if not known.
         scale_layout: order of scales[0] in memory: "row_major", or "blocked128x4", that of
             block-scaled tensor cores (docs/numerics.md, "Storage").
+        groups: int32 or int64 [G + 1], the offsets of groups along the quantized axis, each of
+            which is stored extended by itself (see `padded_offsets`); or None.
 
     Arrays are NumPy's, torch's or another library's, shared and not copied. `.T` swaps the logical axes
     and moves nothing. A transform (`rht`) stays applied: see dequantize's undo_rht.
@@ -35,7 +37,7 @@ class QTensor:
     DTypeError or ArgumentError.
     """
 
-    __slots__ = ("codes", "scales", "format", "shape", "axis", "rht", "stored", "rounding", "scale_layout")
+    __slots__ = ("codes", "scales", "format", "shape", "axis", "rht", "stored", "rounding", "scale_layout", "groups")
 
     def __init__(
         self,
@@ -49,21 +51,23 @@ class QTensor:
         stored=None,
         rounding="",
         scale_layout=storage.ROW_MAJOR,
+        groups=None,
     ):
         shape = tuple(int(d) for d in shape)
         if len(shape) != 2:
             raise ShapeError(f"a quantized tensor of shape {shape}", instead="rank 2")
         self.codes, self.scales, self.format, self.shape = codes, tuple(scales), lookup(format), shape
         self.axis, self.rht, self.rounding, self.scale_layout = normalize_axis(axis), rht, rounding, scale_layout
-        self.stored = shape[self.axis] if stored is None else int(stored)
+        self.stored, self.groups = shape[self.axis] if stored is None else int(stored), groups
         self._check()
 
     @classmethod
-    def _make(cls, codes, scales, format, shape, axis, rht, stored, rounding, scale_layout):  # noqa: A002
+    def _make(cls, codes, scales, format, shape, axis, rht, stored, rounding, scale_layout, groups=None):  # noqa: A002
         """The constructor without checks, for results of compiled programs; the order is that of __slots__."""
         self = cls.__new__(cls)
         self.codes, self.scales, self.format, self.shape = codes, scales, format, shape
         self.axis, self.rht, self.stored, self.rounding, self.scale_layout = axis, rht, stored, rounding, scale_layout
+        self.groups = groups
         return self
 
     def _with(self, **changes) -> QTensor:
@@ -74,8 +78,10 @@ class QTensor:
         if self.rht is not None and not isinstance(self.rht, RHT):
             raise ArgumentError(f"rht is {self.rht!r}", instead="a qd.RHT or None")
         check_scale_layout(self.format, self.scale_layout)
-        multiple = _native.stored_multiple(self.format, self.rht)
-        if self.stored < self.shape[self.axis] or self.stored % multiple:
+        multiple = self._multiple
+        if self.groups is not None:
+            self._check_groups()
+        elif self.stored < self.shape[self.axis] or self.stored % multiple:
             raise ShapeError(
                 f"{self.stored} stored elements for an axis of {self.shape[self.axis]} in {self.format.name}",
                 instead=f"a multiple of {multiple} that is at least the axis length",
@@ -90,6 +96,34 @@ class QTensor:
                 raise ShapeError(f"{name} has shape {tuple(seen.shape)}", instead=f"{buffer.shape} for {self!r}")
             if seen.dtype != buffer.dtype:
                 raise DTypeError(f"{name} is {seen.dtype}", instead=f"{buffer.dtype}")
+
+    def _check_groups(self) -> None:
+        seen = arrays.view(self.groups, "groups")
+        if seen.ndim != 1 or seen.shape[0] == 0:
+            raise ShapeError(f"groups has shape {tuple(seen.shape)}", instead="(G + 1,) offsets of G groups")
+        if seen.dtype not in (np.int32, np.int64):
+            raise DTypeError(f"groups is {seen.dtype}", instead="int32 or int64")
+        stored = storage.grouped_length(self.shape[self.axis], seen.shape[0] - 1, self._multiple)
+        if self.stored != stored:
+            raise ShapeError(
+                f"{self.stored} stored elements for {seen.shape[0] - 1} groups of {self.shape[self.axis]}",
+                instead=f"{stored}, as many as any groups need",
+            )
+
+    @property
+    def _multiple(self) -> int:
+        """What divides the stored length, and that of each group."""
+        return _native.stored_multiple(self.format, self.rht)
+
+    def padded_offsets(self) -> np.ndarray:
+        """Where each group is stored along the axis: int64 [G + 1], the last the end of all.
+
+        Computed on the host, so offsets on a GPU are copied and waited for. ArgumentError of a
+        tensor without groups. Source: docs/numerics.md, "Groups".
+        """
+        if self.groups is None:
+            raise ArgumentError(f"{self!r} has no groups", instead="quantize(.., groups=offsets)")
+        return storage.group_table(arrays.to_host(self.groups), self.shape[self.axis], self._multiple)[1]
 
     @property
     def T(self) -> QTensor:
@@ -144,7 +178,9 @@ class QTensor:
         rht = f", rht={self.rht!r}" if self.rht else ""
         padded = f", stored={self.stored}" if self.stored != self.shape[self.axis] else ""
         layout = f", scale_layout={self.scale_layout!r}" if self.scale_layout != storage.ROW_MAJOR else ""
-        return f"QTensor({self.format.name}[{self.shape[0]},{self.shape[1]}], axis={self.axis}{rht}{padded}{layout})"
+        groups = f", {arrays.view(self.groups).shape[0] - 1} groups" if self.groups is not None else ""
+        facts = f"axis={self.axis}{rht}{padded}{layout}{groups}"
+        return f"QTensor({self.format.name}[{self.shape[0]},{self.shape[1]}], {facts})"
 
 
 def check_scale_layout(fmt, scale_layout: str) -> None:
@@ -177,8 +213,10 @@ def host_arrays(q: QTensor) -> list[np.ndarray]:
 
 
 def bit_identical(a: QTensor, b: QTensor) -> bool:
-    """True if codes and scales are equal byte for byte, and formats, shapes and layouts are equal."""
+    """True if codes and scales are equal byte for byte, and formats, shapes, layouts and groups are equal."""
     names = ("format", "shape", "axis", "stored", "rht", "scale_layout")
-    same = all(getattr(a, name) == getattr(b, name) for name in names)
+    same = all(getattr(a, name) == getattr(b, name) for name in names) and (a.groups is None) == (b.groups is None)
+    if same and a.groups is not None:
+        same = np.array_equal(arrays.to_host(a.groups), arrays.to_host(b.groups))
     pairs = zip(host_arrays(a), host_arrays(b))
     return same and all(x.tobytes() == y.tobytes() for x, y in pairs)

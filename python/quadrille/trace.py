@@ -89,10 +89,15 @@ class QuantType:
     rounding: str = ""
     alignment: int = 0
     scale_layout: str = storage.ROW_MAJOR
+    #: The offsets of groups along the axis, which is then stored in as many elements as any need.
+    groups: Value | None = None
 
     def stored(self, sizes) -> int:
         """Stored length of the axis, given the sizes of symbols."""
-        return storage.round_up(resolve(self.shape[self.axis], sizes), self.multiple)
+        length = resolve(self.shape[self.axis], sizes)
+        if self.groups is None:
+            return storage.round_up(length, self.multiple)
+        return storage.grouped_length(length, resolve(self.groups.type.shape[0], sizes) - 1, self.multiple)
 
     def buffers(self, sizes) -> list[storage.Buffer]:
         other = resolve(self.shape[1 - self.axis], sizes)
@@ -100,7 +105,8 @@ class QuantType:
 
     def __str__(self) -> str:
         rht = f" after RHT({self.rht.n})" if self.rht else ""
-        return f"{self.format.name}[{','.join(map(str, self.shape))}] along axis {self.axis}{rht}"
+        grouped = " in groups" if self.groups else ""
+        return f"{self.format.name}[{','.join(map(str, self.shape))}] along axis {self.axis}{grouped}{rht}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,6 +284,10 @@ class Graph:
                         where=node.where,
                     )
 
+    def fetch_of(self, value: Value) -> Callable[[list], Any]:
+        """How a call has the value of an input."""
+        return next(entry.fetch for entry in self.inputs if entry.value is value)
+
     # Operations.
 
     def emit(self, op: str, operands: dict[str, Value | None], attributes: dict, type_) -> Value:
@@ -297,6 +307,10 @@ class Graph:
             lambda sizes: f"{what} has length {resolve(length, sizes)}, not a multiple of {multiple}",
             instead,
         )
+
+    def require_some(self, length: Length, what: str, instead: str) -> None:
+        """`length` must not be 0."""
+        self._require((length,), lambda sizes: resolve(length, sizes) > 0, lambda sizes: f"{what} is empty", instead)
 
     def require_equal(self, a: Length, b: Length, what: Callable[[int, int], str], instead: str) -> None:
         if a is b:
@@ -447,13 +461,18 @@ class TracedTensor(_Arithmetic):
 
 
 class TracedQTensor(Traced):
-    """A quantized matrix in a traced function: has .shape, .axis, .format, .rht, .scale_layout and .T."""
+    """A quantized matrix in a traced function: has .shape, .axis, .format, .rht, .scale_layout, .groups and .T."""
 
     shape = property(lambda self: self._value.type.shape)
     axis = property(lambda self: self._value.type.axis)
     format = property(lambda self: self._value.type.format)
     rht = property(lambda self: self._value.type.rht)
     scale_layout = property(lambda self: self._value.type.scale_layout)
+
+    @property
+    def groups(self) -> TracedTensor | None:
+        groups = self._value.type.groups
+        return None if groups is None else TracedTensor(self._graph, groups)
 
     @property
     def T(self) -> TracedQTensor:

@@ -33,6 +33,7 @@ class TracedFunction:
 
     Attributes:
         lengths: where a symbol's size is found: (symbol, leaf number, axis).
+        group_lengths: the same of the offsets that a leaf has with it: (symbol, leaf number).
         results: for each output its type as the user sees it (a transposed output
             shares the storage of the graph's).
         rebuild: makes the user's return value of the list of results.
@@ -40,6 +41,7 @@ class TracedFunction:
 
     graph: Graph
     lengths: list[tuple[Dim, int, int]] = field(default_factory=list)
+    group_lengths: list[tuple[Dim, int]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     rebuild: Callable[[list], Any] = lambda results: results[0]
 
@@ -50,6 +52,7 @@ class TracedFunction:
             size = leaves[number].shape[axis]
             if sizes.setdefault(dim, size) != size:
                 raise ArgumentError(f"{dim} is {sizes[dim]} in one argument and {size} in another")
+        sizes.update((dim, arrays.view(leaves[number].groups).shape[0]) for dim, number in self.group_lengths)
         return sizes
 
 
@@ -130,10 +133,18 @@ class _Arguments:
             self.graph.note_rht(rht, lambda leaves: _rht_of(leaves[number]))
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
-        facts = (spec.padded, spec.rounding, spec.alignment, spec.scale_layout)
+        groups = None if spec.groups is None else self._offsets(f"{name}_groups", spec.groups, number)
+        facts = (spec.padded, spec.rounding, spec.alignment, spec.scale_layout, groups)
         type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, *facts)
         fetch = lambda leaves: [leaves[number].codes, *leaves[number].scales]  # noqa: E731
         return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
+
+    def _offsets(self, name, spec, number) -> Value:
+        """The offsets that a quantized tensor has with it."""
+        dim = Dim(f"{name}.shape[0]")
+        self.traced.group_lengths.append((dim, number))
+        type_ = TensorType((dim,), spec.dtype, spec.unit_stride)
+        return self.graph.add_input(type_, self._unique(name), lambda leaves: leaves[number].groups)
 
     def _shape(self, name: str, lengths, number: int) -> tuple:
         shape = []

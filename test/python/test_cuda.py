@@ -113,6 +113,22 @@ def test_numbers_are_arguments(driver):
     assert driver.launches() == []
 
 
+def test_offsets_of_groups_stay_where_they_are(driver):
+    f = qd.jit(lambda x, o: qd.quantize(x, "UFP4_B", axis=0, groups=o))
+    x, offsets = gpu(), OnGPU(np.array([0, 20, 64], np.int32))
+    q = f(x, offsets)
+    table, quantize = driver.launches()
+    assert table.kernel.endswith("_groups") and table.grid == (1, 1, 1)
+    assert offsets.address in table.parameters and offsets.address not in quantize.parameters
+    assert q.groups is offsets and q.codes.shape == (256, (64 + 2 * 15) // 16 * 16 // 2)
+    driver.calls()
+    qd.dequantize(q)
+    table, dequantize = driver.launches()
+    assert offsets.address in table.parameters and q.codes.address in dequantize.parameters
+    with pytest.raises(qd.ArgumentError, match="different devices"):
+        f(x, np.array([0, 64], np.int32))
+
+
 # Promises: alignment and strides.
 
 

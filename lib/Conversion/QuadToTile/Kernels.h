@@ -19,11 +19,18 @@ struct TileShape {
   int64_t across, along;
 };
 
+/// Groups along the quantized axis: how many, and their table (Groups.h) in workspace.
+struct ScheduledGroups {
+  mlir::Value table, count;
+  explicit operator bool() const { return bool(table); }
+};
+
 /// What a kernel needs for one quad.quantize: schedule values, absent ones null.
 struct QuantizeRequest {
   mutable quad::QuantizeOp op; // accessors of operations are not const
   mlir::Value signs, key, indexBase, step, amax, amaxOut, flags;
   ScheduledTensor result;
+  ScheduledGroups groups;
 };
 
 /// What is quantized: a matrix, or the result of elementwise code, which has no buffer
@@ -41,10 +48,10 @@ mlir::LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
                                  const ScheduledMatrix &input, mlir::Value signs,
                                  const ScheduledMatrix &result);
 
-/// quad.dequantize.
+/// quad.dequantize; `groups` of a grouped tensor.
 mlir::LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                                    const ScheduledTensor &input, mlir::Value signs,
-                                   const ScheduledMatrix &result);
+                                   const ScheduledGroups &groups, const ScheduledMatrix &result);
 
 /// The innermost scales of a quantized tensor: an array of bytes, `rows` x `cols` without
 /// the padding of the layout.
@@ -59,7 +66,8 @@ void emitScaleLayout(KernelBuilder &kernel, const ScaleMatrix &input, const Scal
 /// quad.amax, first: the word that the programs combine their tiles into.
 mlir::LogicalResult emitAmaxStart(KernelBuilder &kernel, mlir::Value result);
 mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix input,
-                             mlir::Value signs, mlir::Value result);
+                             mlir::Value signs, const ScheduledGroups &groups,
+                             mlir::Value result);
 
 //===----------------------------------------------------------------------===//
 // Pieces
@@ -84,6 +92,11 @@ layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, in
 mlir::Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis,
                         mlir::Value stored = {});
 
+/// A part of a matrix along the quantized axis: positions count from `first`.
+struct Window {
+  mlir::Value first, size;
+};
+
 /// Reads tiles of a matrix in the P x A orientation, zero beyond the sizes.
 class MatrixReader {
 public:
@@ -92,7 +105,13 @@ public:
 
   /// The tile at (p0, a0) as memory has it: elements, or words of two of them where
   /// addresses and sizes allow that, along memory.
-  Tile load(mlir::Value p0, mlir::Value a0);
+  Tile load(mlir::Value p0, mlir::Value a0) { return load(p0, a0, {}); }
+  /// The same of a part of the matrix, zero outside of that; a0 may be negative.
+  Tile load(mlir::Value p0, mlir::Value a0, const Window &window);
+  /// Whether that tile lies within the part, an i1.
+  mlir::Value isInside(mlir::Value p0, mlir::Value a0, const Window &window);
+  mlir::RankedTensorType rawType() const;
+  TileShape shape() const { return tiling.shape; }
   /// What was loaded, widened to f32, as P x A in `layout`.
   Tile widen(Tile raw, const layout::LinearLayout &layout);
   Tile widen(Tile raw) { return widen(raw, tiling.layout); }
@@ -101,6 +120,7 @@ private:
   KernelBuilder &kernel;
   const ScheduledMatrix &matrix;
   const Tiling tiling;
+  unsigned axis;
   unsigned dims[2];                ///< of the matrix, in the order of memory
   bool transposed;                 ///< memory runs across the axis
   bool isWords;

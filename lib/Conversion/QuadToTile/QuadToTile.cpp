@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Conversion/QuadToTile/QuadToTile.h"
 #include "Elementwise.h"
+#include "Groups.h"
 #include "MatmulKernel.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -68,6 +69,8 @@ private:
     return matrices[operandOf(launch, inKernel)];
   }
 
+  ScheduledGroups scheduledGroups(quad::LaunchOp launch, Value inKernel, Value length,
+                                  int64_t multiple);
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
                                      quad::QuantizedTensorType type, StringRef suffix);
   FailureOr<ScheduledMap> scheduledMap(quad::LaunchOp launch, Region &body, ValueRange inputs,
@@ -266,6 +269,24 @@ Value FunctionLowering::resultScalar(Value result) {
 /// and a draw of random bits serves sixteen consecutive elements.
 constexpr int64_t codesPerWord = 8, elementsPerDraw = 16;
 
+/// The table of the groups of `offsets` along an axis, or none.
+ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value inKernel,
+                                                  Value length, int64_t multiple) {
+  if (!inKernel)
+    return {};
+  const ScheduledMatrix &offsets = matrixOf(launch, inKernel);
+  Value some = arith::CmpIOp::create(b, s.loc, arith::CmpIPredicate::ne, offsets.sizes[1],
+                                     s.constant(0));
+  tile::CheckOp::create(b, s.loc, some,
+                        b.getStringAttr("groups must have at least one offset, which is 0"));
+  ScheduledGroups groups;
+  groups.count = s.add(offsets.sizes[1], s.constant(-1));
+  groups.table = allocate(groupTableSize(s, groups.count), b.getI64Type(), 1);
+  KernelBuilder kernel = makeKernel(launch, "_groups");
+  emitGroups(kernel, offsets, length, multiple, groups);
+  return groups;
+}
+
 LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
   SmallVector<QuantizeRequest> requests;
   auto quantizations = llvm::to_vector(kernel.getBody().getOps<quad::QuantizeOp>());
@@ -284,7 +305,10 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
     unsigned axis = op.getAxis();
     int64_t granularity = op.getType().getGranularity();
     Value length = input.sizes[axis];
-    if (op.getPad())
+    ScheduledGroups groups = scheduledGroups(launch, op.getGroups(), length, granularity);
+    if (groups)
+      length = groupedLength(s, length, groups.count, granularity);
+    else if (op.getPad())
       length = s.roundUp(length, granularity);
     else
       s.checkDivides(length, granularity,
@@ -304,7 +328,7 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
                         scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
-                        scheduledOf(launch, op.getFlags()), stored});
+                        scheduledOf(launch, op.getFlags()), stored, groups});
   }
   KernelBuilder builder = makeKernel(launch);
   return emitQuantize(builder, input, requests);
@@ -312,16 +336,19 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
 
 LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {
   ScheduledMatrix input = matrixOf(launch, op.getInput());
-  if (op.getSigns() && !op.getPad())
+  if (op.getSigns() && !op.getPad() && !op.getGroups())
     s.checkDivides(input.sizes[op.getAxis()], op.getSigns().getType().getDimSize(0),
                    "the length of axis " + Twine(op.getAxis()) +
                        " must be a multiple of the transform's size; pad=True extends it");
+  int64_t n = op.getSigns() ? op.getSigns().getType().getDimSize(0) : 1;
+  ScheduledGroups groups =
+      scheduledGroups(launch, op.getGroups(), input.sizes[op.getAxis()], n);
   Value result = resultScalar(launch.getResult(0));
   KernelBuilder first = makeKernel(launch, "_start");
   if (failed(emitAmaxStart(first, result)))
     return failure();
   KernelBuilder second = makeKernel(launch);
-  return emitAmax(second, op, input, scheduledOf(launch, op.getSigns()), result);
+  return emitAmax(second, op, input, scheduledOf(launch, op.getSigns()), groups, result);
 }
 
 LogicalResult FunctionLowering::lower(quad::HadamardOp op, quad::LaunchOp launch) {
@@ -355,8 +382,10 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), sizes[0], sizes[1]);
   matrices[launch.getResult(0)].isPadded = !isKnown;
+  ScheduledGroups groups =
+      scheduledGroups(launch, op.getGroups(), sizes[type.getAxis()], type.getGranularity());
   KernelBuilder kernel = makeKernel(launch);
-  return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
+  return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), groups, result);
 }
 
 /// The innermost scales of a tensor of the schedule.

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "Codes.h"
 #include "Elementwise.h"
+#include "Groups.h"
 #include "ProgramTiles.h"
 #include "Scales.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -172,7 +173,7 @@ class InputReader {
 public:
   InputReader(KernelBuilder &kernel, const QuantizeInput &input,
               ArrayRef<QuantizeRequest> requests, unsigned axis, const Tiling &tiling)
-      : kernel(kernel), input(input), axis(axis), tiling(tiling) {
+      : kernel(kernel), input(input), axis(axis), tiling(tiling), groups(requests.front().groups) {
     if (!input.map)
       matrix.emplace(kernel, input, axis, tiling);
     // Blocks may reach beyond what is computed, whose continuation is zero.
@@ -183,6 +184,8 @@ public:
 
   /// As MatrixReader; what is computed is narrowed to its type.
   Tile load(Value p0, Value a0) {
+    if (groups)
+      return loadGroups(kernel, *matrix, groups, p0, a0);
     if (matrix)
       return matrix->load(p0, a0);
     TileBuilder t(kernel.body, kernel.loc);
@@ -206,6 +209,7 @@ private:
   const QuantizeInput &input;
   unsigned axis;
   Tiling tiling;
+  ScheduledGroups groups;
   std::optional<MatrixReader> matrix;
   bool reachesOut;
 };
@@ -262,8 +266,12 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   Tiling tiling = chooseTiling(kernel.target, request, acrossMemory);
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
+  if (request.groups && input.map)
+    return request.op.emitOpError("cannot compute elementwise code as it reads groups");
   bool isRowMajor = request.op.getType().getScaleLayout() == quad::ScaleLayout::RowMajor;
-  if (shape.across == 1 && input.isContiguous && isRowMajor) {
+  if (request.groups) {
+    static_cast<ScheduledMatrix &>(input) = readFromAnywhere(input, axis);
+  } else if (shape.across == 1 && input.isContiguous && isRowMajor) {
     ScheduledTensor &result = request.result;
     Value dense = flattenRows(s, input, axis, result.length);
     result.length = s.select(dense, input.sizes[axis], result.length);
@@ -271,13 +279,17 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   }
   Value p0 = kernel.tileOrigin(1, shape.across);
   InputReader reader(kernel, input, request, axis, tiling);
+  // Groups are read from elsewhere than they are stored.
+  ScheduledMatrix covered = input;
+  if (request.groups)
+    covered.sizes[axis] = request.result.length;
   // Across memory a tile fills the registers, so there is no room for the next one.
   ProgramTiles tiles(kernel, shape.along, acrossMemory ? 1 : kernel.target.getTilesPerProgram());
   Tile factors = factorsOf(kernel, request, shape, tiling.layout);
   LogicalResult result = tiles.forEach(
       [&](Value a0, int64_t along) {
-        return axis == 1 ? isInside(kernel, input, {p0, a0}, {shape.across, along})
-                         : isInside(kernel, input, {a0, p0}, {along, shape.across});
+        return axis == 1 ? isInside(kernel, covered, {p0, a0}, {shape.across, along})
+                         : isInside(kernel, covered, {a0, p0}, {along, shape.across});
       },
       [&](Value a0) { return reader.load(p0, a0); },
       [&](Tile raw, Value a0) {
@@ -295,6 +307,9 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
 /// Row and column results of one read: a tile that holds whole blocks of both.
 LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
                        ArrayRef<QuantizeRequest> requests) {
+  for (const QuantizeRequest &request : requests)
+    if (request.groups)
+      return request.op.emitOpError("of groups is a kernel by itself");
   unsigned contiguous = input.contiguousDim;
   int64_t sizes[2] = {1, 1};
   for (const QuantizeRequest &request : requests) {

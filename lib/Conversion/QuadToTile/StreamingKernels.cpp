@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Codes.h"
+#include "Elementwise.h"
+#include "Groups.h"
 #include "Kernels.h"
 #include "Scales.h"
 #include "quadrille/Numerics/Hadamard.h"
@@ -33,14 +35,16 @@ Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossMemory) {
 
 /// Stores a P x A tile to a matrix that is dense and row-major in logical order.
 void storeMatrix(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matrix, unsigned axis,
-                 Value p0, Value a0) {
+                 Value p0, Value a0, const ScheduledGroups &groups = {}) {
   TileBuilder t(kernel.body, kernel.loc);
   Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
   value = t.narrow(value, element);
-  if (axis == 0) {
+  if (axis == 0)
     value = t.transpose(value);
+  if (groups)
+    return storeGroups(kernel, value, matrix, axis, groups, p0, a0);
+  if (axis == 0)
     std::swap(p0, a0);
-  }
   storeDense(kernel, value, kernel.pass(matrix.buffer), p0, a0, kernel.pass(matrix.sizes[0]),
              kernel.pass(matrix.sizes[1]));
 }
@@ -207,7 +211,7 @@ Tile unrotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_
 
 LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                              const ScheduledTensor &input, Value signs,
-                             const ScheduledMatrix &result) {
+                             const ScheduledGroups &groups, const ScheduledMatrix &result) {
   quad::QuantizedTensorType type = op.getInput().getType();
   Format format = type.getFormat().toFormat();
   unsigned axis = type.getAxis();
@@ -237,8 +241,18 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
     value = scales.multiply(value, i);
   if (signs)
     value = unrotate(kernel, t, value, signs, type.getRht().getSize());
-  storeMatrix(kernel, value, result, axis, p0, a0);
-  launchOver(kernel, result, axis, tiling.shape);
+  ScheduledMatrix covered = result;
+  ScheduledGroups all = groups;
+  if (groups) { // what is in none is 0, written as one more
+    ScheduleBuilder &s = kernel.schedule;
+    value = zeroOutside(kernel, value, {p0, a0},
+                        {kernel.pass(input.rows), endOfGroups(kernel, groups)});
+    all.count = s.add(groups.count, s.constant(1));
+    covered.sizes[axis] =
+        groupedLength(s, result.sizes[axis], all.count, type.getGranularity());
+  }
+  storeMatrix(kernel, value, result, axis, p0, a0, all);
+  launchOver(kernel, covered, axis, tiling.shape);
   return success();
 }
 
@@ -271,21 +285,27 @@ LogicalResult emitAmaxStart(KernelBuilder &kernel, Value result) {
 }
 
 LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix input, Value signs,
-                       Value result) {
+                       const ScheduledGroups &groups, Value result) {
   unsigned axis = op.getAxis();
+  int64_t n = signs ? op.getSigns().getType().getDimSize(0) : 1;
+  if (groups)
+    input = readFromAnywhere(input, axis);
   Tiling tiling = amaxTiling(kernel.target, op, input);
-  bool padsRows = signs && op.getPad();
+  bool padsRows = groups || (signs && op.getPad());
   if (tiling.shape.across == 1 && input.isContiguous && !padsRows)
     flattenRows(kernel.schedule, input, axis);
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
-  Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
+  MatrixReader reader(kernel, input, axis, tiling);
+  Tile x = reader.widen(groups ? loadGroups(kernel, reader, groups, p0, a0) : reader.load(p0, a0));
   if (signs)
-    x = rotate(t, x, loadFactors(kernel, signs, TileBuilder::typeOf(x),
-                                 op.getSigns().getType().getDimSize(0)));
+    x = rotate(t, x, loadFactors(kernel, signs, TileBuilder::typeOf(x), n));
   tile::AtomicReduceOp::create(t.b, t.loc, tile::AtomicReduction::amax, x, kernel.pass(result));
-  launchOver(kernel, input, axis, tiling.shape);
+  ScheduledMatrix covered = input;
+  if (groups)
+    covered.sizes[axis] = groupedLength(kernel.schedule, input.sizes[axis], groups.count, n);
+  launchOver(kernel, covered, axis, tiling.shape);
   return success();
 }
 

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -104,7 +105,7 @@ Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis, Va
 
 MatrixReader::MatrixReader(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned axis,
                            const Tiling &tiling)
-    : kernel(kernel), matrix(matrix), tiling(tiling), dims{1 - axis, axis},
+    : kernel(kernel), matrix(matrix), tiling(tiling), axis(axis), dims{1 - axis, axis},
       transposed(axis != matrix.contiguousDim) {
   Builder b(kernel.body.getContext());
   element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
@@ -120,15 +121,32 @@ MatrixReader::MatrixReader(KernelBuilder &kernel, const ScheduledMatrix &matrix,
             llvm::is_contained(tile::getLayout(elements).reg, uint64_t(1));
 }
 
-Tile MatrixReader::load(Value p0, Value a0) {
-  OpBuilder &b = kernel.body;
+RankedTensorType MatrixReader::rawType() const {
   RankedTensorType type = isWords ? tile::halvedType(elements) : elements;
+  if (!matrix.isContiguous)
+    return type;
+  unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
+  return tile::withLayout(type, kernel.target.memoryLayout(tile::getLayout(type), contiguous,
+                                                           bytesOf(type)));
+}
+
+Tile MatrixReader::load(Value p0, Value a0, const Window &window) {
+  OpBuilder &b = kernel.body;
+  RankedTensorType type = rawType();
   int64_t perWord = isWords ? 2 : 1;
   Value offsets[] = {transposed ? a0 : p0, transposed ? p0 : a0};
   Value bounds[] = {kernel.pass(matrix.sizes[dims[0]]), kernel.pass(matrix.sizes[dims[1]])};
   Value strides[] = {kernel.pass(matrix.strides[dims[0]]),
                      matrix.isContiguous ? kernel.constant(1)
                                          : kernel.pass(matrix.strides[dims[1]])};
+  Value base = kernel.pass(matrix.buffer);
+  if (window.first) {
+    unsigned along = transposed ? 0 : 1;
+    Value first = kernel.mul(window.first, strides[along]);
+    base = LLVM::GEPOp::create(b, kernel.loc, base.getType(), elements.getElementType(), base,
+                               ValueRange{first});
+    bounds[along] = window.size;
+  }
   if (isWords)
     for (Value *number : {&offsets[1], &bounds[1], &strides[0]})
       *number = kernel.div(*number, 2);
@@ -136,14 +154,23 @@ Tile MatrixReader::load(Value p0, Value a0) {
   if (matrix.alignment)
     alignment = b.getI64IntegerAttr(
         std::min<int64_t>(matrix.alignment, type.getDimSize(1) * bytesOf(type)));
-  if (matrix.isContiguous) {
+  if (matrix.isContiguous)
     granularity = b.getI64IntegerAttr(matrix.divisors[dims[1]] / perWord);
-    unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
-    type = tile::withLayout(type, kernel.target.memoryLayout(tile::getLayout(type), contiguous,
-                                                             bytesOf(type)));
-  }
-  return tile::LoadOp::create(b, kernel.loc, type, kernel.pass(matrix.buffer), offsets, bounds,
-                              strides, kernel.inside, alignment, granularity);
+  return tile::LoadOp::create(b, kernel.loc, type, base, offsets, bounds, strides, kernel.inside,
+                              alignment, granularity, /*window=*/bool(window.first));
+}
+
+Value MatrixReader::isInside(Value p0, Value a0, const Window &window) {
+  OpBuilder &b = kernel.body;
+  auto isBelow = [&](Value position, int64_t size, Value bound) -> Value {
+    Value end = arith::AddIOp::create(b, kernel.loc, position, kernel.constant(size));
+    return arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::sle, end, bound);
+  };
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, kernel.loc, x, y); };
+  Value across = isBelow(p0, tiling.shape.across, kernel.pass(matrix.sizes[1 - axis]));
+  Value begins = arith::CmpIOp::create(b, kernel.loc, arith::CmpIPredicate::sge, a0,
+                                       kernel.constant(0));
+  return both(across, both(begins, isBelow(a0, tiling.shape.along, window.size)));
 }
 
 Tile MatrixReader::widen(Tile raw, const LinearLayout &layout) {

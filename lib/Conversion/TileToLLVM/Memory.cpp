@@ -22,9 +22,9 @@ class TileAccess {
 public:
   TileAccess(OpBuilder &b, Location loc, const TargetInfo &target, RankedTensorType type,
              Value base, ValueRange offsets, ValueRange bounds, ValueRange strides,
-             std::optional<int64_t> alignment, std::optional<int64_t> granularity)
+             std::optional<int64_t> alignment, std::optional<int64_t> granularity, bool window)
       : b(b), loc(loc), target(target), type(type), layout(tile::getLayout(type)), base(base),
-        offsets(offsets), bounds(bounds), strides(strides) {
+        offsets(offsets), bounds(bounds), strides(strides), window(window) {
     Type element = type.getElementType();
     unsigned bytes = std::max(1u, element.getIntOrFloatBitWidth() / 8);
     if (matchPattern(strides.back(), m_One()))
@@ -40,6 +40,10 @@ public:
     for (auto [offset, bound, size] : llvm::zip(offsets, bounds, type.getShape())) {
       Value end = arith::AddIOp::create(b, loc, offset, constant(size));
       Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, end, bound);
+      if (window)
+        inside = arith::AndIOp::create(
+            b, loc, inside,
+            arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, offset, constant(0)));
       whole = whole ? Value(arith::AndIOp::create(b, loc, whole, inside)) : inside;
     }
     return whole;
@@ -172,6 +176,12 @@ private:
       Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lanePosition[d],
                                            target.splat(b, loc, left));
       mask = mask ? Value(arith::AndIOp::create(b, loc, mask, inside)) : inside;
+      if (!window)
+        continue;
+      Value before = arith::SubIOp::create(b, loc, constant(0), origin);
+      Value after = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, lanePosition[d],
+                                          target.splat(b, loc, before));
+      mask = arith::AndIOp::create(b, loc, mask, after);
     }
     return mask;
   }
@@ -183,6 +193,7 @@ private:
   LinearLayout layout;
   Value base;
   ValueRange offsets, bounds, strides;
+  bool window;
   unsigned width = 1, maskedWidth = 1;
   SmallVector<Value> lanePosition, warpPosition;
   Value laneOffset;
@@ -238,7 +249,7 @@ private:
   TileAccess tileAccess(tile::LoadOp op, OpBuilder &b) const {
     return TileAccess(b, op.getLoc(), target, tileType(op.getResult()), op.getBase(),
                       op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment(),
-                      op.getGranularity());
+                      op.getGranularity(), op.getWindow());
   }
 };
 
@@ -268,7 +279,7 @@ private:
   TileAccess tileAccess(tile::StoreOp op, OpBuilder &b) const {
     return TileAccess(b, op.getLoc(), target, tileType(op.getValue()), op.getBase(),
                       op.getOffsets(), op.getBounds(), op.getStrides(), op.getAlignment(),
-                      op.getGranularity());
+                      op.getGranularity(), op.getWindow());
   }
 };
 

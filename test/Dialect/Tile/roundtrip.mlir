@@ -22,6 +22,10 @@ func.func @memory(%p: !llvm.ptr, %n: i64, %inside: i1) {
   %w = tile.load %p[%x, %y] bounds(%n, %n) strides(%n, %n) inside %inside {alignment = 8 : i64, granularity = 2 : i64} : !llvm.ptr -> tensor<2x64xbf16, #tile16>
   // CHECK-NEXT: tile.store %[[W]], %[[P]][%[[X]], %[[Y]]] bounds(%[[N]], %[[N]]) strides(%[[N]], %[[N]]) inside %[[INSIDE]] {granularity = 4 : i64} :
   tile.store %w, %p[%x, %y] bounds(%n, %n) strides(%n, %n) inside %inside {granularity = 4 : i64} : tensor<2x64xbf16, #tile16>, !llvm.ptr
+  // CHECK-NEXT: %[[U:.*]] = tile.load %[[P]][%[[X]], %[[Y]]] {{.*}} {window} : !llvm.ptr -> tensor<2x64xbf16,
+  %u = tile.load %p[%x, %y] bounds(%n, %n) strides(%n, %n) {window} : !llvm.ptr -> tensor<2x64xbf16, #tile16>
+  // CHECK-NEXT: tile.store %[[U]], %[[P]][%[[X]], %[[Y]]] {{.*}} {window} :
+  tile.store %u, %p[%x, %y] bounds(%n, %n) strides(%n, %n) {window} : tensor<2x64xbf16, #tile16>, !llvm.ptr
   // CHECK-NEXT: tile.load {{.*}} -> tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>
   %one = tile.load %p[%x] bounds(%n) strides(%n) : !llvm.ptr -> tensor<1xf32, #copies>
   // CHECK-NEXT: tile.atomic_reduce{{ +}}amax %{{.*}}, %[[P]] : tensor<1xf32, #tile.layout<reg = [], lane = [0, 0], warp = [0]>>, !llvm.ptr

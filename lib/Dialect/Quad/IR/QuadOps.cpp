@@ -92,7 +92,8 @@ LogicalResult AmaxOp::verify() {
   if (!getSigns())
     return success();
   return verifyRotation(*this, getSigns().getType(),
-                        getInput().getType().getDimSize(getAxis()), getPad());
+                        getInput().getType().getDimSize(getAxis()),
+                        getPad() || getGroups());
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,6 +138,8 @@ static LogicalResult verifyPad(QuantizeOp op) {
       return op.emitOpError("result is padded, which needs pad = true");
     return success();
   }
+  if (type.getGrouped())
+    return success(); // the stored length is a bound
   int64_t length = type.getAxisLength(), stored = type.getStoredLength();
   if (ShapedType::isDynamic(length))
     return type.getPadded()
@@ -149,6 +152,27 @@ static LogicalResult verifyPad(QuantizeOp op) {
     return success();
   return op.emitOpError() << "pads the axis of " << length << " to " << expected
                           << ", but the result stores " << stored;
+}
+
+/// A grouped tensor and the offsets of its groups come together.
+static LogicalResult verifyOffsets(Operation *op, QuantizedTensorType type, Value groups) {
+  if (type.getGrouped() == bool(groups))
+    return success();
+  return op->emitOpError() << (groups ? "has offsets of groups for a tensor that is not grouped"
+                                      : "needs the offsets of a grouped tensor: groups(%offsets)");
+}
+
+/// Groups are extended one by one, and before the transform.
+static LogicalResult verifyGroups(QuantizeOp op) {
+  if (failed(verifyOffsets(op, op.getType(), op.getGroups())))
+    return failure();
+  if (!op.getGroups())
+    return success();
+  if (!op.getPad())
+    return op.emitOpError("extends every group, which needs pad = true");
+  if (op.getRhtAttr() && !op.getSigns())
+    return op.emitOpError("transforms every group by itself, which needs signs");
+  return success();
 }
 
 static LogicalResult verifyRandomness(QuantizeOp op) {
@@ -174,7 +198,7 @@ LogicalResult QuantizeOp::verify() {
     return emitOpError() << "quantizes along axis " << getAxis()
                          << ", but the result has axis " << getType().getAxis();
   if (failed(verifyRHT(*this)) || failed(verifyPad(*this)) ||
-      failed(verifyRandomness(*this)))
+      failed(verifyGroups(*this)) || failed(verifyRandomness(*this)))
     return failure();
   if (getAmax() && !getFormat().hasTensorLevel())
     return emitOpError() << "format '" << getFormat().getName()
@@ -246,7 +270,8 @@ LogicalResult QuantizeOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult DequantizeOp::verify() {
   QuantizedTensorType type = getInput().getType();
-  if (failed(verifySameShape(*this, type.getShape(), getType().getShape())))
+  if (failed(verifySameShape(*this, type.getShape(), getType().getShape())) ||
+      failed(verifyOffsets(*this, type, getGroups())))
     return failure();
   if (!getSigns())
     return success();
@@ -370,6 +395,19 @@ static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs,
   return diag;
 }
 
+/// Both sides have groups or none; there is no product of each group yet.
+static LogicalResult verifyGrouping(MatmulOp op, QuantizedTensorType lhs,
+                                    QuantizedTensorType rhs) {
+  bool left = lhs && lhs.getGrouped(), right = rhs && rhs.getGrouped();
+  if (left != right)
+    return op.emitOpError() << "both sides must be grouped or none, but only "
+                            << (left ? "lhs" : "rhs") << " is grouped";
+  if (left)
+    return op.emitOpError("has no product for each group of grouped sides; "
+                          "dequantize them, or multiply each group by itself");
+  return success();
+}
+
 static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs,
                                         QuantizedTensorType rhs) {
   RHTAttr left = lhs ? lhs.getRht() : RHTAttr(),
@@ -447,6 +485,7 @@ LogicalResult MatmulOp::verify() {
         "needs a quantized operand; linalg.matmul is for plain ones");
   if (failed(verifyContraction(*this, lhs)) ||
       failed(verifyContraction(*this, rhs)) ||
+      failed(verifyGrouping(*this, left, right)) ||
       failed(verifySameRotation(*this, left, right)) ||
       failed(verifyInnerSizes(*this, lhs, rhs)))
     return failure();

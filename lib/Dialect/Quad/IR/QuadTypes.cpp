@@ -41,15 +41,20 @@ static ParseResult parseScaleLayout(AsmParser &parser, ScaleLayout &layout) {
   return success();
 }
 
-/// `rht = ..`, `padded = ..` or `scales = ..`, after the comma.
+/// `rht = ..`, `padded = ..`, `grouped` or `scales = ..`, after the comma.
 static ParseResult parseOption(AsmParser &parser, RHTAttr &rht, int64_t &padded,
-                               ScaleLayout &layout) {
+                               ScaleLayout &layout, bool &grouped) {
   if (succeeded(parser.parseOptionalKeyword("rht")))
     return failure(parser.parseEqual() ||
                    parser.parseCustomAttributeWithFallback(rht));
   if (succeeded(parser.parseOptionalKeyword("padded")))
     return failure(parser.parseEqual() || parseSize(parser, padded));
-  return failure(parser.parseKeyword("scales", ", 'rht' or 'padded'") ||
+  if (succeeded(parser.parseOptionalKeyword("grouped"))) {
+    grouped = true;
+    padded = ShapedType::kDynamic;
+    return success();
+  }
+  return failure(parser.parseKeyword("scales", ", 'rht', 'padded' or 'grouped'") ||
                  parser.parseEqual() || parseScaleLayout(parser, layout));
 }
 
@@ -60,6 +65,7 @@ Type QuantizedTensorType::parse(AsmParser &parser) {
   int64_t axis = 0, padded = 0;
   RHTAttr rht;
   ScaleLayout layout = ScaleLayout::RowMajor;
+  bool grouped = false;
   if (parser.parseLess() ||
       parser.parseDimensionList(shape, /*allowDynamic=*/true,
                                 /*withTrailingX=*/false) ||
@@ -68,12 +74,12 @@ Type QuantizedTensorType::parse(AsmParser &parser) {
       parser.parseEqual() || parser.parseInteger(axis))
     return {};
   while (succeeded(parser.parseOptionalComma()))
-    if (parseOption(parser, rht, padded, layout))
+    if (parseOption(parser, rht, padded, layout, grouped))
       return {};
   if (parser.parseGreater())
     return {};
   return getChecked([&] { return parser.emitError(loc); }, parser.getContext(),
-                    shape, format, axis, rht, padded, layout);
+                    shape, format, axis, rht, padded, layout, grouped);
 }
 
 void QuantizedTensorType::print(AsmPrinter &printer) const {
@@ -86,7 +92,9 @@ void QuantizedTensorType::print(AsmPrinter &printer) const {
     printer << ", rht = ";
     printer.printStrippedAttrOrType(getRht());
   }
-  if (ShapedType::isDynamic(getPadded()))
+  if (getGrouped())
+    printer << ", grouped";
+  else if (ShapedType::isDynamic(getPadded()))
     printer << ", padded = ?";
   else if (getPadded())
     printer << ", padded = " << getPadded();
@@ -155,13 +163,18 @@ LogicalResult QuantizedTensorType::verify(EmitError emitError,
                                           ArrayRef<int64_t> shape,
                                           FormatAttr format, int64_t axis,
                                           RHTAttr rht, int64_t padded,
-                                          ScaleLayout layout) {
+                                          ScaleLayout layout, bool grouped) {
   if (shape.size() != 2)
     return emitError() << "a quantized tensor has rank 2, not " << shape.size();
   if (axis != 0 && axis != 1)
     return emitError() << "axis must be 0 or 1, not " << axis;
   if (failed(verifyScaleLayout(emitError, format, layout)))
     return failure();
+  if (grouped)
+    return ShapedType::isDynamic(padded)
+               ? success()
+               : LogicalResult(emitError() << "groups have offsets that the device alone knows, so "
+                                              "their padded length is not static");
   return padded ? verifyPadding(emitError, shape[axis], padded,
                                 getGranularity(format, rht))
                 : verifyLength(emitError, format, rht, shape[axis]);
@@ -178,12 +191,13 @@ int64_t QuantizedTensorType::getGranularity(FormatAttr format, RHTAttr rht) {
 
 QuantizedTensorType QuantizedTensorType::getTransposed() const {
   return get({getShape()[1], getShape()[0]}, getFormat(), 1 - getAxis(),
-             getRht(), getPadded(), getScaleLayout());
+             getRht(), getPadded(), getScaleLayout(), getGrouped());
 }
 
 QuantizedTensorType
 QuantizedTensorType::getWithScaleLayout(ScaleLayout layout) const {
-  return get(getShape(), getFormat(), getAxis(), getRht(), getPadded(), layout);
+  return get(getShape(), getFormat(), getAxis(), getRht(), getPadded(), layout,
+             getGrouped());
 }
 
 RankedTensorType QuantizedTensorType::getLogicalType(Type elementType) const {

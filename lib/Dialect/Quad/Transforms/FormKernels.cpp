@@ -107,7 +107,9 @@ int64_t groupAlong(QuantizeOp op) {
 SmallVector<Operation *> FormKernelsPass::readersOf(MapOp map) {
   SmallVector<Operation *> readers(map->getUsers());
   auto isReader = [&](Operation *op) {
-    return isa<QuantizeOp>(op) && op->getBlock() == map->getBlock() && isAvailableAt(op, map);
+    auto quantize = dyn_cast<QuantizeOp>(op);
+    return quantize && !quantize.getGroups() && op->getBlock() == map->getBlock() &&
+           isAvailableAt(op, map);
   };
   if (!merge || readers.empty() || !llvm::all_of(readers, isReader))
     return {};
@@ -127,8 +129,9 @@ void remarkOnSplit(Operation *op) {
     op->emitRemark("is a kernel of its own: the product that it reads has another use");
   if (isa<QuantizeOp>(op) && readsResultOf<MatmulOp>(op))
     op->emitRemark("quantizes the product in a kernel of its own, which reads it from memory");
-  if (isa<QuantizeOp>(op) && readsResultOf<MapOp>(op))
-    op->emitRemark("reads the result of elementwise code from memory: it has another use");
+  if (auto quantize = dyn_cast<QuantizeOp>(op); quantize && readsResultOf<MapOp>(op))
+    op->emitRemark("reads the result of elementwise code from memory: ")
+        << (quantize.getGroups() ? "it is quantized in groups" : "it has another use");
 }
 
 /// The operations of each kernel, in the order in which they run.
@@ -164,6 +167,10 @@ bool FormKernelsPass::canMerge(Operation *other, QuantizeOp second) {
   if (!first || first.getInput() != second.getInput() || first.getAxis() == second.getAxis() ||
       !isAvailableAt(second, first))
     return false;
+  if (first.getGroups() || second.getGroups()) {
+    second.emitRemark("reads its input again: the rows of a group are stored elsewhere than they are read");
+    return false;
+  }
   int64_t tile = groupAlong(first) * groupAlong(second);
   if (tile <= maxTile)
     return true;

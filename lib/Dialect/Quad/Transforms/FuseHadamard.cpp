@@ -56,7 +56,7 @@ static LogicalResult fuseIntoQuantize(QuantizeOp op,
 
 static LogicalResult fuseIntoAmax(AmaxOp op, PatternRewriter &rewriter) {
   HadamardOp rotation = rotationOf(op);
-  if (!rotation)
+  if (!rotation || op.getGroups()) // a group would be rotated by itself
     return failure();
   absorb(op, rotation, rewriter);
   // Without signs the axis does not matter: take the one rotated along.

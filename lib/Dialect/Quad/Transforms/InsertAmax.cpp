@@ -22,9 +22,10 @@ using namespace quadrille::quad;
 /// True if `amax` is the amax of what `op` quantizes. The axis matters only to
 /// a rotation.
 static bool isAmaxOf(AmaxOp amax, QuantizeOp op) {
-  if (amax.getInput() != op.getInput() || amax.getSigns() != op.getSigns())
+  if (amax.getInput() != op.getInput() || amax.getSigns() != op.getSigns() ||
+      amax.getGroups() != op.getGroups())
     return false;
-  return !op.getSigns() ||
+  return (!op.getSigns() && !op.getGroups()) ||
          (amax.getAxis() == op.getAxis() && amax.getPad() == op.getPad());
 }
 
@@ -48,9 +49,10 @@ struct QuadInsertAmax
       AmaxOp amax = findAmax(op);
       if (!amax) {
         OpBuilder builder(op);
-        bool pad = op.getSigns() && op.getPad(); // zeros are no maximum
-        amax = AmaxOp::create(builder, op.getLoc(), op.getInput(),
-                              op.getSigns(), op.getAxis(), pad);
+        // Zeros are no maximum.
+        bool pad = (op.getSigns() || op.getGroups()) && op.getPad();
+        amax = AmaxOp::create(builder, op.getLoc(), op.getInput(), op.getSigns(),
+                              op.getGroups(), op.getAxis(), pad);
       }
       op.getAmaxMutable().assign(amax.getResult());
     });

@@ -40,6 +40,9 @@ def KeyStep : Type<
     "tensor<1xi64>", "::mlir::RankedTensorType">,
   BuildableType<"::mlir::RankedTensorType::get({1}, $_builder.getI64Type())">;
 
+// Offsets of groups along an axis, in memory: G + 1 row numbers that do not decrease.
+def GroupOffsets : TensorRankOf<[I32, I64], [1]>;
+
 def BlockTensor : StaticShapeTensorOf<[F32]>;
 
 // A word of the caller's memory that operations combine their results into.
@@ -84,13 +87,14 @@ def HadamardOp : QuadOp<"hadamard", [Pure]> {
   let hasCanonicalizeMethod = 1;
 }
 
-def AmaxOp : QuadOp<"amax", [Pure]> {
+def AmaxOp : QuadOp<"amax", [Pure, AttrSizedOperandSegments]> {
   let summary = "Largest magnitude of a tensor";
   let description = [{
     The maximum over all elements of the bits without the sign, as unsigned integers
     of f32: any NaN wins over Inf, Inf over numbers. With `signs` it is that of
     `quad.hadamard` of the input. With `pad`, an axis that n does not divide is
-    zero-extended before that, as `quad.quantize` does.
+    zero-extended before that, as `quad.quantize` does. With `groups` it is that of the
+    elements in groups, each extended by itself.
 
     ```mlir
     %a = quad.amax %x signs(%s : tensor<16xf32>) {axis = 1 : i64} : tensor<?x8192xbf16>
@@ -98,11 +102,12 @@ def AmaxOp : QuadOp<"amax", [Pure]> {
     Result: `tensor<1xf32>`, on the device, so that it may be reduced further
     before use. Source: docs/numerics.md, "Scales".
   }];
-  let arguments = (ins Matrix:$input, Optional<SignVector>:$signs, I64Attr:$axis,
-                   DefaultValuedAttr<BoolAttr, "false">:$pad);
+  let arguments = (ins Matrix:$input, Optional<SignVector>:$signs, Optional<GroupOffsets>:$groups,
+                   I64Attr:$axis, DefaultValuedAttr<BoolAttr, "false">:$pad);
   let results = (outs TensorAmax:$result);
   let assemblyFormat = [{
-    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` type($input)
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`groups` `(` $groups^ `:` type($groups) `)`)?
+    attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
   let hasCanonicalizeMethod = 1;
@@ -143,11 +148,20 @@ def QuantizeOp : QuadOp<"quantize", [
     * `pad`: an axis that blocks or the RHT do not divide is zero-extended (before
       the RHT); without it such a length is an error.
 
+    With `groups`, the axis is that of groups: group g is the positions from element g of that
+    vector up to element g + 1. Each group is zero-extended by itself to a multiple of what
+    blocks and RHT need, before the RHT, and stored behind the one before; the rest of the
+    stored length, a bound for any offsets, holds what zeros are quantized to. So do positions
+    in no group. Offsets are read when the kernel runs: the first counts as 0, and each is
+    clamped to [the one before, the length of the axis].
+
     ```mlir
     %q = quad.quantize %x signs(%s : tensor<16xf32>) key(%key, %base) amax(%a)
            amax_out(%next) flags(%flags)
            {axis = 1 : i64, rht = #rht16, rounding = #quad.stochastic<bits = 8, rounds = 7>}
            : tensor<?x8192xbf16> -> !quad.tensor<?x8192, #nvfp4, axis = 1, rht = #rht16>
+    %g = quad.quantize %x groups(%offsets : tensor<?xi32>) {axis = 0 : i64, pad = true}
+           : tensor<?x8192xbf16> -> !quad.tensor<?x8192, #ufp4_b, axis = 0, grouped>
     ```
     Blocks with NaN or Inf get the NaN of the scale's type and codes 0.
     Source: docs/numerics.md, "Quantization"; arXiv 2606.20381 (UFP4), arXiv
@@ -156,7 +170,7 @@ def QuantizeOp : QuadOp<"quantize", [
   let arguments = (ins
     Matrix:$input, Optional<SignVector>:$signs, Optional<I64>:$key, Optional<I64>:$index_base,
     Optional<KeyStep>:$step, Optional<TensorAmax>:$amax, Optional<AmaxAccumulator>:$amax_out,
-    Optional<FlagAccumulator>:$flags, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
+    Optional<FlagAccumulator>:$flags, Optional<GroupOffsets>:$groups, I64Attr:$axis, OptionalAttr<RHTAttr>:$rht,
     DefaultValuedAttr<RoundingAttr, "NearestEvenAttr">:$rounding,
     DefaultValuedAttr<ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<1>]>, "0">:$stream,
     DefaultValuedAttr<BoolAttr, "false">:$pad);
@@ -164,7 +178,7 @@ def QuantizeOp : QuadOp<"quantize", [
   let assemblyFormat = [{
     $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`key` `(` $key^ `,` $index_base `)`)?
     (`step` `(` $step^ `)`)? (`amax` `(` $amax^ `)`)? (`amax_out` `(` $amax_out^ `)`)? (`flags` `(` $flags^ `)`)?
-    attr-dict `:` type($input) `->` qualified(type($result))
+    (`groups` `(` $groups^ `:` type($groups) `)`)? attr-dict `:` type($input) `->` qualified(type($result))
   }];
   let extraClassDeclaration = [{
     FormatAttr getFormat() { return getType().getFormat(); }
@@ -173,13 +187,15 @@ def QuantizeOp : QuadOp<"quantize", [
   let hasCanonicalizeMethod = 1;
 }
 
-def DequantizeOp : QuadOp<"dequantize", [Pure]> {
+def DequantizeOp : QuadOp<"dequantize", [Pure, AttrSizedOperandSegments]> {
   let summary = "The values that codes and scales stand for";
   let description = [{
     Each element is its code's grid value times its scales, `fl(v * s)` innermost
     first in f32, then one rounding to the result's element type. With `signs` the
     rotation that the tensor carries is undone: the butterflies of `quad.hadamard`,
-    then the signs, in f32 before that last rounding.
+    then the signs, in f32 before that last rounding. A grouped tensor comes with the offsets
+    of its `groups`: positions of the axis are read from where their group is stored, and
+    are +0 where they are in none.
 
     ```mlir
     %d = quad.dequantize %q : !q -> tensor<?x8192xf32>
@@ -188,11 +204,12 @@ def DequantizeOp : QuadOp<"dequantize", [Pure]> {
     Shape: the logical one; padding is dropped.
     Source: docs/numerics.md, "Dequantization".
   }];
-  let arguments = (ins QuantizedTensorType:$input, Optional<SignVector>:$signs);
+  let arguments = (ins QuantizedTensorType:$input, Optional<SignVector>:$signs,
+                   Optional<GroupOffsets>:$groups);
   let results = (outs Matrix:$result);
   let assemblyFormat = [{
-    $input (`signs` `(` $signs^ `:` type($signs) `)`)? attr-dict `:` qualified(type($input))
-    `->` type($result)
+    $input (`signs` `(` $signs^ `:` type($signs) `)`)? (`groups` `(` $groups^ `:` type($groups) `)`)?
+    attr-dict `:` qualified(type($input)) `->` type($result)
   }];
   let hasVerifier = 1;
 }

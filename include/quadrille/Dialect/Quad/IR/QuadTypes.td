@@ -18,6 +18,7 @@ def QuantizedTensorType : TypeDef<QuadDialect, "QuantizedTensor"> {
     ```mlir
     !quad.tensor<?x8192, #ufp4_b, axis = 1, rht = #rht16>
     !quad.tensor<128x100, #ufp4_b, axis = 1, padded = 112, scales = blocked128x4>
+    !quad.tensor<?x8192, #ufp4_b, axis = 0, grouped>
     ```
     * shape: the logical one, rank 2, dynamic sizes as `?`;
     * format: see `#quad.format`;
@@ -26,7 +27,9 @@ def QuantizedTensorType : TypeDef<QuadDialect, "QuantizedTensor"> {
     * rht: the rotation that the elements went through before quantization;
     * padded: length of the axis as stored where zero-extension made it longer than
       the logical one, or `?` if that is not known statically;
-    * scales: `row_major` (default) or `blocked128x4`.
+    * scales: `row_major` (default) or `blocked128x4`;
+    * grouped: the axis is that of groups, each zero-extended by itself, whose offsets are
+      known to the device alone. So the stored length is a bound, and `padded` is `?`.
 
     Storage: `codes`, two a byte, element 2i in the low nibble, of shape (other,
     stored/2); then one array of scales a level, inner to outer, row-major over the
@@ -43,14 +46,16 @@ def QuantizedTensorType : TypeDef<QuadDialect, "QuantizedTensor"> {
     OptionalParameter<"::quadrille::quad::RHTAttr", "rotation applied before quantization">:$rht,
     DefaultValuedParameter<"int64_t", "0", "stored length of the axis; 0: not padded">:$padded,
     DefaultValuedParameter<"::quadrille::quad::ScaleLayout",
-                           "::quadrille::quad::ScaleLayout::RowMajor">:$scaleLayout);
+                           "::quadrille::quad::ScaleLayout::RowMajor">:$scaleLayout,
+    DefaultValuedParameter<"bool", "false", "groups are extended one by one">:$grouped);
   let builders = [
     TypeBuilderWithInferredContext<(ins
       "::llvm::ArrayRef<int64_t>":$shape, "::quadrille::quad::FormatAttr":$format,
       "int64_t":$axis, CArg<"::quadrille::quad::RHTAttr", "{}">:$rht,
       CArg<"int64_t", "0">:$padded,
-      CArg<"::quadrille::quad::ScaleLayout", "::quadrille::quad::ScaleLayout::RowMajor">:$scaleLayout), [{
-      return $_get(format.getContext(), shape, format, axis, rht, padded, scaleLayout);
+      CArg<"::quadrille::quad::ScaleLayout", "::quadrille::quad::ScaleLayout::RowMajor">:$scaleLayout,
+      CArg<"bool", "false">:$grouped), [{
+      return $_get(format.getContext(), shape, format, axis, rht, padded, scaleLayout, grouped);
     }]>
   ];
   let hasCustomAssemblyFormat = 1;

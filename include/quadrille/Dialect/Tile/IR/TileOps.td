@@ -53,11 +53,13 @@ def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
     is a multiple of `alignment` bytes, by default of the element's size, and the
     last bound is a multiple of `granularity`, by default of 1: within these a lane
     may access several elements at once. If `inside` is true the whole tile is within
-    the bounds; a program that knows need not compute it for each access.
+    the bounds; a program that knows need not compute it for each access. Offsets are not
+    negative, but for `window`: then positions before 0 are as those beyond the bounds.
   }];
   let arguments = (ins LLVMPointer:$base, Variadic<I64>:$offsets,
                    Variadic<I64>:$bounds, Variadic<I64>:$strides, Optional<I1>:$inside,
-                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity);
+                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity,
+                   UnitAttr:$window);
   let results = (outs TileTensor:$result);
   let assemblyFormat = [{
     $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)`
@@ -70,10 +72,11 @@ def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
 
 def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Write a tile to memory";
-  let description = "The counterpart of `tile.load`: positions at or beyond `bounds` are not written.";
+  let description = "The counterpart of `tile.load`: positions outside of the bounds are not written.";
   let arguments = (ins TileTensor:$value, LLVMPointer:$base, Variadic<I64>:$offsets,
                    Variadic<I64>:$bounds, Variadic<I64>:$strides, Optional<I1>:$inside,
-                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity);
+                   OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity,
+                   UnitAttr:$window);
   let assemblyFormat = [{
     $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)`
     (`inside` $inside^)? attr-dict

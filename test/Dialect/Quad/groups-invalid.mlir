@@ -1,0 +1,96 @@
+// RUN: quad-opt %s --split-input-file --verify-diagnostics
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+// expected-error @+1 {{expected 'scales', 'rht', 'padded' or 'grouped'}}
+func.func private @option(!quad.tensor<?x64, #f, axis = 0, groups>)
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+// expected-error @+1 {{groups have offsets that the device alone knows, so their padded length is not static}}
+func.func private @static(!quad.tensor<?x64, #f, axis = 0, grouped, padded = 48>)
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @no_offsets(%x: tensor<?x64xbf16>) {
+  // expected-error @+1 {{needs the offsets of a grouped tensor: groups(%offsets)}}
+  %q = quad.quantize %x {axis = 0, pad = true} : tensor<?x64xbf16> -> !quad.tensor<?x64, #f, axis = 0, grouped>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @not_grouped(%x: tensor<?x64xbf16>, %i: tensor<?xi32>) {
+  // expected-error @+1 {{has offsets of groups for a tensor that is not grouped}}
+  %q = quad.quantize %x groups(%i : tensor<?xi32>) {axis = 0, pad = true} : tensor<?x64xbf16> -> !quad.tensor<?x64, #f, axis = 0, padded = ?>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @no_pad(%x: tensor<?x64xbf16>, %i: tensor<?xi32>) {
+  // expected-error @+1 {{result is padded, which needs pad = true}}
+  %q = quad.quantize %x groups(%i : tensor<?xi32>) {axis = 0} : tensor<?x64xbf16> -> !quad.tensor<?x64, #f, axis = 0, grouped>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+#rht = #quad.rht<16, digest = 1>
+func.func @no_signs(%x: tensor<?x64xbf16>, %i: tensor<?xi32>) {
+  // expected-error @+1 {{transforms every group by itself, which needs signs}}
+  %q = quad.quantize %x groups(%i : tensor<?xi32>) {axis = 0, pad = true, rht = #rht} : tensor<?x64xbf16> -> !quad.tensor<?x64, #f, axis = 0, rht = #rht, grouped>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @offsets(%x: tensor<?x64xbf16>, %i: tensor<?xi16>) {
+  // expected-error @+1 {{must be 1D tensor of 32-bit signless integer or 64-bit signless integer values}}
+  %q = quad.quantize %x groups(%i : tensor<?xi16>) {axis = 0, pad = true} : tensor<?x64xbf16> -> !quad.tensor<?x64, #f, axis = 0, grouped>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @dequantize(%q: !quad.tensor<?x64, #f, axis = 0, grouped>) {
+  // expected-error @+1 {{needs the offsets of a grouped tensor: groups(%offsets)}}
+  %y = quad.dequantize %q : !quad.tensor<?x64, #f, axis = 0, grouped> -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!grouped = !quad.tensor<?x64, #f, axis = 0, grouped>
+func.func @mixed(%a: !quad.tensor<64x?, #f, axis = 1, padded = ?>, %b: !grouped) {
+  // expected-error @+1 {{both sides must be grouped or none, but only rhs is grouped}}
+  %y = quad.matmul %a, %b : !quad.tensor<64x?, #f, axis = 1, padded = ?>, !grouped -> tensor<64x64xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+func.func @plain(%a: !quad.tensor<64x?, #f, axis = 1, grouped>, %b: tensor<?x64xbf16>) {
+  // expected-error @+1 {{both sides must be grouped or none, but only lhs is grouped}}
+  %y = quad.matmul %a, %b : !quad.tensor<64x?, #f, axis = 1, grouped>, tensor<?x64xbf16> -> tensor<64x64xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!a = !quad.tensor<64x?, #f, axis = 1, grouped>
+!b = !quad.tensor<?x64, #f, axis = 0, grouped>
+func.func @both(%a: !a, %b: !b) {
+  // expected-error @+1 {{has no product for each group of grouped sides}}
+  %y = quad.matmul %a, %b : !a, !b -> tensor<64x64xf32>
+  return
+}
