@@ -135,6 +135,43 @@ Value TargetInfo::lookup(OpBuilder &b, Location loc, llvm::ArrayRef<float> table
   return values.front();
 }
 
+/// A code in each byte chooses by its bits, lowest first, between bytes of the table.
+Value TargetInfo::lookupBytes(OpBuilder &b, Location loc, const std::array<Value, 4> &table,
+                              Value codes, bool upperHalf) const {
+  auto constant = [&](int32_t c) {
+    return splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)));
+  };
+  auto bitAnd = [&](Value x, int32_t mask) {
+    return arith::AndIOp::create(b, loc, x, constant(mask));
+  };
+  auto shiftRight = [&](Value x, int32_t bits) {
+    return bits ? Value(arith::ShRUIOp::create(b, loc, x, constant(bits))) : x;
+  };
+  auto times = [&](Value x, int32_t factor) {
+    return arith::MulIOp::create(b, loc, x, constant(factor));
+  };
+  constexpr int32_t everyByte = 0x01010101;
+  Value index = bitAnd(shiftRight(codes, upperHalf ? 16 : 0), 0xffff);
+  index = bitAnd(times(index, 0x0101), 0x00ff00ff); // x | x << 8, whose parts do not overlap
+  index = bitAnd(arith::OrIOp::create(b, loc, index,
+                                      arith::ShLIOp::create(b, loc, index, constant(4))),
+                 0x0f0f0f0f);
+  SmallVector<Value> values;
+  for (unsigned entry = 0; entry < 16; ++entry)
+    values.push_back(times(bitAnd(shiftRight(table[entry / 4], entry % 4 * 8), 0xff), everyByte));
+  for (unsigned bit = 0; values.size() > 1; ++bit) {
+    Value mask = times(bitAnd(shiftRight(index, bit), everyByte), 0xff);
+    SmallVector<Value> half;
+    for (size_t i = 0; i < values.size(); i += 2) {
+      Value differs = arith::XOrIOp::create(b, loc, values[i], values[i + 1]);
+      Value changes = arith::AndIOp::create(b, loc, differs, mask);
+      half.push_back(arith::XOrIOp::create(b, loc, values[i], changes));
+    }
+    values = std::move(half);
+  }
+  return values.front();
+}
+
 void TargetInfo::atomicReduceIf(OpBuilder &b, Location loc, Value condition,
                                 arith::AtomicRMWKind kind, Value word, Value pointer,
                                 llvm::StringRef scope) {

@@ -104,6 +104,14 @@ public:
   virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
                              mlir::Value index) const;
 
+  /// Whether `lookup` costs no more than a few operations of arithmetic.
+  virtual bool looksUpFast() const { return false; }
+  /// Bytes, from the lowest, of a table of 16 for the four codes in the lower or upper half of
+  /// `codes`; registers of i32, four bytes of the table in each.
+  virtual mlir::Value lookupBytes(mlir::OpBuilder &b, mlir::Location loc,
+                                  const std::array<mlir::Value, 4> &table, mlir::Value codes,
+                                  bool upperHalf) const;
+
   /// One access to memory: lane l accesses `width` consecutive elements from
   /// `base + offset + laneOffset[l]` (in elements).
   struct Access {

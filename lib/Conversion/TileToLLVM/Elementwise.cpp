@@ -180,6 +180,28 @@ public:
   }
 };
 
+class LookupBytesPattern : public TilePattern<tile::LookupBytesOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::LookupBytesOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
+    Registers registers;
+    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
+      uint64_t index = registerIndex(result, r);
+      unsigned source = registerOf(words, index / 2);
+      std::array<Value, 4> table;
+      for (auto [word, operand] : llvm::zip_equal(table, adaptor.getTable()))
+        word = operand[source];
+      registers.push_back(target.lookupBytes(rewriter, op.getLoc(), table,
+                                             adaptor.getWords()[source], index % 2));
+    }
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
 class ClampMagnitudePattern : public TilePattern<tile::ClampMagnitudeOp> {
 public:
   using TilePattern::TilePattern;
@@ -200,7 +222,7 @@ void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConv
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
   patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, ClampMagnitudePattern, RenamingPattern<tile::ReshapeOp>,
+               LookupPattern, LookupBytesPattern, ClampMagnitudePattern, RenamingPattern<tile::ReshapeOp>,
                RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }

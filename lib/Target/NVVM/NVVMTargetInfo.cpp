@@ -52,10 +52,29 @@ public:
     unsigned nibbles = 0;
     for (auto [i, byte] : llvm::enumerate(selector))
       nibbles |= byte << (4 * i);
-    return LLVM::CallIntrinsicOp::create(
-               b, loc, b.getI32Type(), b.getStringAttr("llvm.nvvm.prmt"),
-               ValueRange{low, high, constant(b, loc, nibbles)})
-        .getResult(0);
+    return permute(b, loc, low, high, constant(b, loc, nibbles));
+  }
+
+  /// prmt takes eight bytes and, as selector, four nibbles, such as codes are. Their top bits
+  /// become masks that choose between the halves of the table.
+  Value lookupBytes(OpBuilder &b, Location loc, const std::array<Value, 4> &table, Value codes,
+                    bool upperHalf) const override {
+    Value magnitudes = arith::AndIOp::create(b, loc, codes, constant(b, loc, 0x77777777));
+    if (upperHalf)
+      magnitudes = arith::ShRUIOp::create(b, loc, magnitudes, constant(b, loc, 16));
+    Value low = permute(b, loc, table[0], table[1], magnitudes);
+    Value high = permute(b, loc, table[2], table[3], magnitudes);
+    // The even codes' top bits are those of bytes of the shifted word.
+    Value even = arith::ShLIOp::create(b, loc, codes, constant(b, loc, 4));
+    constexpr int32_t signOfByte = 8; // in a selector: its top bit, eight times
+    auto signs = [](int32_t first) {
+      return (signOfByte | first) | (signOfByte | 4 | first) << 4 |
+             (signOfByte | (first + 1)) << 8 | (signOfByte | 4 | (first + 1)) << 12;
+    };
+    Value mask = permute(b, loc, even, codes, constant(b, loc, signs(upperHalf ? 2 : 0)));
+    Value differs = arith::XOrIOp::create(b, loc, low, high);
+    Value changes = arith::AndIOp::create(b, loc, differs, mask);
+    return arith::XOrIOp::create(b, loc, low, changes);
   }
 
   /// The dot product with a byte of ones.
@@ -93,6 +112,13 @@ protected:
 private:
   static Value constant(OpBuilder &b, Location loc, int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
+  }
+
+  static Value permute(OpBuilder &b, Location loc, Value low, Value high, Value selector) {
+    return LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(),
+                                         b.getStringAttr("llvm.nvvm.prmt"),
+                                         ValueRange{low, high, selector})
+        .getResult(0);
   }
 
   Value shuffle(OpBuilder &b, Location loc, Value word, Value lane, NVVM::ShflKind kind) const {

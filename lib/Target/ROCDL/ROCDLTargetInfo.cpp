@@ -30,6 +30,24 @@ public:
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
   }
 
+  /// v_perm takes eight bytes and a selector for each byte.
+  Value lookupBytes(OpBuilder &b, Location loc, const std::array<Value, 4> &table, Value codes,
+                    bool upperHalf) const override {
+    auto bitAnd = [&](Value x, int32_t mask) {
+      return arith::AndIOp::create(b, loc, x, constant(b, loc, mask));
+    };
+    // Odd codes a nibble lower, so that each code of a half is in the low nibble of a byte.
+    Value odd = arith::ShRUIOp::create(b, loc, codes, constant(b, loc, 4));
+    Value index = permute(b, loc, odd, codes, constant(b, loc, upperHalf ? 0x07030602 : 0x05010400));
+    Value magnitudes = bitAnd(index, 0x07070707);
+    Value low = permute(b, loc, table[1], table[0], magnitudes);
+    Value high = permute(b, loc, table[3], table[2], magnitudes);
+    Value signs = bitAnd(arith::ShRUIOp::create(b, loc, index, constant(b, loc, 3)), 0x01010101);
+    Value mask = arith::MulIOp::create(b, loc, signs, constant(b, loc, 0xff));
+    Value changes = arith::AndIOp::create(b, loc, arith::XOrIOp::create(b, loc, low, high), mask);
+    return arith::XOrIOp::create(b, loc, low, changes);
+  }
+
   /// The fences make the waits for memory that LLVM's model of it prescribes.
   void barrier(OpBuilder &b, Location loc) const override {
     LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::release, "workgroup");
@@ -71,6 +89,14 @@ protected:
   }
 
 private:
+  /// Bytes 0 to 3 are those of `low`, 4 to 7 those of `high`.
+  static Value permute(OpBuilder &b, Location loc, Value high, Value low, Value selector) {
+    return LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(),
+                                         b.getStringAttr("llvm.amdgcn.perm"),
+                                         ValueRange{high, low, selector})
+        .getResult(0);
+  }
+
   static Value constant(OpBuilder &b, Location loc, int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }

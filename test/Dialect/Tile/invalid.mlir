@@ -242,6 +242,24 @@ func.func @widen_lanes(%w: tensor<4xi32, #words>) {
 
 // -----
 
+func.func @lookup_bytes_table(%w: tensor<4xi32>) {
+  // expected-error @+1 {{needs the four words of a table, got 2}}
+  %0 = tile.lookup_bytes %w, %w, %w : tensor<4xi32>, tensor<4xi32>, tensor<4xi32> -> tensor<8xi32>
+  return
+}
+
+// -----
+
+#apart = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
+#words = #tile.layout<reg = [], lane = [0, 1, 2], warp = []>
+func.func @lookup_bytes_lanes(%w: tensor<4xi32, #words>) {
+  // expected-error @+1 {{needs the bytes of a word of codes in registers of one lane}}
+  %0 = tile.lookup_bytes %w, %w, %w, %w, %w : tensor<4xi32, #words>, tensor<4xi32, #words>, tensor<4xi32, #words>, tensor<4xi32, #words>, tensor<4xi32, #words> -> tensor<8xi32, #apart>
+  return
+}
+
+// -----
+
 func.func @granularity(%p: !llvm.ptr, %i: i64) {
   // expected-error @+1 {{needs a positive granularity}}
   %0 = tile.load %p[%i] bounds(%i) strides(%i) {granularity = 0 : i64} : !llvm.ptr -> tensor<4xf32>

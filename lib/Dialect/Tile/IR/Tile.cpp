@@ -299,6 +299,24 @@ LogicalResult WidenOp::verify() {
   return verifyTiles(*this);
 }
 
+LogicalResult LookupBytesOp::verify() {
+  if (getTable().size() != 4)
+    return emitOpError("needs the four words of a table, got ") << getTable().size();
+  for (Value word : getTable())
+    if (word.getType() != getWords().getType())
+      return emitOpError("needs tables of type ") << getWords().getType();
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() == 0 || result.getShape().back() % 2)
+    return emitOpError("needs an even number of words in a row, got ") << result;
+  if (!hasLayout(getResult()))
+    return verifyTiles(*this);
+  if (!llvm::is_contained(getLayout(result).reg, uint64_t(1)))
+    return emitOpError("needs the bytes of a word of codes in registers of one lane");
+  if (halvedType(result) != getWords().getType())
+    return emitOpError("needs words of type ") << halvedType(result);
+  return verifyTiles(*this);
+}
+
 LogicalResult PackOp::verify() {
   if (getShift() > 28)
     return emitOpError("needs codes of four bits, got a shift of ") << getShift();

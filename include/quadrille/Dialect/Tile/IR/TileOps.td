@@ -287,6 +287,19 @@ def LookupOp : TileOp<"lookup", [Pure]> {
   let hasVerifier = 1;
 }
 
+def LookupBytesOp : TileOp<"lookup_bytes", [Pure]> {
+  let summary = "Bytes of a table for 4-bit codes, four to a word";
+  let description = [{
+    Words 2w and 2w + 1 of the result hold, from their lowest byte, the bytes that the codes
+    of word w, from its lowest bits, have in a table of 16: element w of each of `table`,
+    four bytes a word. The last dimension doubles; its lowest bit must be a register bit.
+  }];
+  let arguments = (ins I32Tile:$words, Variadic<I32Tile>:$table);
+  let results = (outs I32Tile:$result);
+  let assemblyFormat = "$words `,` $table attr-dict `:` type($words) `,` type($table) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def RandomOp : TileOp<"random", [Pure]> {
   let summary = "Philox4x32 bits for each element, by its number in the output";
   let description = [{
