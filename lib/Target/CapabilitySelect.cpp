@@ -29,10 +29,6 @@ constexpr double kFloatScalingOps = 3, kIntegerScalingOps = 4;
 // beside the instruction has to promise half as much again to be preferred.
 constexpr double kScalingMargin = 1.5;
 
-// Exponents that a folded window must have: with fewer, ordinary data (a block
-// maximum of 2^-4 .. 2^4 around a row's) would often fall out of it.
-constexpr int kLeastWindow = 12;
-
 /// Carriers that may round code x scale when the user says `exact = false`.
 struct RoundingFold {
   ScaleType scale;
@@ -137,7 +133,7 @@ OperandOptions foldedOptions(const Format &format, const MmaEntry &mma,
   if (window.empty())
     return {{}, "does not hold the " + gridNames(format)};
   size_t levels = numBlockLevels(format);
-  if (scalesAreExponents(format) && window.size() >= kLeastWindow)
+  if (scalesAreExponents(format) && window.size() >= leastExponentWindow)
     options.plans.push_back({.carrier = &carrier,
                              .application = ScaleApplication::FoldedExponent,
                              .foldedLevels = 1,

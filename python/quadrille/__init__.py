@@ -15,6 +15,7 @@ Every named format is an attribute of the package: qd.UFP4, qd.NVFP4, ..
 
 from . import _core, recipes
 from ._native import NUMERICS_VERSION
+from .carrier import Carrier
 from .dtypes import bf16, f16, f32
 from .errors import (
     ArgumentError,
@@ -38,7 +39,7 @@ from .grids import Grid, e1m2, e2m1, grid, int4
 from .interop import from_scaled_mm, from_te, from_torchao
 from .jit import JitFunction, jit
 from .metrics import Metrics, metrics, shrinkage, sqnr
-from .ops import amax, dequantize, hadamard, matmul, prepare, quantize, quantize_pair, to_scale_layout
+from .ops import amax, dequantize, hadamard, matmul, prepare, quantize, quantize_pair, to_carrier, to_scale_layout
 from .recipes import Recipe, Spec
 from .report import Report
 from .rht import RHT

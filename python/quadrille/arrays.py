@@ -24,6 +24,7 @@ _DLPACK_TYPES = {(2, 32): np.float32, (2, 16): np.float16, (4, 16): ml_dtypes.bf
 #: torch dtypes that NumPy views by way of an integer of the same size.
 _TORCH_BITS = {
     "bfloat16": ("int16", np.dtype(ml_dtypes.bfloat16)),
+    "float8_e5m2": ("uint8", np.dtype(ml_dtypes.float8_e5m2)),
     "float8_e4m3fn": ("uint8", np.dtype(ml_dtypes.float8_e4m3fn)),
     "float8_e8m0fnu": ("uint8", np.dtype(ml_dtypes.float8_e8m0fnu)),
 }

@@ -32,6 +32,13 @@ f16 = DType("f16", np.dtype(np.float16))
 i32 = DType("i32", np.dtype(np.int32))
 i64 = DType("i64", np.dtype(np.int64))
 
+#: Of carriers, by their names.
+CARRIERS = {
+    "e5m2": DType("f8E5M2", np.dtype(ml_dtypes.float8_e5m2)),
+    "e4m3": DType("f8E4M3FN", np.dtype(ml_dtypes.float8_e4m3fn)),
+    "bf16": bf16,
+}
+
 #: What matrices are made of.
 BY_NAME = {dtype.name: dtype for dtype in (f32, bf16, f16)}
 #: Those, and integers.

@@ -19,7 +19,7 @@ from .rht import RHT
 from .rounding import Rounding
 from .scale_rules import ScaleRule, print_rule
 from .storage import ROW_MAJOR
-from .trace import Dim, Graph, Node, QuantType, ScalarType, ScalesType, TensorType, Value
+from .trace import CarrierType, Dim, Graph, Node, QuantType, ScalarType, ScalesType, TensorType, Value
 
 
 def print_graph(graph: Graph, *, locations: bool = True) -> str:
@@ -80,9 +80,12 @@ class _Printer:
     # Operations.
 
     def node(self, node: Node) -> str:
-        self.names[node.result] = f"%{node.result.name}"
+        name = self.names[node.result] = f"%{node.result.name}"
         text = getattr(self, f"_{node.op}")(node, {k: self.names[v] for k, v in node.operands.items()})
-        return f"%{node.result.name} = quad.{text}"
+        if isinstance(node.result.type, CarrierType) and node.result.type.folded:
+            self.names[node.result] = f"{name}#0, {name}#1, {name}#2"
+            name += ":3"
+        return f"{name} = quad.{text}"
 
     def _signature(self, node: Node, *operands: str) -> str:
         inputs = ", ".join(self.type(node.operands[name].type) for name in operands)
@@ -129,6 +132,10 @@ class _Printer:
         layout = f"#quad.scale_layout<{node.result.type.of.scale_layout}>"
         return f"scales {names['input']}{_dictionary(layout=layout)} {self._signature(node, 'input')}"
 
+    def _to_carrier(self, node, names) -> str:
+        types = f"({self.type(node.operands['input'].type)}) -> ({self.type(node.result.type)})"
+        return f"to_carrier {names['input']} : {types}"
+
     def _map(self, node, names) -> str:
         result = f"%{node.result.name}"
         arguments = [f"{result}_{number}" for number in range(len(names))]
@@ -169,6 +176,9 @@ class _Printer:
             return type_.name
         if isinstance(type_, ScalesType):
             return "tensor<?x?xi8>"
+        if isinstance(type_, CarrierType):
+            rows = ["tensor<?xi32>"] * 2 if type_.folded else []
+            return ", ".join([f"tensor<?x?x{type_.dtype.name}>", *rows])
         shape = "x".join("?" if isinstance(d, Dim) else str(d) for d in type_.shape)
         if isinstance(type_, TensorType):
             return f"tensor<{shape}x{type_.dtype.name}>"

@@ -19,14 +19,17 @@ from .recipes import Spec
 from .rht import RHT
 from .rounding import Rounding
 from .storage import ROW_MAJOR
+from .targets import carrier_form
 from .tensor import QTensor, check_scale_layout, normalize_axis
 from .trace import (
     I64,
+    CarrierType,
     Graph,
     QuantType,
     ScalesType,
     TensorType,
     Traced,
+    TracedCarrier,
     TracedQTensor,
     TracedScalar,
     TracedTensor,
@@ -385,6 +388,30 @@ def dequantize(q, *, dtype="f32", undo_rht: bool = False):
     operands = {"input": value, "signs": signs, "groups": type_.groups}
     result = TensorType(type_.shape, dtypes.of(dtype))
     return TracedTensor(graph, graph.emit("dequantize", operands, {}, result))
+
+
+@eager
+def to_carrier(q, carrier: str = "auto"):
+    """A quantized tensor in the type that a matrix instruction takes, exactly.
+
+    Args:
+        q: QTensor.
+        carrier: "bf16", or for scales that are powers of two "e5m2" or "e4m3", with an exponent for
+            each row that puts its largest scale at the top of the type's range; "auto": the first
+            of e5m2, e4m3, bf16 that holds the format.
+
+    Returns a :class:`Carrier`: the matrix in storage order, padding included, and for the 8-bit
+    types the exponents of rows, and the rows that leave the type's range.
+    Raises ArgumentError for another carrier, UnsupportedError for one that does not hold every
+    code times every scale of the format exactly, DTypeError.
+    Source: docs/numerics.md, "Carriers".
+    """
+    graph, value = _quantized(q)
+    if value.type.groups:
+        raise UnsupportedError("to_carrier of a tensor of groups", instead="one tensor for each group")
+    form = carrier_form(value.type.format, carrier)
+    result = CarrierType(value.type, form["carrier"], form["folded"])
+    return TracedCarrier(graph, graph.emit("to_carrier", {"input": value}, {}, result))
 
 
 def to_scale_layout(q, scale_layout: str) -> QTensor:

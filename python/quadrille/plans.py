@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import arrays, storage
+from .carrier import Carrier
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .tensor import QTensor
-from .trace import QuantType, TensorType, resolve
+from .trace import CarrierType, QuantType, TensorType, resolve
 from .tracer import TracedFunction
 
 _empty = np.empty
@@ -36,6 +37,8 @@ def _maker(type_, start, end, shape, stored, rht, groups) -> Callable[[list, lis
     """A function of a plan's buffers and a call's leaves that makes one result of them."""
     if type_ is None:
         return lambda made, leaves: made[start]
+    if isinstance(type_, CarrierType):
+        return lambda made, leaves: Carrier.of(made[start:end], type_.carrier)
     make, scales = QTensor._make, slice(start + 1, end)
     facts = (type_.format, shape, type_.axis, rht, stored, type_.rounding, type_.scale_layout)
     if groups is None:
@@ -69,6 +72,8 @@ class Plan:
     def _result(self, type_, leaves) -> _Result:
         start = len(self.buffers)
         self.buffers += type_.buffers(self.sizes)
+        if isinstance(type_, CarrierType):
+            return _Result(type_, start, len(self.buffers), self.buffers[start].shape, 0, None, None)
         if not isinstance(type_, QuantType):
             return _Result(None, start, start + 1, self.buffers[start].shape, 0, None, None)
         shape = tuple(resolve(d, self.sizes) for d in type_.shape)
@@ -98,10 +103,17 @@ class Plan:
     def _parts(value, result: _Result) -> tuple:
         """The arrays of one entry of `out`."""
         type_ = result.type
-        if isinstance(value, QTensor) != (type_ is not None):
-            raise DTypeError(f"out is {value!r}", instead="a QTensor for a quantized result, an array for a plain one")
-        if type_ is None:
+        wanted = None if type_ is None else Carrier if isinstance(type_, CarrierType) else QTensor
+        if wanted is not next((kind for kind in (QTensor, Carrier) if isinstance(value, kind)), None):
+            raise DTypeError(
+                f"out is {value!r}", instead="a QTensor, a Carrier or an array, as the function returns without out="
+            )
+        if wanted is None:
             return (value,)
+        if wanted is Carrier:
+            if value.carrier != type_.carrier:
+                raise ArgumentError(f"out is a carrier of {value.carrier}", instead=type_.carrier)
+            return value.arrays
         given = (value.format, value.shape, value.axis, value.rht, value.scale_layout, value.groups is None)
         wanted = (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout, type_.groups is None)
         if given != wanted:

@@ -188,6 +188,16 @@ def dequantize(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
     return numerics.dequantize(codes, [storage.bits(s) for s in scales], _native.format(fmt))
 
 
+def _to_carrier(node: Node, operands, sizes):
+    source, type_ = node.operands["input"].type, node.result.type
+    codes, *scales = _row_major(operands["input"], source, sizes)
+    parts = codes, [storage.bits(s) for s in scales], _native.format(source.format)
+    if type_.folded is None:
+        return numerics.to_carrier_bf16(*parts).view(type_.dtype.numpy)
+    values, *rows = numerics.to_carrier(*parts, *type_.folded)
+    return [values.view(type_.dtype.numpy), *rows]
+
+
 def _map(node: Node, operands, sizes) -> np.ndarray:
     type_ = node.result.type
     value = node.attributes["call"].compute(list(operands.values()))
@@ -261,6 +271,7 @@ _OPS = {
     "quantize": _quantize,
     "dequantize": _dequantize,
     "scales": _scales,
+    "to_carrier": _to_carrier,
     "map": _map,
     "transpose": _transpose,
     "matmul": _matmul,

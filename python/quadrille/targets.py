@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import _native
-from .errors import ArgumentError
+from .carrier import CARRIERS
+from .errors import ArgumentError, UnsupportedError
 from .formats import lookup
 
 OPERATIONS = ("hadamard", "amax", "quantize", "dequantize", "matmul")
@@ -67,6 +68,20 @@ def is_supported(target: str, fmt, op: str) -> Answer:
         raise ArgumentError(f"{op!r} is not an operation", instead=", ".join(OPERATIONS))
     answer = table.is_supported(check_target(target), _native.format(fmt), op)
     return Answer(answer["supported"], answer["why"], "; ".join(answer["instead"]))
+
+
+def carrier_form(fmt, carrier: str) -> dict:
+    """How tensors of a format are stored in a carrier: see `_core.targets.carrier_form`.
+
+    Raises ArgumentError for another carrier, UnsupportedError if it does not hold the format.
+    """
+    names = ("auto", *CARRIERS)
+    if carrier not in names:
+        raise ArgumentError(f"carrier={carrier!r}", instead=", ".join(map(repr, names)))
+    form = _table().carrier_form(_native.format(fmt), carrier)
+    if form["refusal"]:
+        raise UnsupportedError(form["refusal"], instead=form["instead"])
+    return form
 
 
 def capability(target: str) -> dict:

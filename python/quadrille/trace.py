@@ -122,6 +122,28 @@ class ScalesType:
         return f"scales of {self.of} as {self.of.scale_layout}"
 
 
+@dataclass(frozen=True, eq=False)
+class CarrierType:
+    """A quantized matrix in a carrier; `folded` is what _core.numerics.to_carrier takes, None for bf16."""
+
+    of: QuantType
+    carrier: str
+    folded: tuple[int, int, int, int] | None
+
+    @property
+    def dtype(self) -> DType:
+        return dtypes.CARRIERS[self.carrier]
+
+    def buffers(self, sizes) -> list[storage.Buffer]:
+        other = resolve(self.of.shape[1 - self.of.axis], sizes)
+        rows = storage.Buffer((other,), dtypes.i32.numpy)
+        values = storage.Buffer((other, self.of.stored(sizes)), self.dtype.numpy)
+        return [values, rows, rows] if self.folded else [values]
+
+    def __str__(self) -> str:
+        return f"{self.of} in {self.carrier}"
+
+
 @dataclass(frozen=True)
 class ScalarType:
     """An f32 or i64 argument that is known only at run time."""
@@ -496,6 +518,20 @@ class TracedQTensor(Traced):
 
     def __repr__(self) -> str:
         return f"<traced {self.format.name}[{','.join(map(str, self.shape))}], axis={self.axis}>"
+
+
+class TracedCarrier(Traced):
+    """A carrier in a traced function, which can be returned: has .carrier."""
+
+    carrier = property(lambda self: self._value.type.carrier)
+
+    def _parts(self):
+        self._refuse("the arrays of", "returning the carrier and reading .values and .row_exponents of the result")
+
+    values = row_exponents = overflow = property(_parts)
+
+    def __repr__(self) -> str:
+        return f"<traced {self._value.type}>"
 
 
 class TracedScalar(_Arithmetic):

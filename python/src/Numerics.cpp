@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "quadrille/Numerics/Carrier.h"
 #include "quadrille/Numerics/Functions.h"
 #include "quadrille/Numerics/Hadamard.h"
 #include "quadrille/Numerics/Quantize.h"
@@ -426,22 +427,59 @@ static py::tuple quantizeArray(const py::array &x, const Format &format, int64_t
                         result.flags);
 }
 
+namespace {
+/// A quantized tensor of Python's; holds no reference to its codes.
+struct Stored {
+  int64_t rows, cols;
+  std::span<const uint8_t> codes;
+  std::vector<LevelScales> levels;
+
+  Stored(const ByteArray &packed, const std::vector<py::array> &scales, const Format &format) {
+    require(packed.ndim() == 2, "codes have two dimensions");
+    require(scales.size() == format.levels.size(), "expected one array of scales per level");
+    rows = packed.shape(0);
+    cols = packed.shape(1) * 2;
+    require(cols % storedMultiple(format, 0) == 0, "the codes do not fill the format's blocks");
+    for (size_t i = 0; i < scales.size(); ++i)
+      levels.push_back(scalesFromArray(scales[i], format, i, rows, cols));
+    codes = {packed.data(), static_cast<size_t>(packed.size())};
+  }
+};
+} // namespace
+
 static FloatArray dequantizeArray(const ByteArray &codes, const std::vector<py::array> &scales,
                                   const Format &format) {
-  require(codes.ndim() == 2, "codes have two dimensions");
-  require(scales.size() == format.levels.size(), "expected one array of scales per level");
-  int64_t rows = codes.shape(0), cols = codes.shape(1) * 2;
-  require(cols % storedMultiple(format, 0) == 0, "the codes do not fill the format's blocks");
-  std::vector<LevelScales> levels;
-  for (size_t i = 0; i < scales.size(); ++i)
-    levels.push_back(scalesFromArray(scales[i], format, i, rows, cols));
-  std::span<const uint8_t> bytes(codes.data(), static_cast<size_t>(codes.size()));
+  Stored stored(codes, scales, format);
   Values y;
   {
     py::gil_scoped_release release;
-    y = dequantize(format, rows, cols, bytes, levels);
+    y = dequantize(format, stored.rows, stored.cols, stored.codes, stored.levels);
   }
   return toArray(y);
+}
+
+static py::tuple toCarrierArrays(const ByteArray &codes, const std::vector<py::array> &scales,
+                                 const Format &format, unsigned mantissaBits, int bias, int low,
+                                 int high) {
+  Stored stored(codes, scales, format);
+  require(stored.levels.size() == 1 && stored.levels[0].type == ScaleType::E8M0,
+          "an 8-bit carrier needs one level of e8m0 scales");
+  CarrierRows rows;
+  {
+    py::gil_scoped_release release;
+    rows = toCarrier(format, {mantissaBits, bias, low, high}, stored.rows, stored.cols,
+                     stored.codes, stored.levels[0]);
+  }
+  return py::make_tuple(toArray(rows.values, {stored.rows, stored.cols}),
+                        toArray(rows.exponents, {stored.rows}),
+                        toArray(rows.overflow, {stored.rows}));
+}
+
+static py::array toCarrierBF16Array(const ByteArray &codes, const std::vector<py::array> &scales,
+                                    const Format &format) {
+  Stored stored(codes, scales, format);
+  return toArray(toCarrierBF16(format, stored.rows, stored.cols, stored.codes, stored.levels),
+                 {stored.rows, stored.cols});
 }
 
 static const Level &levelOf(const Format &format, size_t level, const Values &y) {
@@ -560,6 +598,12 @@ static void bindTensors(py::module_ &m) {
         "(codes uint8 [rows, stored/2], [scales inner to outer], stored length, flag word).");
   m.def("dequantize", &dequantizeArray, py::arg("codes"), py::arg("scales"), py::arg("format"),
         "float32 [rows, stored length] in storage order.");
+  m.def("to_carrier", &toCarrierArrays, py::arg("codes"), py::arg("scales"), py::arg("format"),
+        py::arg("mantissa_bits"), py::arg("bias"), py::arg("low"), py::arg("high"),
+        "(uint8 values [rows, stored length], int32 exponents and overflow of rows) of an 8-bit "
+        "carrier whose window of exponents is [low, high].");
+  m.def("to_carrier_bf16", &toCarrierBF16Array, py::arg("codes"), py::arg("scales"),
+        py::arg("format"), "bf16 bits (uint16) of code times the scales of blocks.");
   m.def("level_scales", &levelScalesOfArray, py::arg("y"), py::arg("format"), py::arg("level"),
         py::arg("amax") = py::none(), py::arg("values") = py::none(),
         py::arg("choices") = py::none(),

@@ -98,6 +98,21 @@ static py::dict selectForPython(const std::string &target, const py::object &a,
   return toDict(selectCarrier(findTarget(target), asOperand(a), asOperand(b), options));
 }
 
+static py::dict carrierForm(const Format &format, const std::string &carrier) {
+  CarrierForm form = findCarrierForm(format, carrier);
+  py::dict result;
+  result["refusal"] = form.refusal;
+  result["instead"] = form.instead;
+  if (!form.refusal.empty())
+    return result;
+  result["carrier"] = form.carrier->name;
+  result["folded"] = form.window.empty()
+                         ? py::object(py::none())
+                         : py::make_tuple(form.carrier->mantissaBits, form.carrier->bias,
+                                          form.window.low, form.window.high);
+  return result;
+}
+
 static py::list carrierRows(const std::string &target) {
   const Capability &capability = findTarget(target);
   py::list rows;
@@ -170,6 +185,10 @@ refused also instruction, a and b (carrier, application, folded_levels, shift, w
 exact), k_block, promote, and rate (multiple of the target's bf16 matrix rate).)");
   m.def("carriers", &carrierRows, py::arg("target"),
         "`select` of every named format with itself, with the format's name under `format`.");
+  m.def("carrier_form", &carrierForm, py::arg("format"), py::arg("carrier"),
+        "How a tensor is stored in a carrier (e5m2, e4m3, bf16, or auto). A dictionary: refusal and "
+        "instead, or carrier and folded: (mantissa bits, bias, lowest exponent, highest), or None "
+        "if the carrier holds code x scale.");
   m.def("carrier_table", &carrierTable, "The table of docs/carriers.md, in Markdown.");
   m.def("is_supported", &support, py::arg("target"), py::arg("format"), py::arg("op"),
         "A dictionary: supported, why, instead (a list of alternatives).");

@@ -59,6 +59,24 @@ FoldProof proveFold(const Format &format, size_t numLevels, const CarrierType &c
 /// order of value. Only for types of at most 16 bits.
 std::vector<uint32_t> producibleScales(const Format &format, size_t i);
 
+/// Consecutive exponents that a window must have for scales to be folded as exponents: with
+/// fewer, ordinary data (a block maximum of 2^-4 .. 2^4 around a row's) would often fall out.
+inline constexpr int leastExponentWindow = 12;
+
+/// How a whole tensor is stored in a carrier (docs/numerics.md, "Carriers").
+struct CarrierForm {
+  /// Why it is not, and what would work; empty if it is.
+  std::string refusal = "", instead = "";
+  const CarrierType *carrier = nullptr;
+  /// Of an 8-bit carrier: exponents that fit, relative to a row's reference. Empty: the
+  /// carrier holds code x scale as it is.
+  ExponentWindow window = {};
+};
+/// The carriers that tensors can be stored in, the preferred first.
+inline constexpr std::string_view storedCarriers[] = {"e5m2", "e4m3", "bf16"};
+/// `carrier`: one of them, or "auto" for the first that holds the format. Other names are refused.
+CarrierForm findCarrierForm(const Format &format, std::string_view carrier);
+
 //===----------------------------------------------------------------------===//
 // Selection
 //===----------------------------------------------------------------------===//

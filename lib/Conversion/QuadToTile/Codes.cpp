@@ -185,7 +185,24 @@ Tile encodeGrid(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile
   return t.bitAnd(t.sub(t.bitXor(code, sign), sign), 15);
 }
 
-Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes) {
+/// Sign-magnitude grids are floats of few bits: moved to where f32 has exponent and mantissa
+/// they are the values, subnormal ones too, times 2^-126. int4 is what a magic number has added.
+static Tile decodeByBits(TileBuilder &t, GridKind kind, Tile codes) {
+  if (kind == GridKind::INT4) {
+    constexpr int64_t two23 = 0x4b000000;
+    Tile above = t.fromBits(t.bitOr(t.bitXor(codes, t.i32(codes, 8)), t.i32(codes, two23)));
+    return t.subf(above, t.f32(above, 0x1p23f + 8));
+  }
+  unsigned mantissaBits = kind == GridKind::E2M1 ? 1 : 2;
+  Tile magnitude = t.shl(t.bitAnd(codes, 7), 23 - mantissaBits);
+  Tile bits = t.bitOr(magnitude, t.shl(t.bitAnd(codes, 8), 28));
+  Tile small = t.fromBits(bits);
+  return t.mulf(small, t.f32(small, 0x1p126f));
+}
+
+Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes, bool byTable) {
+  if (!byTable && grid.kind != GridKind::LUT)
+    return decodeByBits(t, grid.kind, codes);
   SmallVector<float> table(grid.values.begin(), grid.values.end());
   table.resize(16, floatOf(0x7fc00000)); // codes beyond a short LUT
   return t.lookup(codes, table);

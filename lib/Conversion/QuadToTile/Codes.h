@@ -24,8 +24,9 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const numerics::Rounding &rou
 /// The same codes one by one (i32), for roundings that are not stochastic.
 Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value);
 
-/// The grid's value of each code.
-Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes);
+/// The grid's value of each code; by a table where the target has one at hand, and for
+/// grids that are no numbers by their bits.
+Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes, bool byTable);
 
 } // namespace quadrille
 

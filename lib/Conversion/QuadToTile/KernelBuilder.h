@@ -64,6 +64,7 @@ struct ScheduledTensor {
   mlir::Value rows, length;              ///< i64; length of the axis as stored
   int64_t divisor = 1;                   ///< a power of two that divides length
   mlir::Value ownLength;                 ///< of the axis without padding; null: not known
+  int64_t alignment = 0;                 ///< bytes that divide the arrays' addresses; 0: not known
 };
 
 /// Builds i64 arithmetic of the schedule.

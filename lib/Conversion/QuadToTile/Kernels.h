@@ -10,6 +10,7 @@
 
 #include "KernelBuilder.h"
 #include "TileBuilder.h"
+#include "quadrille/Numerics/Carrier.h"
 
 namespace quadrille {
 
@@ -69,9 +70,29 @@ mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMa
                              mlir::Value signs, const ScheduledGroups &groups,
                              mlir::Value result);
 
+/// What quad.to_carrier makes; without row results for a carrier that holds scales themselves.
+struct CarrierResult {
+  mlir::Value values, exponents, overflow;
+};
+
+/// quad.to_carrier, of code x scale.
+void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                   const ScheduledTensor &input, const CarrierResult &result);
+/// Of code x 2^(exponent - the row's), first: the rows' exponents; no overflow yet.
+void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                      const ScheduledTensor &input, const numerics::FoldedCarrier &carrier,
+                      const CarrierResult &result);
+mlir::LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                                        const ScheduledTensor &input,
+                                        const numerics::FoldedCarrier &carrier,
+                                        const CarrierResult &result);
+
 //===----------------------------------------------------------------------===//
 // Pieces
 //===----------------------------------------------------------------------===//
+
+/// Codes go to memory, and come from it, by words.
+constexpr int64_t codesPerWord = 8;
 
 /// A tile and the layout in which it is computed on.
 struct Tiling {
@@ -143,9 +164,29 @@ mlir::Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix,
 void storeDense(KernelBuilder &kernel, Tile value, mlir::Value buffer, mlir::Value row,
                 mlir::Value column, mlir::Value rows, mlir::Value length, int64_t divisor = 1);
 
-/// Loads a (rows, columns) tile of a dense array of `length` columns.
+/// Loads a (rows, columns) tile of a dense array of `length` columns, a multiple of `divisor`,
+/// whose rows begin at multiples of `alignment` bytes (0: of the element's size).
 Tile loadDense(KernelBuilder &kernel, mlir::RankedTensorType type, mlir::Value buffer,
-               mlir::Value row, mlir::Value column, mlir::Value rows, mlir::Value length);
+               mlir::Value row, mlir::Value column, mlir::Value rows, mlir::Value length,
+               int64_t alignment = 0, int64_t divisor = 1);
+
+/// The same for what several lanes need: where they share memory each reads it for itself,
+/// for a conversion between layouts would go through memory too.
+Tile loadCopies(KernelBuilder &kernel, mlir::RankedTensorType type, mlir::Value buffer,
+                mlir::Value row, mlir::Value column, mlir::Value rows, mlir::Value length);
+
+/// The words of codes, of that type, at (p0, a0) of a tensor.
+Tile loadCodes(KernelBuilder &kernel, mlir::RankedTensorType words, const ScheduledTensor &input,
+               mlir::Value p0, mlir::Value a0);
+
+/// The values of a tile of a tensor: codes in their grids times the `numLevels` innermost scales.
+Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
+                const Tiling &tiling, mlir::Value p0, mlir::Value a0, size_t numLevels);
+
+/// The tile of a tensor's values along memory: whole blocks, at least `least` elements, with
+/// `perLane` neighbours in a lane.
+Tiling valuesTiling(const TargetInfo &target, quad::QuantizedTensorType type, int64_t least,
+                    int64_t perLane);
 
 /// Stores and loads a (rows, columns) tile of scales (bytes) at (row, column) of an array
 /// of `rows` x `cols` in the layout blocked128x4. Padding is written too: tiles hold zeros there.

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "quadrille/Target/Carrier.h"
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <numeric>
@@ -50,6 +51,7 @@ private:
   LogicalResult lower(quad::HadamardOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::DequantizeOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::ScalesOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::ToCarrierOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MapOp op, quad::LaunchOp launch);
 
@@ -71,6 +73,8 @@ private:
 
   ScheduledGroups scheduledGroups(quad::LaunchOp launch, Value inKernel, Value length,
                                   int64_t multiple);
+  /// The tensor for a kernel's quantized operand, whose codes it reads by words.
+  ScheduledTensor tensorOf(quad::LaunchOp launch, Value inKernel);
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
                                      quad::QuantizedTensorType type, StringRef suffix);
   FailureOr<ScheduledMap> scheduledMap(quad::LaunchOp launch, Region &body, ValueRange inputs,
@@ -79,6 +83,7 @@ private:
   ScheduledTensor resultTensor(Value result, Value rows, Value length, Value ownLength);
   ScheduledMatrix resultMatrix(Value result, Value rows, Value cols);
   Value resultScalar(Value result);
+  Value resultVector(Value result, Value length);
   Value allocate(Value elements, Type element, unsigned rank);
 
   ModuleOp module;
@@ -156,9 +161,13 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
     scalars[argument] = schedule.getArgument(index);
   } else if (isa<quad::QuantizedTensorType>(type)) {
     Value length = s.mul(dim(buffers[0], 1), s.constant(2));
+    auto quantized = cast<quad::QuantizedTensorType>(type);
+    auto alignment =
+        source.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "quad.alignment");
     tensors[argument] = {buffers[0], llvm::to_vector(ArrayRef(buffers).drop_front()),
                          dim(buffers[0], 0), length, /*divisor=*/1,
-                         cast<quad::QuantizedTensorType>(type).getPadded() ? Value() : length};
+                         quantized.getPadded() ? Value() : length,
+                         alignment ? alignment.getInt() : 0};
   } else if (isa<MemRefType>(type)) {
     scalars[argument] = buffers[0];
   } else {
@@ -215,7 +224,7 @@ Value FunctionLowering::allocate(Value elements, Type element, unsigned rank) {
 ScheduledTensor FunctionLowering::resultTensor(Value result, Value rows, Value length,
                                                Value ownLength) {
   auto type = cast<quad::QuantizedTensorType>(result.getType());
-  ScheduledTensor tensor{{}, {}, rows, length, /*divisor=*/1, ownLength};
+  ScheduledTensor tensor{{}, {}, rows, length, /*divisor=*/1, ownLength, resultAlignment};
   if (auto it = destinations.find(result); it != destinations.end()) {
     tensor.codes = it->second.front();
     tensor.scales.append(it->second.begin() + 1, it->second.end());
@@ -251,12 +260,14 @@ ScheduledMatrix FunctionLowering::resultMatrix(Value result, Value rows, Value c
   return matrices[result] = matrix;
 }
 
-Value FunctionLowering::resultScalar(Value result) {
+Value FunctionLowering::resultVector(Value result, Value length) {
   Type element = cast<RankedTensorType>(result.getType()).getElementType();
   auto it = destinations.find(result);
-  Value buffer =
-      it != destinations.end() ? it->second.front() : allocate(s.constant(1), element, 1);
-  Value one = s.constant(1);
+  return it != destinations.end() ? it->second.front() : allocate(length, element, 1);
+}
+
+Value FunctionLowering::resultScalar(Value result) {
+  Value one = s.constant(1), buffer = resultVector(result, one);
   matrices[result] = {buffer, {one, one}, {one, one}};
   return scalars[result] = buffer;
 }
@@ -265,9 +276,9 @@ Value FunctionLowering::resultScalar(Value result) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// What kernels need beyond the specification: codes go to memory by words of eight,
-/// and a draw of random bits serves sixteen consecutive elements.
-constexpr int64_t codesPerWord = 8, elementsPerDraw = 16;
+/// What kernels need beyond the specification and whole words of codes: a draw of random
+/// bits serves sixteen consecutive elements.
+constexpr int64_t elementsPerDraw = 16;
 
 /// The table of the groups of `offsets` along an axis, or none.
 ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value inKernel,
@@ -361,14 +372,20 @@ LogicalResult FunctionLowering::lower(quad::HadamardOp op, quad::LaunchOp launch
   return emitHadamard(kernel, op, input, scheduledOf(launch, op.getSigns()), result);
 }
 
-LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp launch) {
-  Value operand = operandOf(launch, op.getInput());
-  ScheduledTensor input = tensors[operand];
-  quad::QuantizedTensorType type = op.getInput().getType();
-  if (type.getGranularity() % codesPerWord != 0)
-    s.checkDivides(input.length, codesPerWord,
+ScheduledTensor FunctionLowering::tensorOf(quad::LaunchOp launch, Value inKernel) {
+  ScheduledTensor tensor = tensors[operandOf(launch, inKernel)];
+  int64_t granularity = cast<quad::QuantizedTensorType>(inKernel.getType()).getGranularity();
+  if (granularity % codesPerWord != 0)
+    s.checkDivides(tensor.length, codesPerWord,
                    "kernels of this format need a multiple of " + Twine(codesPerWord) +
                        " elements along the quantized axis");
+  tensor.divisor = std::max(tensor.divisor, powerOfTwoDivisor(granularity));
+  return tensor;
+}
+
+LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp launch) {
+  ScheduledTensor input = tensorOf(launch, op.getInput());
+  quad::QuantizedTensorType type = op.getInput().getType();
   // The logical length: the caller's buffer has it where padding dropped some.
   auto destination = destinations.find(launch.getResult(0));
   Value sizes[2];
@@ -384,6 +401,8 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
   matrices[launch.getResult(0)].isPadded = !isKnown;
   ScheduledGroups groups =
       scheduledGroups(launch, op.getGroups(), sizes[type.getAxis()], type.getGranularity());
+  if (!type.getPadded() && !groups)
+    result.divisors[type.getAxis()] = input.divisor;
   KernelBuilder kernel = makeKernel(launch);
   return emitDequantize(kernel, op, input, scheduledOf(launch, op.getSigns()), groups, result);
 }
@@ -420,6 +439,30 @@ ScheduledTensor FunctionLowering::withRowMajorScales(quad::LaunchOp launch, Sche
   emitScaleLayout(kernel, input, result);
   tensor.scales.front() = result.buffer;
   return tensor;
+}
+
+LogicalResult FunctionLowering::lower(quad::ToCarrierOp op, quad::LaunchOp launch) {
+  quad::QuantizedTensorType type = op.getInput().getType();
+  target::CarrierForm form =
+      target::findCarrierForm(type.getFormat().toFormat(), op.getCarrier().str());
+  if (!form.refusal.empty())
+    return launch.emitError(form.refusal + "; instead: " + form.instead);
+  ScheduledTensor input = tensorOf(launch, op.getInput());
+  input = withRowMajorScales(launch, input, type, "_scales");
+  CarrierResult result;
+  result.values = resultMatrix(launch.getResult(0), input.rows, input.length).buffer;
+  KernelBuilder kernel = makeKernel(launch);
+  if (form.window.empty()) {
+    emitToCarrier(kernel, type, input, result);
+    return success();
+  }
+  result.exponents = resultVector(launch.getResult(1), input.rows);
+  result.overflow = resultVector(launch.getResult(2), input.rows);
+  numerics::FoldedCarrier carrier{form.carrier->mantissaBits, form.carrier->bias, form.window.low,
+                                  form.window.high};
+  KernelBuilder first = makeKernel(launch, "_exponents");
+  emitRowExponents(first, type, input, carrier, result);
+  return emitToFoldedCarrier(kernel, type, input, carrier, result);
 }
 
 FailureOr<ScheduledMap> FunctionLowering::scheduledMap(quad::LaunchOp launch, Region &body,
@@ -489,7 +532,8 @@ LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
         return isa<quad::QuantizeOp>(op->getNextNode()) ? lowerQuantize(kernel, launch)
                                                         : lower(op, launch);
       })
-      .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::ScalesOp, quad::MatmulOp>(
+      .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::ScalesOp, quad::ToCarrierOp,
+            quad::MatmulOp>(
           [&](auto op) { return lower(op, launch); })
       .Default([](Operation *op) { return op->emitOpError("cannot be lowered to a tile program"); });
 }

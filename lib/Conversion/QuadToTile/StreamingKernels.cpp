@@ -25,6 +25,12 @@ constexpr int64_t bytesPerElement = 4;
 
 int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
+/// Elements of a buffer that a lane accesses at once; no fewer than the codes of a word.
+int64_t accessOf(const TargetInfo &target, Value buffer) {
+  unsigned bits = cast<tile::BufferType>(buffer.getType()).getElementType().getIntOrFloatBitWidth();
+  return std::max<int64_t>(codesPerWord, target.maxAccessWidth(bits / 8, resultAlignment));
+}
+
 /// A tile whose rows hold at least `along` elements along the axis.
 Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossMemory) {
   if (acrossMemory)
@@ -33,9 +39,10 @@ Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossMemory) {
   return {shape, computeLayout(target, shape, target.getElementsPerLane())};
 }
 
-/// Stores a P x A tile to a matrix that is dense and row-major in logical order.
+/// Stores a P x A tile to a matrix that is dense and row-major in logical order; `divisor`
+/// divides the length of its rows.
 void storeMatrix(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matrix, unsigned axis,
-                 Value p0, Value a0, const ScheduledGroups &groups = {}) {
+                 Value p0, Value a0, int64_t divisor = 1, const ScheduledGroups &groups = {}) {
   TileBuilder t(kernel.body, kernel.loc);
   Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
   value = t.narrow(value, element);
@@ -46,7 +53,7 @@ void storeMatrix(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matri
   if (axis == 0)
     std::swap(p0, a0);
   storeDense(kernel, value, kernel.pass(matrix.buffer), p0, a0, kernel.pass(matrix.sizes[0]),
-             kernel.pass(matrix.sizes[1]));
+             kernel.pass(matrix.sizes[1]), divisor);
 }
 
 /// Launches over all tiles of a matrix.
@@ -84,19 +91,47 @@ LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
 // quad.dequantize
 //===----------------------------------------------------------------------===//
 
+namespace {
+
+/// A tile of a dense array, read in its own layout.
+Tile loadInPlace(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value row,
+                 Value column, Value rows, Value length, int64_t alignment, int64_t divisor) {
+  OpBuilder &b = kernel.body;
+  IntegerAttr aligned = alignment ? b.getI64IntegerAttr(alignment) : IntegerAttr();
+  IntegerAttr granularity = divisor > 1 ? b.getI64IntegerAttr(divisor) : IntegerAttr();
+  return tile::LoadOp::create(b, kernel.loc, type, buffer, ValueRange{row, column},
+                              ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
+                              /*inside=*/Value(), aligned, granularity);
+}
+
+} // namespace
+
 Tile loadDense(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value row, Value column,
-               Value rows, Value length) {
+               Value rows, Value length, int64_t alignment, int64_t divisor) {
   TileBuilder t(kernel.body, kernel.loc);
   LinearLayout computed = tile::getLayout(type);
   unsigned contiguous = llvm::Log2_64(type.getDimSize(1));
   auto stored = tile::withLayout(
       type, kernel.target.memoryLayout(computed, contiguous, bytesOf(type)));
-  Tile value = tile::LoadOp::create(kernel.body, kernel.loc, stored, buffer,
-                                    ValueRange{row, column}, ValueRange{rows, length},
-                                    ValueRange{length, kernel.constant(1)},
-                                    /*inside=*/Value(), /*alignment=*/IntegerAttr(),
-                                    /*granularity=*/IntegerAttr());
+  Tile value = loadInPlace(kernel, stored, buffer, row, column, rows, length, alignment, divisor);
   return t.convertLayout(value, computed);
+}
+
+Tile loadCopies(KernelBuilder &kernel, RankedTensorType type, Value buffer, Value row,
+                Value column, Value rows, Value length) {
+  bool sharesMemory = kernel.target.getWarps() > 1;
+  return sharesMemory ? loadInPlace(kernel, type, buffer, row, column, rows, length,
+                                    /*alignment=*/0, /*divisor=*/1)
+                      : loadDense(kernel, type, buffer, row, column, rows, length);
+}
+
+Tile loadCodes(KernelBuilder &kernel, RankedTensorType words, const ScheduledTensor &input,
+               Value p0, Value a0) {
+  int64_t divisor = std::max<int64_t>(1, input.divisor / codesPerWord);
+  int64_t alignment = std::min(input.alignment, denseAlignment(words, divisor));
+  return loadDense(kernel, words, kernel.pass(input.codes), p0, kernel.div(a0, codesPerWord),
+                   kernel.pass(input.rows), kernel.div(kernel.pass(input.length), codesPerWord),
+                   alignment, divisor);
 }
 
 namespace {
@@ -112,7 +147,7 @@ public:
 
   /// The values of codes, each in the grid that its block's scale chooses.
   Tile decode(Tile codes) {
-    Tile value = decodeGrid(t, format.grid, codes);
+    Tile value = decodeGrid(t, format.grid, codes, kernel.target.looksUpFast());
     if (!format.alternative)
       return value;
     SmallVector<int64_t> shape(TileBuilder::shapeOf(codes));
@@ -122,7 +157,8 @@ public:
     innermost = loadEncoding(tile::reducedType(blocks, {1, 3}), 0);
     Tile choice = t.broadcast(t.bitAnd(innermost, format.choiceBit()), blocks);
     choice = t.cmp(arith::CmpIPredicate::ne, t.reshape(choice, shape), 0);
-    return t.select(choice, decodeGrid(t, *format.alternative, codes), value);
+    Tile alternative = decodeGrid(t, *format.alternative, codes, kernel.target.looksUpFast());
+    return t.select(choice, alternative, value);
   }
 
   Tile multiply(Tile value, size_t i) {
@@ -150,8 +186,8 @@ private:
     auto stored = cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
     Value buffer = kernel.pass(input.scales[i]);
     bool isBlocked = i == 0 && layout == quad::ScaleLayout::Blocked128x4;
-    auto load = isBlocked ? loadBlockedScales : loadDense;
-    return load(kernel, stored, buffer, row, column, rows, length);
+    return isBlocked ? loadBlockedScales(kernel, stored, buffer, row, column, rows, length)
+                     : loadCopies(kernel, stored, buffer, row, column, rows, length);
   }
 
   Tile loadScales(RankedTensorType perBlock, size_t i) {
@@ -209,36 +245,65 @@ Tile unrotate(KernelBuilder &kernel, TileBuilder &t, Tile y, Value signs, int64_
 
 } // namespace
 
+Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
+                const Tiling &tiling, Value p0, Value a0, size_t numLevels) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Format format = type.getFormat().toFormat();
+  auto codesType = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
+      tiling.layout);
+  Tile words = loadCodes(kernel, tile::packedType(codesType), input, p0, a0);
+  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
+  Tile value = scales.decode(t.unpack(words, codesType));
+  for (size_t i = 0; i < numLevels; ++i)
+    value = scales.multiply(value, i);
+  return value;
+}
+
+/// Rows of the tallest block, which a tile must have.
+static int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
+  int64_t rows = 1;
+  for (quad::LevelAttr level : type.getFormat().getLevels())
+    rows = std::max(rows, level.getBlock().rows);
+  return rows;
+}
+
+Tiling valuesTiling(const TargetInfo &target, quad::QuantizedTensorType type, int64_t least,
+                    int64_t perLane) {
+  int64_t rows = rowsOfBlocks(type);
+  int64_t along = std::max({least / rows, type.getGranularity(), threadsOf(target) * perLane / rows});
+  TileShape shape{rows, along};
+  return {shape, computeLayout(target, shape, perLane)};
+}
+
+static Tiling dequantizeTiling(const TargetInfo &target, quad::DequantizeOp op,
+                               const ScheduledMatrix &result) {
+  quad::QuantizedTensorType type = op.getInput().getType();
+  int64_t least = 2 * type.getGranularity(), rows = rowsOfBlocks(type);
+  if (type.getAxis() == 0) {
+    Tiling tiling = tileAlong(target, least, /*acrossMemory=*/true);
+    if (tiling.shape.across >= rows)
+      return tiling;
+    TileShape shape{rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
+    return {shape, computeLayout(target, shape, shape.along)};
+  }
+  // A lane's neighbours are one access to the result, if nothing else needs more of them.
+  int64_t most = target.getElementsPerLane();
+  int64_t perLane = op.getSigns() ? most : accessOf(target, result.buffer);
+  return valuesTiling(target, type, std::max(least, threadsOf(target) * most), perLane);
+}
+
 LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                              const ScheduledTensor &input, Value signs,
                              const ScheduledGroups &groups, const ScheduledMatrix &result) {
   quad::QuantizedTensorType type = op.getInput().getType();
-  Format format = type.getFormat().toFormat();
   unsigned axis = type.getAxis();
-  Tiling tiling = tileAlong(kernel.target, 2 * type.getGranularity(), /*acrossLanes=*/axis == 0);
-  // Blocks of several rows need as many rows in the tile.
-  int64_t rows = 1;
-  for (const Level &level : format.levels)
-    rows = std::max(rows, level.block.rows);
-  if (tiling.shape.across < rows) {
-    tiling.shape = {rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
-    tiling.layout =
-        computeLayout(kernel.target, tiling.shape, axis == 0 ? tiling.shape.along
-                                                             : kernel.target.getElementsPerLane());
-  }
+  Tiling tiling = dequantizeTiling(kernel.target, op, result);
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
-  auto codesType = tile::withLayout(
-      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
-      tiling.layout);
-  Tile words = loadDense(kernel, tile::packedType(codesType), kernel.pass(input.codes), p0,
-                         kernel.div(a0, 8), kernel.pass(input.rows),
-                         kernel.div(kernel.pass(input.length), 8));
-  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
-  Tile value = scales.decode(t.unpack(words, codesType));
-  for (size_t i = 0; i < format.levels.size(); ++i)
-    value = scales.multiply(value, i);
+  Tile value = loadValues(kernel, input, type, tiling, p0, a0,
+                          type.getFormat().getLevels().size());
   if (signs)
     value = unrotate(kernel, t, value, signs, type.getRht().getSize());
   ScheduledMatrix covered = result;
@@ -251,7 +316,7 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
     covered.sizes[axis] =
         groupedLength(s, result.sizes[axis], all.count, type.getGranularity());
   }
-  storeMatrix(kernel, value, result, axis, p0, a0, all);
+  storeMatrix(kernel, value, result, axis, p0, a0, axis == 1 ? result.divisors[1] : 1, all);
   launchOver(kernel, covered, axis, tiling.shape);
   return success();
 }

@@ -92,6 +92,7 @@ public:
   }
 
   Value lookup(OpBuilder &b, Location loc, ArrayRef<float> table, Value index) const override;
+  bool looksUpFast() const override { return hasWidePermute; }
 
   unsigned maxAccessWidth(unsigned elementBytes, unsigned) const override {
     return 16 / elementBytes;

@@ -89,10 +89,16 @@ def _parts(result) -> tuple:
     return result if isinstance(result, tuple) else (result,)
 
 
+def _arrays(part) -> tuple:
+    if isinstance(part, qd.Carrier):
+        return part.arrays
+    return (part.codes, *part.scales) if isinstance(part, qd.QTensor) else (part,)
+
+
 def _bytes(result) -> int:
-    """Of a tensor, a quantized tensor or several."""
+    """Of a tensor, a quantized tensor, a carrier or several."""
     parts = _parts(result)
-    arrays = [a for q in parts for a in ((q.codes, *q.scales) if isinstance(q, qd.QTensor) else (q,))]
+    arrays = [a for part in parts for a in _arrays(part)]
     return sum(a.numel() * a.element_size() for a in arrays)
 
 
@@ -230,6 +236,16 @@ def _passes(torch, inputs, clock: Clock) -> Iterator[str]:
         taken, written = _measure(clock, qd.jit(lambda q: qd.dequantize(q, dtype="bf16")), quantized)
         ratio = clock.copy(_bytes(quantized[0]) + written) / taken
         yield f"| dequantize to bf16 | {fmt} | none | | {taken:.1f} | {ratio:.2f} | |"
+    for fmt, carrier in (("UFP4_B", "bf16"), ("MXUF4", "e5m2")):
+        quantized = [qd.quantize(x, fmt) for x in inputs]
+        taken, written = _measure(clock, _converter(carrier), quantized)
+        ratio = clock.copy(_bytes(quantized[0]) + written) / taken
+        bar = f"0.9{'' if ratio >= 0.9 else ' (missed)'}"
+        yield f"| 4-bit to carrier {carrier} | {fmt} | none | | {taken:.1f} | {ratio:.2f} | {bar} |"
+
+
+def _converter(carrier: str):
+    return qd.jit(lambda q: qd.to_carrier(q, carrier))
 
 
 def _peers(torch, inputs, clock: Clock) -> Iterator[str]:

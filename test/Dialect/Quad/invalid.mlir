@@ -868,3 +868,30 @@ func.func @scales_shape(%q: !quad.tensor<130x96, #f, axis = 1>) {
   %s = quad.scales %q {layout = #quad.scale_layout<blocked128x4>} : !quad.tensor<130x96, #f, axis = 1> -> tensor<130x6xi8>
   return
 }
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
+func.func @carrier_shape(%q: !quad.tensor<32x100, #f, axis = 1, padded = 128>) {
+  // expected-error @+1 {{values must have the shape of storage, rows x stored length, not 'tensor<32x100xbf16>'}}
+  %v = quad.to_carrier %q : (!quad.tensor<32x100, #f, axis = 1, padded = 128>) -> tensor<32x100xbf16>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
+func.func @carrier_without_exponents(%q: !quad.tensor<32x64, #f, axis = 1>) {
+  // expected-error @+1 {{has 0 results for rows, but e5m2 has exponents and overflow}}
+  %v = quad.to_carrier %q : (!quad.tensor<32x64, #f, axis = 1>) -> tensor<32x64xf8E5M2>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
+func.func @carrier_rows(%q: !quad.tensor<32x64, #f, axis = 1>) {
+  // expected-error @+1 {{has a result for 64 rows of a tensor with 32}}
+  %v:3 = quad.to_carrier %q : (!quad.tensor<32x64, #f, axis = 1>) -> (tensor<32x64xf8E4M3FN>, tensor<64xi32>, tensor<32xi32>)
+  return
+}

@@ -20,6 +20,7 @@
 #lut = #quad.format<"Ternary", grid = #ternary, levels = [<1x32, e8m0, ocp>]>
 #mix = #quad.format<"Mix", grid = e2m1 or #quad.grid<int4>, levels = [<1x16, e4m3, @with_choice>]>
 #mixlut = #quad.format<"MixLut", grid = #ternary or e1m2, levels = [<1x16, bf16, @with_choice>]>
+#mxuf4 = #quad.format<"MXUF4", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
 #rht = #quad.rht<16, digest = 0xf234abcd5678ef00>
 
 !q = !quad.tensor<?x64, #ufp4b, axis = 1, rht = #rht>
@@ -112,6 +113,15 @@ func.func @scales(%q: !quad.tensor<?x64, #nvfp4, axis = 1>, %b: !quad.tensor<130
   %1 = quad.scales %b {layout = #quad.scale_layout<row_major>}
     : !quad.tensor<130x64, #nvfp4, axis = 1, scales = blocked128x4> -> tensor<130x4xi8>
   return %0, %1 : tensor<?x4xi8>, tensor<130x4xi8>
+}
+
+// CHECK-LABEL: func.func @to_carrier
+// CHECK:         quad.to_carrier %{{.*}} : (!quad.tensor<?x64, #[[MXUF4:[a-zA-Z0-9_]+]], axis = 1>) -> (tensor<?x64xf8E5M2>, tensor<?xi32>, tensor<?xi32>)
+// CHECK:         quad.to_carrier %{{.*}} : (!quad.tensor<?x64, #[[MXUF4]], axis = 1>) -> tensor<?x64xbf16>
+func.func @to_carrier(%q: !quad.tensor<?x64, #mxuf4, axis = 1>) -> (tensor<?xi32>, tensor<?x64xbf16>) {
+  %0:3 = quad.to_carrier %q : (!quad.tensor<?x64, #mxuf4, axis = 1>) -> (tensor<?x64xf8E5M2>, tensor<?xi32>, tensor<?xi32>)
+  %1 = quad.to_carrier %q : (!quad.tensor<?x64, #mxuf4, axis = 1>) -> tensor<?x64xbf16>
+  return %0#1, %1 : tensor<?xi32>, tensor<?x64xbf16>
 }
 
 // CHECK-LABEL: func.func @transpose

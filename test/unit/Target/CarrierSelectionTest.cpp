@@ -311,6 +311,25 @@ TEST(Support, Answers) {
   EXPECT_FALSE(isSupported("sm_90a", format("UFP4"), "softmax").supported);
 }
 
+TEST(Form, TheFirstThatIsExact) {
+  CarrierForm folded = findCarrierForm(format("MXUF4"), "auto");
+  EXPECT_EQ(folded.carrier->name, "e5m2");
+  EXPECT_EQ(folded.window.low, -14);
+  EXPECT_EQ(folded.window.high, 15);
+  CarrierForm scaled = findCarrierForm(format("HIF4"), "auto");
+  EXPECT_EQ(scaled.carrier->name, "bf16");
+  EXPECT_TRUE(scaled.window.empty());
+}
+
+TEST(Form, RefusalsSayWhyAndWhatWouldWork) {
+  CarrierForm bits = findCarrierForm(format("UFP4"), "bf16");
+  EXPECT_NE(bits.refusal.find("needs 27 significant bits, it has 8"), std::string::npos);
+  EXPECT_EQ(bits.instead, "a format such as UFP4_B, MXUF4, HIF4");
+  EXPECT_EQ(findCarrierForm(format("NVFP4"), "e4m3").instead,
+            "the carrier bf16 or a format such as MXFP4");
+  EXPECT_EQ(findCarrierForm(format("MXUF4"), "s8").instead, "auto, e5m2, e4m3 or bf16");
+}
+
 TEST(Support, ThePageHoldsTheTable) {
   std::ifstream page(QUADRILLE_CARRIERS_PAGE);
   ASSERT_TRUE(page.good()) << QUADRILLE_CARRIERS_PAGE;

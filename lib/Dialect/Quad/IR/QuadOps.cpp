@@ -285,6 +285,31 @@ LogicalResult DequantizeOp::verify() {
   return success();
 }
 
+llvm::StringRef ToCarrierOp::getCarrier() {
+  Type element = getValues().getType().getElementType();
+  return element.isBF16() ? "bf16" : isa<Float8E5M2Type>(element) ? "e5m2" : "e4m3";
+}
+
+LogicalResult ToCarrierOp::verify() {
+  QuantizedTensorType type = getInput().getType();
+  RankedTensorType values = getValues().getType();
+  int64_t rows = type.getOtherLength(), stored = type.getStoredLength();
+  if (!mayBeEqual(values.getDimSize(0), rows) || !mayBeEqual(values.getDimSize(1), stored))
+    return emitOpError("values must have the shape of storage, rows x stored length, not ")
+           << values;
+  bool hasExponents = getCarrier() != "bf16";
+  if (getRows().size() != (hasExponents ? 2 : 0))
+    return emitOpError() << "has " << getRows().size() << " results for rows, but "
+                         << getCarrier() << " has "
+                         << (hasExponents ? "exponents and overflow" : "none");
+  for (Value row : getRows()) {
+    int64_t length = cast<RankedTensorType>(row.getType()).getDimSize(0);
+    if (!mayBeEqual(length, rows))
+      return emitOpError() << "has a result for " << length << " rows of a tensor with " << rows;
+  }
+  return success();
+}
+
 QuantizedTensorType ScalesOp::getTypeInLayout() {
   return getInput().getType().getWithScaleLayout(getLayout());
 }

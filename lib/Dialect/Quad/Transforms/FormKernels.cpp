@@ -36,6 +36,7 @@ std::string kindOf(ArrayRef<Operation *> ops) {
       .Case<HadamardOp>([](auto) { return "hadamard"; })
       .Case<DequantizeOp>([](auto) { return "dequantize"; })
       .Case<ScalesOp>([](auto) { return "scales"; })
+      .Case<ToCarrierOp>([](auto) { return "to_carrier"; })
       .Case<MatmulOp>([](auto) { return "matmul"; })
       .Case<MapOp>([](auto) { return "map"; })
       .Default([](auto) { return ""; })

@@ -257,6 +257,40 @@ def ScalesOp : QuadOp<"scales", [Pure]> {
   let hasVerifier = 1;
 }
 
+def CarrierMatrix : TensorRankOf<[BF16, F8E5M2, F8E4M3FN], [2]>;
+def RowIntegers : TensorRankOf<[I32], [1]>;
+
+def ToCarrierOp : QuadOp<"to_carrier", [Pure]> {
+  let summary = "A quantized tensor in the type that a matrix instruction takes";
+  let description = [{
+    The matrix in storage order, rows x stored length, the quantized axis last and padding
+    included: each element is its code times the scales of its blocks, exactly. (The scale of
+    a tensor is left to the consumer.) The element type says which carrier:
+
+    * `bf16`: code times scale;
+    * `f8E5M2`, `f8E4M3FN`: for scales that are powers of two. Element times 2^exponent of its
+      row is code times scale; the exponent puts the row's largest scale at the top of the
+      type's range. `rows` are these exponents, and 1 for each row with blocks too small for
+      the type, which are flushed to zero, else 0.
+
+    ```mlir
+    %v, %exponents, %overflow = quad.to_carrier %q
+      : (!quad.tensor<?x?, #mxuf4, axis = 1>) -> (tensor<?x?xf8E5M2>, tensor<?xi32>, tensor<?xi32>)
+    %b = quad.to_carrier %q : (!q) -> tensor<?x?xbf16>
+    ```
+    A format that the carrier does not hold exactly is an error when kernels are made.
+    Source: docs/numerics.md, "Carriers".
+  }];
+  let arguments = (ins QuantizedTensorType:$input);
+  let results = (outs CarrierMatrix:$values, Variadic<RowIntegers>:$rows);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let extraClassDeclaration = [{
+    /// e5m2, e4m3 or bf16.
+    ::llvm::StringRef getCarrier();
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//

@@ -1,0 +1,342 @@
+//===- CarrierKernels.cpp - quad.to_carrier -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// docs/numerics.md, "Carriers". The bytes of an 8-bit carrier come from a table of 16 for
+// each block, whose entries grow by the same step for each power of two once all products
+// are normal numbers; so four elements are made at once, as bytes of a word.
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "quadrille/Numerics/ScaleTypes.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quadrille::numerics;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+namespace {
+
+constexpr int64_t bytesPerWord = 4;
+constexpr unsigned wordsPerTable = 4;
+
+/// Neighbours in a lane: what it writes at once, so that lanes follow each other in memory.
+int64_t neighboursOf(const TargetInfo &target, unsigned elementBytes) {
+  return std::max<int64_t>(codesPerWord, target.maxAccessWidth(elementBytes, resultAlignment));
+}
+
+/// Elements of a tile: a lane has several runs of neighbours, to have reads in flight.
+int64_t elementsOfTile(const TargetInfo &target) {
+  return int64_t(target.getLanes()) * target.getWarps() * target.columnTile().elementsPerLane;
+}
+
+void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input, TileShape shape,
+                    int64_t bytesPerElement) {
+  ScheduleBuilder &s = kernel.schedule;
+  kernel.launch(s.ceilDiv(input.length, shape.along), s.ceilDiv(input.rows, shape.across),
+                bytesPerElement * shape.across * shape.along);
+}
+
+/// The array of the scales of blocks.
+struct ScaleArray {
+  Value buffer, rows, cols;
+};
+ScaleArray scaleArray(KernelBuilder &kernel, const Block &block, const ScheduledTensor &input) {
+  return {kernel.pass(input.scales.front()),
+          kernel.pass(kernel.schedule.ceilDiv(input.rows, block.rows)),
+          kernel.div(kernel.pass(input.length), block.cols)};
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Code x scale
+//===----------------------------------------------------------------------===//
+
+void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                   const ScheduledTensor &input, const CarrierResult &result) {
+  Format format = type.getFormat().toFormat();
+  constexpr unsigned elementBytes = 2;
+  Tiling tiling = valuesTiling(kernel.target, type, elementsOfTile(kernel.target),
+                               neighboursOf(kernel.target, elementBytes));
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile value = loadValues(kernel, input, type, tiling, p0, a0,
+                          format.levels.size() - format.hasTensorLevel());
+  // The products are bf16, so the lower half of each is zero.
+  Tile upper = t.shrU(t.bits(value), 16);
+  Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value);
+  Tile bits = t.truncate(t.select(isNaN, t.i32(upper, carrierNaNBF16), upper), t.b.getI16Type());
+  storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
+             kernel.pass(input.length), input.divisor);
+  constexpr int64_t bytesPerElement = 3;
+  launchOverRows(kernel, input, tiling.shape, bytesPerElement);
+}
+
+//===----------------------------------------------------------------------===//
+// Exponents of rows
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Bytes that neighbouring lanes read one by one, each warp those of its own rows.
+Tiling scalesTiling(const TargetInfo &target, int64_t across) {
+  constexpr unsigned registerBits = 2;
+  unsigned laneBits = llvm::Log2_32(target.getLanes()), alongBits = laneBits + registerBits;
+  std::vector<uint64_t> reg, lane, warp;
+  for (unsigned bit = 0; bit < alongBits; ++bit)
+    (bit < laneBits ? lane : reg).push_back(uint64_t(1) << bit);
+  for (unsigned bit = 0; bit < llvm::Log2_64(across); ++bit)
+    warp.push_back(uint64_t(1) << (alongBits + bit));
+  warp.resize(llvm::Log2_32(target.getWarps()));
+  unsigned indexBits = alongBits + llvm::Log2_64(across);
+  return {{across, int64_t(1) << alongBits}, LinearLayout(indexBits, reg, lane, warp)};
+}
+
+/// The largest encoding of each row of a tile's scales, NaN aside: (across, 1), i32.
+Tile largestScales(KernelBuilder &kernel, const ScaleArray &scales, ScaleType type,
+                   const Tiling &tiling, Value row) {
+  OpBuilder &b = kernel.body;
+  TileBuilder t(b, kernel.loc);
+  auto bytes = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, b.getI8Type()),
+      tiling.layout);
+  auto words = cast<RankedTensorType>(bytes.clone(b.getI32Type()));
+  Tile none = arith::ConstantOp::create(b, kernel.loc, DenseElementsAttr::get(words, int32_t(0)));
+  auto loop = scf::ForOp::create(b, kernel.loc, kernel.constant(0), scales.cols,
+                                 kernel.constant(tiling.shape.along), ValueRange{none});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Tile loaded = tile::LoadOp::create(
+        b, kernel.loc, bytes, scales.buffer, ValueRange{row, loop.getInductionVar()},
+        ValueRange{scales.rows, scales.cols}, ValueRange{scales.cols, kernel.constant(1)},
+        /*inside=*/Value(), /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
+    Tile scale = t.extend(loaded);
+    Tile isNaN = t.cmp(arith::CmpIPredicate::eq, scale, scaleTypeInfo(type).nanBits);
+    scale = t.select(isNaN, t.i32(scale, 0), scale);
+    Tile largest = t.op<arith::MaxUIOp>(loop.getRegionIterArg(0), scale);
+    scf::YieldOp::create(b, kernel.loc, ValueRange{largest});
+  }
+  return t.reduce(tile::Reduction::maxui, loop.getResult(0), {1});
+}
+
+} // namespace
+
+void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                      const ScheduledTensor &input, const FoldedCarrier &carrier,
+                      const CarrierResult &result) {
+  const Level level = type.getFormat().toFormat().levels.front();
+  // Rows of one block share its scale.
+  int64_t across = level.block.rows == 1 ? kernel.target.getWarps() : 1;
+  Tiling tiling = scalesTiling(kernel.target, across);
+  Value p0 = kernel.tileOrigin(0, across);
+  TileBuilder t(kernel.body, kernel.loc);
+  ScaleArray scales = scaleArray(kernel, level.block, input);
+  Tile largest = largestScales(kernel, scales, level.type, tiling,
+                               kernel.div(p0, level.block.rows));
+  Tile exponents = t.add(largest, -(scaleTypeInfo(level.type).bias + carrier.high));
+  auto store = [&](Tile value, Value buffer) {
+    storeDense(kernel, value, kernel.pass(buffer), p0, kernel.constant(0),
+               kernel.pass(input.rows), kernel.constant(1));
+  };
+  store(exponents, result.exponents);
+  store(t.i32(exponents, 0), result.overflow);
+  ScheduleBuilder &s = kernel.schedule;
+  constexpr int64_t costOfRow = 1024;
+  kernel.launch(s.ceilDiv(input.rows, across), s.constant(1), costOfRow * across);
+}
+
+//===----------------------------------------------------------------------===//
+// Code x 2^(exponent - the row's)
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The tables of a grid by position in the carrier's window: constants below `first`, from
+/// there on bytes that grow by a step.
+class TableWords {
+public:
+  TableWords(const Grid &grid, const FoldedCarrier &carrier) {
+    std::vector<std::array<uint32_t, wordsPerTable>> tables;
+    for (int position = 0; position < carrier.size(); ++position)
+      tables.push_back(wordsOf(carrierTable(grid, carrier, position)));
+    size_t start = tables.size() - 1;
+    if (tables.size() > 1)
+      step = stepFrom(tables[start - 1], tables[start]);
+    while (start > 0 && stepFrom(tables[start - 1], tables[start]) == step)
+      --start;
+    first = int64_t(start);
+    base = tables[start];
+    special.assign(tables.begin(), tables.begin() + start);
+  }
+
+  /// Word `i` of the tables at `position` (i32).
+  Tile word(TileBuilder &t, Tile position, unsigned i) const {
+    Tile steps = t.add(position, -first);
+    Tile grown = t.op<arith::MulIOp>(steps, t.i32(steps, int32_t(step[i])));
+    Tile result = t.add(grown, int32_t(base[i]));
+    for (size_t p = 0; p < special.size(); ++p) {
+      Tile isHere = t.cmp(arith::CmpIPredicate::eq, position, int64_t(p));
+      result = t.select(isHere, t.i32(result, int32_t(special[p][i])), result);
+    }
+    return result;
+  }
+
+private:
+  using Words = std::array<uint32_t, wordsPerTable>;
+
+  static Words wordsOf(const std::array<uint8_t, 16> &table) {
+    Words words = {};
+    for (size_t code = 0; code < table.size(); ++code)
+      words[code / bytesPerWord] |= uint32_t(table[code]) << (code % bytesPerWord * 8);
+    return words;
+  }
+
+  /// No byte decreases, so none borrows of the next.
+  static Words stepFrom(const Words &x, const Words &y) {
+    Words step;
+    for (unsigned i = 0; i < wordsPerTable; ++i)
+      step[i] = y[i] - x[i];
+    return step;
+  }
+
+  int64_t first = 0;
+  Words base, step = {};
+  std::vector<Words> special;
+};
+
+/// A tile of one row in words of codes, with what each of its blocks has.
+class FoldedTile {
+public:
+  FoldedTile(KernelBuilder &kernel, const Tiling &tiling, const Block &block)
+      : t(kernel.body, kernel.loc) {
+    auto codes = tile::withLayout(
+        RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
+        tiling.layout);
+    words = tile::packedType(codes);
+    bytes = tile::halvedType(tile::halvedType(codes));
+    numBlocks = tiling.shape.along / block.cols;
+  }
+
+  RankedTensorType wordsType() const { return words; }
+  /// (1, blocks), i32, as every lane with a part of a block needs it.
+  RankedTensorType blocksType() const {
+    return tile::reshapedType(tile::reducedType(split(words), {2}), {1, numBlocks});
+  }
+
+  /// The bytes of the codes in `loaded`, by four words of tables for each block.
+  Tile lookUp(Tile loaded, ArrayRef<Tile> table) {
+    SmallVector<Value> operands = llvm::map_to_vector(
+        table, [&](Tile word) { return ofElements(word, words); });
+    return tile::LookupBytesOp::create(t.b, t.loc, bytes, loaded, operands);
+  }
+  /// A block's word for each word of four bytes.
+  Tile ofBytes(Tile perBlock) { return ofElements(perBlock, bytes); }
+
+private:
+  RankedTensorType split(RankedTensorType type) const {
+    return tile::reshapedType(type, {1, numBlocks, type.getDimSize(1) / numBlocks});
+  }
+  Tile ofElements(Tile perBlock, RankedTensorType type) {
+    Tile one = t.reshape(perBlock, {1, numBlocks, 1});
+    return t.reshape(t.broadcast(one, split(type)), type.getShape());
+  }
+
+  TileBuilder t;
+  RankedTensorType words, bytes;
+  int64_t numBlocks;
+};
+
+/// Whether blocks of a tile from column a0 of a row are within it.
+Tile isInRow(KernelBuilder &kernel, Tile blocks, Value a0, const Block &block,
+             const ScaleArray &scales) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Value left = arith::SubIOp::create(t.b, t.loc, scales.cols, kernel.div(a0, block.cols));
+  left = arith::MinSIOp::create(t.b, t.loc, left, kernel.constant(1 << 30));
+  left = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), left);
+  Tile bound = tile::SplatOp::create(t.b, t.loc, blocks.getType(), left);
+  Tile number = tile::IotaOp::create(t.b, t.loc, blocks.getType(), 1);
+  return t.cmp(arith::CmpIPredicate::slt, number, bound);
+}
+
+/// The bytes that a block's word keeps and gets, and those that it loses below the window.
+struct BlockMasks {
+  Tile keep, set, lost;
+};
+
+constexpr int64_t signsOfWord = 0x80808080, magnitudesOfWord = 0x7f7f7f7f;
+
+BlockMasks masksOf(TileBuilder &t, Tile isNaN, Tile isBelow) {
+  Tile all = t.i32(isNaN, -1), none = t.i32(isNaN, 0), magnitudes = t.i32(isNaN, magnitudesOfWord);
+  Tile loses = t.op<arith::OrIOp>(isNaN, isBelow);
+  return {t.select(loses, t.i32(all, int32_t(signsOfWord)), all),
+          t.select(isNaN, magnitudes, none), t.select(isBelow, magnitudes, none)};
+}
+
+} // namespace
+
+LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                                  const ScheduledTensor &input, const FoldedCarrier &carrier,
+                                  const CarrierResult &result) {
+  Format format = type.getFormat().toFormat();
+  const Level &level = format.levels.front();
+  if (level.block.cols < codesPerWord)
+    return emitError(kernel.loc) << "kernels of 8-bit carriers need blocks of at least "
+                                 << codesPerWord << " elements, format '" << format.name
+                                 << "' has " << level.block.cols << "; bf16 needs none";
+  // One row, whatever rows a block has: it has an exponent of its own.
+  Tiling tiling{{1, std::max(type.getGranularity(), elementsOfTile(kernel.target))}, {}};
+  tiling.layout = computeLayout(kernel.target, tiling.shape,
+                                neighboursOf(kernel.target, /*elementBytes=*/1));
+  Value p0 = kernel.tileOrigin(1, 1), a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  FoldedTile folded(kernel, tiling, level.block);
+  Tile words = loadCodes(kernel, folded.wordsType(), input, p0, a0);
+
+  const ScaleTypeInfo &info = scaleTypeInfo(level.type);
+  RankedTensorType blocks = folded.blocksType();
+  ScaleArray scales = scaleArray(kernel, level.block, input);
+  Tile scale = t.extend(loadCopies(kernel, cast<RankedTensorType>(blocks.clone(t.b.getI8Type())),
+                                   scales.buffer, kernel.div(p0, level.block.rows),
+                                   kernel.div(a0, level.block.cols), scales.rows, scales.cols));
+  Tile exponent = loadCopies(kernel, tile::reducedType(blocks, {0, 1}),
+                             kernel.pass(result.exponents), p0, kernel.constant(0),
+                             kernel.pass(input.rows), kernel.constant(1));
+  Tile position = t.add(t.sub(scale, t.broadcast(exponent, blocks)), -(info.bias + carrier.low));
+  Tile isNaN = t.cmp(arith::CmpIPredicate::eq, scale, info.nanBits);
+  Tile isBelow = t.cmp(arith::CmpIPredicate::slt, position, 0);
+  isBelow = t.op<arith::AndIOp>(isBelow, t.cmp(arith::CmpIPredicate::ne, scale, info.nanBits));
+  if (format.grid.values.front() != 0) // what is read beyond the end is no number
+    isBelow = t.op<arith::AndIOp>(isBelow, isInRow(kernel, scale, a0, level.block, scales));
+  BlockMasks masks = masksOf(t, isNaN, isBelow);
+
+  Tile inWindow = t.minS(t.maxS(position, 0), carrier.size() - 1);
+  TableWords tables(format.grid, carrier);
+  SmallVector<Tile> table;
+  for (unsigned i = 0; i < wordsPerTable; ++i)
+    table.push_back(tables.word(t, inWindow, i));
+  Tile bytes = folded.lookUp(words, table);
+  Tile values = t.bitOr(t.bitAnd(bytes, folded.ofBytes(masks.keep)), folded.ofBytes(masks.set));
+  storeDense(kernel, values, kernel.pass(result.values), p0, kernel.div(a0, bytesPerWord),
+             kernel.pass(input.rows), kernel.div(kernel.pass(input.length), bytesPerWord),
+             std::max<int64_t>(1, input.divisor / bytesPerWord));
+
+  Tile overflow = t.minU(t.bitAnd(bytes, folded.ofBytes(masks.lost)), 1);
+  Value word = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
+                                   t.b.getI32Type(), kernel.pass(result.overflow), ValueRange{p0});
+  t.atomicReduce(tile::AtomicReduction::ori, overflow, word);
+  constexpr int64_t bytesPerElement = 2;
+  launchOverRows(kernel, input, tiling.shape, bytesPerElement);
+  return success();
+}
+
+} // namespace quadrille
