@@ -373,6 +373,18 @@ def test_captured_offsets_and_a_tensor_of_the_same_function():
 
 
 @pytest.mark.compiler
+@pytest.mark.parametrize("groups", [OFFSETS, None], ids=["groups", "padded"])
+def test_products_with_more_rows_than_the_result_has_are_refused(groups):
+    q = qd.quantize(X[:41] if groups is None else X, "UFP4_B", axis=0, groups=groups, pad=True)
+    w = qd.quantize(normal(32, 64), "UFP4_B", axis=0)
+    with pytest.raises(qd.QuadrilleError, match="padded tensor"):
+        compiled(lambda q, w: qd.matmul(qd.dequantize(q, dtype="bf16"), w))(q, w)
+    # Of a tensor of the same function the number of rows is known.
+    f = compiled(lambda x, w: qd.matmul(qd.dequantize(qd.quantize(x, "UFP4", axis=0, groups=OFFSETS)), w, dtype="f32"))
+    assert np.allclose(f(X, w), f.reference(X, w), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.compiler
 @pytest.mark.parametrize("target", ["sm_90a", "gfx942"])
 @pytest.mark.parametrize("key", CASES[1:4], ids=str)
 def test_gpu_targets_compile(target, key):

@@ -34,8 +34,8 @@ struct ScheduledMatrix {
   int64_t alignment = 0;
   /// Powers of two that divide the sizes.
   int64_t divisors[2] = {1, 1};
-  /// Sizes include padding, as the caller alone knows how much that is.
-  bool isPadded = false;
+  /// The dimension whose size includes padding, as the caller alone knows how much that is.
+  std::optional<unsigned> paddedDim;
 };
 
 /// What elementwise code reads: a number (f32), or a matrix that repeats along the

@@ -46,6 +46,7 @@ private:
   void bindResults();
 
   LogicalResult lowerLaunch(quad::LaunchOp launch);
+  LogicalResult checkPadding(quad::LaunchOp launch, Operation *op);
   LogicalResult lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch);
   LogicalResult lower(quad::AmaxOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::HadamardOp op, quad::LaunchOp launch);
@@ -398,7 +399,8 @@ LogicalResult FunctionLowering::lower(quad::DequantizeOp op, quad::LaunchOp laun
     isKnown = true;
   }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), sizes[0], sizes[1]);
-  matrices[launch.getResult(0)].isPadded = !isKnown;
+  if (!isKnown)
+    matrices[launch.getResult(0)].paddedDim = type.getAxis();
   ScheduledGroups groups =
       scheduledGroups(launch, op.getGroups(), sizes[type.getAxis()], type.getGranularity());
   if (!type.getPadded() && !groups)
@@ -476,10 +478,6 @@ FailureOr<ScheduledMap> FunctionLowering::scheduledMap(quad::LaunchOp launch, Re
       continue;
     }
     operand = makeOperand(type, matrixOf(launch, input));
-    if (operand.matrix->isPadded)
-      return launch.emitError("elementwise code on the values of a padded tensor, whose own "
-                              "length only the caller knows; return dequantize(..) and compute "
-                              "with that");
   }
   return map;
 }
@@ -523,10 +521,31 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
   return emitMatmul(s, target, spec, module, launch.getCallee(), request, allocateBytes);
 }
 
+/// Padding may lie along what a product contracts, where it adds zeros; elsewhere the result
+/// would have it, and the caller's buffer has no room for that.
+LogicalResult FunctionLowering::checkPadding(quad::LaunchOp launch, Operation *op) {
+  for (Value operand : launch.getInputs()) {
+    auto known = matrices.find(operand);
+    if (known == matrices.end() || !known->second.paddedDim)
+      continue;
+    auto matmul = dyn_cast<quad::MatmulOp>(op);
+    auto isContracted = [&](Value side, unsigned dim) {
+      return operandOf(launch, side) == operand && known->second.paddedDim == dim;
+    };
+    if (!matmul || !(isContracted(matmul.getLhs(), 1) || isContracted(matmul.getRhs(), 0)))
+      return launch.emitError("computes with the values of a padded tensor, whose own length only "
+                              "the caller knows; return dequantize(..) and compute with that");
+  }
+  return success();
+}
+
 LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
   auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
   s.loc = launch.getLoc();
-  return llvm::TypeSwitch<Operation *, LogicalResult>(&kernel.getBody().front().front())
+  Operation *first = &kernel.getBody().front().front();
+  if (failed(checkPadding(launch, first)))
+    return failure();
+  return llvm::TypeSwitch<Operation *, LogicalResult>(first)
       .Case<quad::QuantizeOp>([&](auto) { return lowerQuantize(kernel, launch); })
       .Case<quad::MapOp>([&](quad::MapOp op) {
         return isa<quad::QuantizeOp>(op->getNextNode()) ? lowerQuantize(kernel, launch)
