@@ -23,7 +23,7 @@
 // PTX-COUNT-16:  mul.rn.f32
 // PTX-NOT:       {{(mul|fma).rn.f32}}
 // PTX:           bra
-// PTX-COUNT-8:   {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+fma.rn.f32}}
+// PTX-COUNT-8:   {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32}}
 // PTX-NOT:       fma.rn.f32
 // PTX-COUNT-24:  sub.rn.f32
 // PTX-NOT:       sub.rn.f32
@@ -42,7 +42,7 @@
 // PTX-NOT:       fma.rn.f32
 // PTX:           Loop Header
 // PTX-NOT:       fma.rn.f32
-// PTX-COUNT-8:   {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+fma.rn.f32}}
+// PTX-COUNT-8:   {{mul.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32.*[[:space:]]+(neg.f32.*[[:space:]]+)?fma.rn.f32}}
 // PTX-NOT:       fma.rn.f32
 // PTX-COUNT-24:  sub.rn.f32
 // PTX-NOT:       sub.rn.f32

@@ -88,29 +88,112 @@ func.func @promised(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.align
   return %q : !row
 }
 
-// With stochastic rounding a lane has 32: four loads, and a store of the two blocks' scales.
+// Noise asks for no more: 16 elements a lane, here of two blocks, whose scales are one store.
 //
 // CHECK-LABEL:   .visible .entry random_quantize_row(
 // CHECK-NOT:     {{(ld|st)}}.global
+// CHECK-COUNT-4: ld.global.v4.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK-COUNT-2: ld.global.v4.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK-COUNT-2: ld.global.v4.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// Of the loop, the block with the first store of codes stands before the header.
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         Loop Header
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK-COUNT-2: ld.global.v4.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         bra.uni
+// CHECK-COUNT-2: ld.global.v4.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         bra.uni
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b8
+// CHECK-NOT:     {{(ld|st)}}.global
+// CHECK:         st.global.v2.b32
+// CHECK-NOT:     {{(ld|st)}}.global
+
+// GCN-LABEL:     {{^}}random_quantize_row:
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           Loop Header
+// GCN-COUNT-4:   flat_load_dwordx4
+// GCN-NOT:       flat_load
+// GCN-COUNT-2:   flat_store_short
+// GCN-COUNT-2:   flat_store_dwordx2
+// GCN-NOT:       flat_{{load|store}}
+// GCN-COUNT-4:   flat_load_dwordx4
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_short
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_dwordx2
+// GCN-NOT:       flat_{{load|store}}
+// GCN-COUNT-2:   flat_load_dwordx4
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_short
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_dwordx2
+// GCN-NOT:       flat_{{load|store}}
+// GCN-COUNT-2:   flat_load_dwordx4
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_short
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_dwordx2
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_short
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           flat_store_dwordx2
+// GCN-NOT:       flat_{{load|store}}
+// GCN:           s_endpgm
+#pairs = #quad.format<"PAIRS", grid = e2m1, levels = [<1x8, e4m3, nearest>]>
+!pairs = !quad.tensor<?x?, #pairs, axis = 1>
+func.func @random(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 32>, quad.stride_divisible_by = array<i64: 32, 1>}, %key: i64, %base: i64) -> !pairs {
+  %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 0} : tensor<?x?xbf16> -> !pairs
+  return %q : !pairs
+}
+
+// A lane has all 32 of a larger block: four loads, and its codes are one store of 16 bytes.
+//
+// CHECK-LABEL:   .visible .entry blocks32_quantize_row(
+// CHECK-NOT:     {{(ld|st)}}.global
 // CHECK-COUNT-8: ld.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         st.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK-COUNT-4: ld.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         st.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK-COUNT-4: ld.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         st.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         st.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
@@ -124,51 +207,34 @@ func.func @promised(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.align
 // CHECK:         bra.uni
 // CHECK-COUNT-4: ld.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         bra.uni
 // CHECK-NOT:     {{(ld|st)}}.global
-// CHECK:         st.global.v2.b8
+// CHECK:         st.global.b8
 // CHECK-NOT:     {{(ld|st)}}.global
 // CHECK:         st.global.v4.b32
 // CHECK-NOT:     {{(ld|st)}}.global
 
-// GCN-LABEL:     {{^}}random_quantize_row:
+// GCN-LABEL:     {{^}}blocks32_quantize_row:
 // GCN-NOT:       flat_{{load|store}}
 // GCN:           Loop Header
 // GCN-COUNT-8:   flat_load_dwordx4
 // GCN-NOT:       flat_load
-// GCN-COUNT-2:   flat_store_short
+// GCN-COUNT-2:   flat_store_byte
 // GCN-COUNT-2:   flat_store_dwordx4
 // GCN-NOT:       flat_{{load|store}}
+// The loads of the next tile are among the work on one, wherever the scheduler has them.
 // GCN-COUNT-4:   flat_load_dwordx4
 // GCN-NOT:       flat_{{load|store}}
-// GCN-COUNT-4:   flat_load_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_short
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN-COUNT-4:   flat_load_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_short
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN-COUNT-4:   flat_load_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_short
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_dwordx4
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_short
-// GCN-NOT:       flat_{{load|store}}
-// GCN:           flat_store_dwordx4
-// GCN-NOT:       flat_{{load|store}}
+// GCN-COUNT-12:  flat_load_dwordx4
+// GCN-NOT:       flat_load
 // GCN:           s_endpgm
-func.func @random(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 32>, quad.stride_divisible_by = array<i64: 32, 1>}, %key: i64, %base: i64) -> !row {
-  %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 0} : tensor<?x?xbf16> -> !row
-  return %q : !row
+#mxfp4 = #quad.format<"MXFP4", grid = e2m1, levels = [<1x32, e8m0, ocp>]>
+!mx = !quad.tensor<?x?, #mxfp4, axis = 1>
+func.func @blocks32(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.alignment = 64 : i64, quad.divisible_by = array<i64: 1, 32>, quad.stride_divisible_by = array<i64: 32, 1>}) -> !mx {
+  %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !mx
+  return %q : !mx
 }
 
 // Without, each half is one load.
