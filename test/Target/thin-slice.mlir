@@ -13,7 +13,8 @@
 //   in the first, 24 sums and 24 differences in the others;
 //   the scale, a product and two fused operations instead of a division by 1.75;
 //   its reciprocal, the only division;
-//   the codes, 16 products with that, and 16 sums that round to the grid.
+//   the codes, 16 products with that, and 16 sums that round to the grid, where none needs a
+//   clamp.
 //
 // Everything rounds to nearest and keeps subnormal numbers.
 //
@@ -35,7 +36,7 @@
 // PTX-COUNT-16:  mul.rn.f32
 // PTX-NOT:       mul.rn.f32
 // PTX-COUNT-16:  add.rn.f32
-// PTX-NOT:       {{(fma|mul|add|sub|rcp).rn.f32}}
+// PTX-NOT:       {{(fma|mul|add|sub|rcp).rn.f32|(min|max)\.}}
 // PTX:           st.global.v2.b32
 // The other three.
 // PTX-COUNT-3:   st.global.v2.b32
@@ -54,7 +55,7 @@
 // PTX-COUNT-16:  mul.rn.f32
 // PTX-NOT:       mul.rn.f32
 // PTX-COUNT-16:  add.rn.f32
-// PTX-NOT:       {{(fma|mul|add|sub|rcp).rn.f32}}
+// PTX-NOT:       {{(fma|mul|add|sub|rcp).rn.f32|(min|max)\.}}
 // PTX:           st.global.v2.b32
 
 // IR:            define amdgpu_kernel void @f_quantize_row(
@@ -73,7 +74,7 @@
 // IR-COUNT-16:   = fmul float
 // IR-NOT:        = fmul float
 // IR-COUNT-16:   = fadd float
-// IR-NOT:        {{= (fadd|fsub|fmul|fdiv) float|@llvm.fma.f32}}
+// IR-NOT:        {{= (fadd|fsub|fmul|fdiv) float|@llvm.(fma.f32|u?min|u?max)}}
 // IR-COUNT-4:    store <2 x i32>
 // IR-NOT:        store
 // IR:            br label
@@ -88,7 +89,7 @@
 // IR-COUNT-16:   = fmul float
 // IR-NOT:        = fmul float
 // IR-COUNT-16:   = fadd float
-// IR-NOT:        {{= (fadd|fsub|fmul|fdiv) float|@llvm.fma.f32}}
+// IR-NOT:        {{= (fadd|fsub|fmul|fdiv) float|@llvm.(fma.f32|u?min|u?max)}}
 // IR:            ret void
 
 // GCN-LABEL:     f_quantize_row:
