@@ -16,8 +16,8 @@ namespace quadrille {
 /// numerics::GridRounder on tiles: the codes of f32 `value`, eight to an i32 word.
 /// `addRandom` adds bits in [0, 2^bits) to each entry of an i32 tile, for stochastic
 /// rounding. `factor`, if there is one, are powers of two that values are still to be
-/// multiplied by. `largest` is what no magnitude of a finite block exceeds, or infinity. The
-/// code of a NaN is unspecified, as are those of its block: the caller masks them.
+/// multiplied by. `largest` is what no magnitude of a finite block exceeds after that, or
+/// infinity. The code of a NaN is unspecified, as are those of its block: the caller masks them.
 Tile encodeWords(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value,
                  Tile factor, float largest, llvm::function_ref<Tile(Tile)> addRandom);
 

@@ -92,9 +92,10 @@ Tile addRandomBits(KernelBuilder &kernel, const QuantizeRequest &request,
 }
 
 /// What no |t| of a finite block exceeds: qmax (1 + 2^-4) where the scale is amax over qmax to
-/// at least four significant bits, in a type that no amax saturates; below twice qmax's power
-/// of two by the rule ocp; else not known. Nor is it in blocks of less than a word of codes:
-/// where one holds NaN, what exceeds the code would carry into the next block's.
+/// at least four significant bits, in a type that no amax saturates (for a qmax of 1 one could);
+/// below twice qmax's power of two by the rule ocp; else not known. Nor is it in blocks of less
+/// than a word of codes: where one holds NaN, what exceeds the code would carry into the next
+/// block's.
 float largestMagnitude(const Format &format) {
   constexpr float unknown = std::numeric_limits<float>::infinity();
   const Level &inner = format.levels.front();
@@ -224,8 +225,9 @@ Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bo
   if (acrossMemory)
     return columnTiling(target, minimum);
   // A lane has a block, as far as it has the room.
-  int64_t perLane = std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
-                                        target.getElementsPerLane(), target.getMaxElementsPerLane());
+  int64_t perLane =
+      std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
+                          target.getElementsPerLane(), target.getMaxElementsPerLane());
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};

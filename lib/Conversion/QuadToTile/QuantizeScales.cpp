@@ -59,7 +59,7 @@ private:
   /// i1 of (rows, blocks of `cols`): those that are not beyond the tensor.
   Tile isInside(Tile blocks, int64_t cols);
   void storeLevel(size_t i, Tile encoding);
-  void storeBits(Tile bits, Value buffer, int64_t groupsPerElement);
+  void storeBits(Tile bits, Value buffer, int64_t colsPerElement);
   /// The largest magnitude of each of `groups` groups in a row.
   Tile groupAmax(Tile values, int64_t groups);
 

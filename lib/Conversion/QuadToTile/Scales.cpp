@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The same integer steps as lib/Numerics/ScaleTypes.cpp, with selects for its
-// branches. They run once a block.
+// The same results as lib/Numerics/ScaleTypes.cpp, by its steps on bits with selects for
+// branches and, where that is exact, without its division. They run once a block.
 //
 //===----------------------------------------------------------------------===//
 #include "Scales.h"
@@ -85,7 +85,8 @@ Tile encodePowerOfTwo(TileBuilder &t, ScaleRule rule, float qmax, Tile amax) {
   return t.add(t.shrS(bits, 23), -((qmaxBits >> 23) - 127));
 }
 
-/// Whether divideNormal does. (Markstein's theorem excepts divisors of all ones.)
+/// Whether the scale of divideNormal's result is that of the quotient: where it is less the
+/// floor is taken, and Markstein's theorem excepts divisors whose significand is all ones.
 bool canDivideNormal(const ScaleTypeInfo &info, float qmax) {
   bool floorIsNormal = info.hasSubnormals || info.bias < 127;
   bool isAllOnes = (~bitsOf(qmax) & 0x7fffff) == 0;

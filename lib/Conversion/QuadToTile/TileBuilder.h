@@ -98,8 +98,8 @@ public:
     tile::AtomicReduceOp::create(b, loc, kind, x, pointer);
   }
   Tile broadcast(Tile x, mlir::RankedTensorType like);
-  Tile hadamard(Tile x, Tile signs = {}) {
-    return tile::HadamardOp::create(b, loc, x.getType(), x, signs);
+  Tile hadamard(Tile x, Tile factors = {}) {
+    return tile::HadamardOp::create(b, loc, x.getType(), x, factors);
   }
   /// Words of eight codes (value - bias) >> shift.
   Tile pack(Tile values, uint32_t bias = 0, unsigned shift = 0);

@@ -169,7 +169,8 @@ bool FormKernelsPass::canMerge(Operation *other, QuantizeOp second) {
       !isAvailableAt(second, first))
     return false;
   if (first.getGroups() || second.getGroups()) {
-    second.emitRemark("reads its input again: the rows of a group are stored elsewhere than they are read");
+    second.emitRemark("reads its input again: the rows of a group are stored elsewhere than they "
+                      "are read");
     return false;
   }
   int64_t tile = groupAlong(first) * groupAlong(second);
