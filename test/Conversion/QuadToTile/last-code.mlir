@@ -299,3 +299,37 @@ func.func @small(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !small {
   %q = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !small
   return %q : !small
 }
+
+// Of roundings that have a threshold for each code after the first, the last code's is the last.
+//
+// CHECK-LABEL:   func.func @away_quantize_row(
+// CHECK-DAG:     %[[QUARTER:.*]] = arith.constant dense<1048576000> : tensor<1x256xi32
+// CHECK-DAG:     %[[FIVE:.*]] = arith.constant dense<1084227584> : tensor<1x256xi32
+// CHECK-DAG:     %[[SEVEN:.*]] = arith.constant dense<7> : tensor<1x256xi32
+// CHECK:         %[[IS_1:.*]] = arith.cmpi sge, %[[BITS:.*]], %[[QUARTER]] :
+// CHECK-NEXT:    arith.select %[[IS_1]]
+// CHECK-COUNT-5: arith.cmpi sge, %[[BITS]],
+// CHECK-NEXT:    %[[UP_TO_6:.*]] = arith.select
+// CHECK-NEXT:    %[[IS_7:.*]] = arith.cmpi sge, %[[BITS]], %[[FIVE]] :
+// CHECK-NEXT:    %[[CODE:.*]] = arith.select %[[IS_7]], %[[SEVEN]], %[[UP_TO_6]]
+// CHECK-NEXT:    tile.pack %[[CODE]] : tensor
+// CHECK-NEXT:    tile.pack_signs
+// GPU-LABEL:     func.func @away_quantize_row(
+// GPU-COUNT-7:   {{arith.cmpi sge, .* : tensor<1x2048xi32.*[[:space:]]+.* = arith.select}}
+// GPU-NEXT:      tile.pack %{{[0-9]+}} : tensor
+func.func @away(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %amax: tensor<1xf32>) -> !nvfp4 {
+  %q = quad.quantize %x amax(%amax) {axis = 1, rounding = #quad.nearest_away} : tensor<?x?xbf16> -> !nvfp4
+  return %q : !nvfp4
+}
+
+// CHECK-LABEL:   func.func @toward_zero_quantize_row(
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant dense<1056964608> : tensor<1x256xi32
+// CHECK-DAG:     %[[SIX:.*]] = arith.constant dense<1086324736> : tensor<1x256xi32
+// CHECK:         arith.cmpi sge, %[[BITS:.*]], %[[HALF]] :
+// CHECK:         %[[IS_7:.*]] = arith.cmpi sge, %[[BITS]], %[[SIX]] :
+// CHECK-NEXT:    %[[CODE:.*]] = arith.select %[[IS_7]]
+// CHECK-NEXT:    tile.pack %[[CODE]] : tensor
+func.func @toward_zero(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %amax: tensor<1xf32>) -> !nvfp4 {
+  %q = quad.quantize %x amax(%amax) {axis = 1, rounding = #quad.toward_zero} : tensor<?x?xbf16> -> !nvfp4
+  return %q : !nvfp4
+}
