@@ -16,15 +16,35 @@ using namespace mlir;
 
 namespace {
 
+/// Whether `op` can stand anywhere before what alone uses it, in the same block.
+bool isMovable(Operation *op) {
+  return op->getNumResults() == 1 && op->hasOneUse() && op->getNumRegions() == 0 && isPure(op) &&
+         (*op->user_begin())->getBlock() == op->getBlock();
+}
+
+/// Moves what `root` alone uses to right before it, the first operand's first.
+void gatherOperands(Operation *root) {
+  SmallVector<Operation *> users{root};
+  while (!users.empty()) {
+    Operation *user = users.pop_back_val();
+    for (Value operand : user->getOperands()) {
+      Operation *definition = operand.getDefiningOp();
+      if (!definition || !isMovable(definition))
+        continue;
+      definition->moveBefore(user);
+      users.push_back(definition);
+    }
+  }
+}
+
 class OrderByUsePass : public impl::OrderByUseBase<OrderByUsePass> {
 public:
   void runOnOperation() override {
     getOperation()->walk([](mlir::Block *block) {
-      // From the end, so that a user already stands where it stays.
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
-        if (op.getNumResults() == 1 && op.hasOneUse() && op.getNumRegions() == 0 && isPure(&op))
-          if (Operation *user = *op.user_begin(); user->getBlock() == block)
-            op.moveBefore(user);
+      // What moves does so when its user is reached.
+      for (Operation &op : llvm::make_early_inc_range(*block))
+        if (!isMovable(&op))
+          gatherOperands(&op);
     });
   }
 };

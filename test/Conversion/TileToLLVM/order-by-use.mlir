@@ -2,6 +2,7 @@
 // to right before that, so that the operations of an element follow each other.
 //
 // RUN: quad-opt %s --order-by-use | FileCheck %s
+// RUN: quad-opt %s --order-by-use --order-by-use | FileCheck %s
 // RUN: quad-opt %S/elementwise.mlir --split-input-file --convert-tile-to-llvm=target=host:avx512 --order-by-use | FileCheck %s --check-prefix=TILES
 
 // After lowering, the comparison, choice and sum of each of four registers (elementwise.mlir).
@@ -36,11 +37,13 @@ func.func @chains(%x: f32, %y: f32, %f: f32, %c: f32, %p: !llvm.ptr) {
   return
 }
 
-// A sum takes its terms one by one.
+// A sum takes its terms one by one, from the first.
 //
 // CHECK-LABEL: func.func @sum(
-// CHECK-COUNT-2: arith.negf
-// CHECK-NEXT:    %[[S1:.*]] = arith.addf
+// CHECK-SAME:    %[[X0:[a-z0-9]+]]: f32, %[[X1:[a-z0-9]+]]: f32,
+// CHECK-NEXT:    %[[A0:.*]] = arith.negf %[[X0]]
+// CHECK-NEXT:    %[[A1:.*]] = arith.negf %[[X1]]
+// CHECK-NEXT:    %[[S1:.*]] = arith.addf %[[A0]], %[[A1]]
 // CHECK-NEXT:    %[[A2:.*]] = arith.negf
 // CHECK-NEXT:    %[[S2:.*]] = arith.addf %[[S1]], %[[A2]]
 // CHECK-NEXT:    %[[A3:.*]] = arith.negf
