@@ -65,14 +65,6 @@ Value TargetInfo::maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) con
   return arith::BitcastOp::create(b, loc, x.getType(), bits);
 }
 
-Value TargetInfo::clampMagnitude(OpBuilder &b, Location loc, Value x, float bound) const {
-  Value limit = arith::ConstantOp::create(
-      b, loc, b.getI32IntegerAttr(llvm::bit_cast<int32_t>(bound)));
-  Value bits = arith::MinUIOp::create(b, loc, magnitudeBits(b, loc, *this, x),
-                                      splat(b, loc, limit));
-  return arith::BitcastOp::create(b, loc, x.getType(), bits);
-}
-
 Value TargetInfo::permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
                                std::array<unsigned, 4> selector) const {
   auto constant = [&](int32_t c) {

@@ -88,9 +88,6 @@ public:
   /// The larger of |x| and |y|, registers of f32: NaN if one is NaN.
   virtual mlir::Value maxMagnitude(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
                                    mlir::Value y) const;
-  /// min(|x|, bound) of a register of f32; `bound` for NaN.
-  virtual mlir::Value clampMagnitude(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
-                                     float bound) const;
   /// Byte i of the i32 result is byte selector[i] of `low` (0 to 3) or, less 4, of `high`.
   virtual mlir::Value permuteBytes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value low,
                                    mlir::Value high, std::array<unsigned, 4> selector) const;

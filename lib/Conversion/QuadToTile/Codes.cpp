@@ -111,10 +111,11 @@ Tile negateNibbles(TileBuilder &t, Tile words, Tile signs) {
   return t.add(t.bitXor(words, ones), one);
 }
 
-/// Thresholds T with orderedBits(T) <= orderedBits(v) choose the code.
+/// Thresholds T with orderedBits(T) <= orderedBits(v) choose the code: v is the value on a
+/// user's grid, its magnitude on the others. None is beyond the last code's, not even NaN.
 Tile encodeByThresholds(TileBuilder &t, const Grid &grid, RoundingKind kind, Tile value) {
   GridThresholds staircase = gridThresholds(grid, kind);
-  Tile ordered = t.orderedBits(value);
+  Tile ordered = grid.kind == GridKind::LUT ? t.orderedBits(value) : t.magnitudeBits(value);
   Tile code = t.i32(ordered, staircase.codes.front());
   for (size_t i = 0; i < staircase.thresholds.size(); ++i) {
     Tile reached = t.cmp(arith::CmpIPredicate::sge, ordered, orderedBits(staircase.thresholds[i]));
@@ -164,8 +165,7 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Til
     return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, addRandom)
                              : encodeByThresholds(t, grid, rounding.kind, value));
   Tile words = linear ? packMagnitudes(t, grid.kind, rounding, value, factor, largest, addRandom)
-                      : t.pack(encodeByThresholds(t, grid, rounding.kind,
-                                                  t.clampMagnitude(value, grid.values[7])));
+                      : t.pack(encodeByThresholds(t, grid, rounding.kind, value));
   Tile signs = t.packSigns(value);
   return grid.kind == GridKind::INT4 ? negateNibbles(t, words, signs) : t.bitOr(words, signs);
 }
@@ -178,7 +178,7 @@ Tile encodeGrid(TileBuilder &t, const Grid &grid, const Rounding &rounding, Tile
     code = t.bitAnd(CoordinateRounding(grid.kind, /*bits=*/0)
                         .apply(t, value, /*factor=*/{}, /*clamps=*/true), 7);
   else
-    code = encodeByThresholds(t, grid, rounding.kind, t.clampMagnitude(value, grid.values[7]));
+    code = encodeByThresholds(t, grid, rounding.kind, value);
   if (grid.kind != GridKind::INT4)
     return t.bitOr(code, t.bitAnd(t.shrU(t.bits(value), 28), 8));
   Tile sign = t.shrS(t.bits(value), 31); // 0 or -1

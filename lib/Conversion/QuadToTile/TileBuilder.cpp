@@ -87,10 +87,6 @@ Tile TileBuilder::widenHalves(Tile words, Type element, RankedTensorType type) {
   return tile::WidenOp::create(b, loc, type.clone(b.getF32Type()), words, element);
 }
 
-Tile TileBuilder::clampMagnitude(Tile x, float bound) {
-  return tile::ClampMagnitudeOp::create(b, loc, x.getType(), x, b.getF32FloatAttr(bound));
-}
-
 Tile TileBuilder::unpack(Tile words, RankedTensorType codesType) {
   return tile::UnpackOp::create(b, loc, codesType, words);
 }

@@ -106,7 +106,6 @@ public:
   Tile packSigns(Tile values);
   /// The halves of words as f32, of `type` when widened.
   Tile widenHalves(Tile words, mlir::Type element, mlir::RankedTensorType type);
-  Tile clampMagnitude(Tile x, float bound);
   Tile unpack(Tile words, mlir::RankedTensorType codesType);
   Tile lookup(Tile index, llvm::ArrayRef<float> table);
   Tile transpose(Tile x);

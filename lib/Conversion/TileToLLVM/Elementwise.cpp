@@ -202,27 +202,13 @@ public:
   }
 };
 
-class ClampMagnitudePattern : public TilePattern<tile::ClampMagnitudeOp> {
-public:
-  using TilePattern::TilePattern;
-
-  LogicalResult matchAndRewrite(tile::ClampMagnitudeOp op, OneToNOpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    Registers registers = llvm::map_to_vector(adaptor.getValue(), [&](Value value) {
-      return target.clampMagnitude(rewriter, op.getLoc(), value, op.getBound().convertToFloat());
-    });
-    rewriter.replaceOpWithMultiple(op, {registers});
-    return success();
-  }
-};
-
 } // namespace
 
 void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
   patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, LookupBytesPattern, ClampMagnitudePattern, RenamingPattern<tile::ReshapeOp>,
+               LookupPattern, LookupBytesPattern, RenamingPattern<tile::ReshapeOp>,
                RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }

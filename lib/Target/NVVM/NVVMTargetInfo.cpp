@@ -43,10 +43,6 @@ public:
     return arith::MaximumFOp::create(b, loc, math::AbsFOp::create(b, loc, x),
                                      math::AbsFOp::create(b, loc, y));
   }
-  Value clampMagnitude(OpBuilder &b, Location loc, Value x, float bound) const override {
-    Value limit = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(bound));
-    return arith::MinNumFOp::create(b, loc, math::AbsFOp::create(b, loc, x), limit);
-  }
   Value permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
                      std::array<unsigned, 4> selector) const override {
     unsigned nibbles = 0;

@@ -4,68 +4,6 @@
 // RUN: quad-opt %s --split-input-file --convert-tile-to-llvm=target=host:avx2 --canonicalize --cse | FileCheck %s
 // RUN: sed 's/lane = .1, 2, 4., warp = ../lane = [1, 2, 4, 8, 16], warp = [32, 64]/; s/lane = .2, 4, 8., warp = ../lane = [2, 4, 8, 16, 32], warp = [64, 128]/; s/lane = .0, 1, 2., warp = ../lane = [0, 1, 2, 4, 8], warp = [16, 32]/; s/<8x/<128x/g; s/<4x/<64x/g' %s | quad-opt --split-input-file --convert-tile-to-llvm=target=sm_90a --canonicalize --cse | FileCheck %s --check-prefix=NVVM
 
-// CHECK-LABEL: func.func private @clamp.program(
-// CHECK-DAG:     %[[SIX:.*]] = arith.constant dense<1086324736> : vector<8xi32>
-// CHECK-DAG:     %[[MASK:.*]] = arith.constant dense<2147483647> : vector<8xi32>
-// CHECK:         %[[V:.*]] = scf.if
-// CHECK:         %[[BITS:.*]] = arith.bitcast %[[V]] : vector<8xf32> to vector<8xi32>
-// CHECK-NEXT:    %[[ABS:.*]] = arith.andi %[[BITS]], %[[MASK]]
-// CHECK-NEXT:    %[[MIN:.*]] = arith.minui %[[ABS]], %[[SIX]]
-// CHECK-NEXT:    %[[C:.*]] = arith.bitcast %[[MIN]] : vector<8xi32> to vector<8xf32>
-// CHECK:         llvm.store %[[C]],
-//
-// NVVM-LABEL: llvm.func @clamp(
-// NVVM:         %[[SIX:.*]] = arith.constant 6.000000e+00 : f32
-// NVVM:         %[[V:.*]] = scf.if
-// NVVM:         %[[ABS:.*]] = math.absf %[[V]] : f32
-// NVVM-NEXT:    %[[C:.*]] = arith.minnumf %[[ABS]], %[[SIX]] : f32
-// NVVM:         llvm.insertelement %[[C]],
-#lanes = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
-func.func @clamp(%p: !llvm.ptr, %i: i64, %n: i64) attributes {tile.kernel} {
-  %one = arith.constant 1 : i64
-  %v = tile.load %p[%i] bounds(%n) strides(%one) : !llvm.ptr -> tensor<8xf32, #lanes>
-  %c = tile.clamp_magnitude %v, 6.0 : tensor<8xf32, #lanes>
-  tile.store %c, %p[%i] bounds(%n) strides(%one) : tensor<8xf32, #lanes>, !llvm.ptr
-  return
-}
-
-// -----
-
-// The bound for NaN, of any sign and payload, and for infinity.
-//
-// CHECK-LABEL: func.func private @values.program(
-// CHECK-DAG:     %[[BOUND:.*]] = arith.constant dense<6.000000e+00> : vector<8xf32>
-// CHECK-DAG:     %[[LESS:.*]] = arith.constant dense<2.500000e+00> : vector<8xf32>
-// CHECK:         llvm.store %[[BOUND]],
-// CHECK:         llvm.store %[[BOUND]],
-// CHECK:         llvm.store %[[LESS]],
-//
-// NVVM-LABEL: llvm.func @values(
-// NVVM-DAG:     %[[BOUND:.*]] = arith.constant 6.000000e+00 : f32
-// NVVM-DAG:     %[[LESS:.*]] = arith.constant 2.500000e+00 : f32
-// NVVM:         scf.if
-// NVVM:           %[[B:.*]] = llvm.insertelement %[[BOUND]],
-// NVVM-NEXT:      llvm.store %[[B]],
-// NVVM-NEXT:      llvm.store %[[B]],
-// NVVM-NEXT:      %[[L:.*]] = llvm.insertelement %[[LESS]],
-// NVVM-NEXT:      llvm.store %[[L]],
-#lanes = #tile.layout<reg = [], lane = [1, 2, 4], warp = []>
-func.func @values(%p: !llvm.ptr, %inside: i1, %n: i64) attributes {tile.kernel} {
-  %one = arith.constant 1 : i64
-  %nan = arith.constant dense<0xffc00001> : tensor<8xf32, #lanes>
-  %inf = arith.constant dense<0xff800000> : tensor<8xf32, #lanes>
-  %neg = arith.constant dense<-2.5> : tensor<8xf32, #lanes>
-  %x = tile.clamp_magnitude %nan, 6.0 : tensor<8xf32, #lanes>
-  %y = tile.clamp_magnitude %inf, 6.0 : tensor<8xf32, #lanes>
-  %z = tile.clamp_magnitude %neg, 6.0 : tensor<8xf32, #lanes>
-  tile.store %x, %p[%n] bounds(%n) strides(%one) inside %inside : tensor<8xf32, #lanes>, !llvm.ptr
-  tile.store %y, %p[%n] bounds(%n) strides(%one) inside %inside : tensor<8xf32, #lanes>, !llvm.ptr
-  tile.store %z, %p[%n] bounds(%n) strides(%one) inside %inside : tensor<8xf32, #lanes>, !llvm.ptr
-  return
-}
-
-// -----
-
 // CHECK-LABEL: func.func private @amax.program(
 // CHECK:         %[[MASK:.*]] = arith.constant dense<2147483647> : vector<8xi32>
 // CHECK:         %[[V:.*]]:2 = scf.if

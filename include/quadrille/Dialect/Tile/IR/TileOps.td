@@ -261,14 +261,6 @@ def PackSignsOp : TileOp<"pack_signs", [Pure]> {
   let hasVerifier = 1;
 }
 
-def ClampMagnitudeOp : TileOp<"clamp_magnitude", [Pure, SameOperandsAndResultType]> {
-  let summary = "min(|x|, bound) of each element";
-  let description = "`bound` is finite and not negative; it is the result for NaN.";
-  let arguments = (ins F32Tile:$value, F32Attr:$bound);
-  let results = (outs F32Tile:$result);
-  let assemblyFormat = "$value `,` $bound attr-dict `:` type($value)";
-}
-
 def UnpackOp : TileOp<"unpack", [Pure]> {
   let summary = "A 32-bit word to eight 4-bit codes";
   let description = "The inverse of `tile.pack`.";
