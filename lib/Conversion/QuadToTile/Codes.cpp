@@ -8,6 +8,7 @@
 #include "Codes.h"
 #include "llvm/ADT/bit.h"
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace quadrille::numerics;
@@ -18,6 +19,9 @@ namespace {
 // Adding this to a number below 2^22 leaves it, rounded to the nearest even
 // integer, in the low bits.
 constexpr float magic = 0x1.8p23f;
+
+/// Of magnitudes on the built-in grids.
+constexpr uint32_t lastCode = 7;
 
 /// One linear piece of a grid's code coordinate: code = slope * |t| + offset.
 struct Piece {
@@ -51,7 +55,7 @@ class CoordinateRounding {
 public:
   CoordinateRounding(GridKind kind, unsigned bits)
       : pieces(codeCoordinate(kind)), unit(pieces.front().slope * float(1u << bits)),
-        one(float(1u << bits)), last(bitsOf(magic / unit) + (7u << bits)) {}
+        one(float(1u << bits)), last(bitsOf(magic / unit) + (lastCode << bits)) {}
 
   uint32_t bias() const { return bitsOf(magic / unit); }
 
@@ -92,12 +96,12 @@ Tile packMagnitudes(TileBuilder &t, GridKind kind, const Rounding &rounding, Til
                     Tile factor, float largest, llvm::function_ref<Tile(Tile)> addRandom) {
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   unsigned bits = stochastic ? rounding.bits : 0;
-  constexpr float last = 7, oneTooLarge = 8;
+  constexpr float oneTooLarge = lastCode + 1;
   float code = largestCode(kind, rounding, largest);
   CoordinateRounding rounds(kind, bits);
-  Tile coordinate = rounds.apply(t, value, factor, /*clamps=*/!(code <= oneTooLarge));
+  Tile coordinate = rounds.apply(t, value, factor, /*clamps=*/code > oneTooLarge);
   Tile words = t.pack(stochastic ? addRandom(coordinate) : coordinate, rounds.bias(), bits);
-  if (code <= last || code > oneTooLarge)
+  if (code != oneTooLarge)
     return words;
   return t.sub(words, t.bitAnd(t.shrU(words, 3), 0x11111111)); // 7 for 8, eight at once
 }

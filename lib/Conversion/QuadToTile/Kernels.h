@@ -94,6 +94,10 @@ mlir::LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTe
 /// Codes go to memory, and come from it, by words.
 constexpr int64_t codesPerWord = 8;
 
+/// What kernels need beyond the specification and whole words of codes: a draw of random
+/// bits serves sixteen consecutive elements.
+constexpr int64_t elementsPerDraw = 16;
+
 /// A tile and the layout in which it is computed on.
 struct Tiling {
   TileShape shape;

@@ -277,10 +277,6 @@ Value FunctionLowering::resultScalar(Value result) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// What kernels need beyond the specification and whole words of codes: a draw of random
-/// bits serves sixteen consecutive elements.
-constexpr int64_t elementsPerDraw = 16;
-
 /// The table of the groups of `offsets` along an axis, or none.
 ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value inKernel,
                                                   Value length, int64_t multiple) {

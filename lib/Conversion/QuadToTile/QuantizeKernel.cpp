@@ -93,16 +93,17 @@ Tile addRandomBits(KernelBuilder &kernel, const QuantizeRequest &request,
 
 /// What no |t| of a finite block exceeds: qmax (1 + 2^-4) where the scale is amax over qmax to
 /// at least four significant bits, in a type that no amax saturates (for a qmax of 1 one could);
-/// below twice qmax's power of two by the rule ocp; else not known. Nor is it in blocks of less
-/// than a word of codes: where one holds NaN, what exceeds the code would carry into the next
-/// block's.
+/// qmax where it is a power of two that is no less; below twice qmax's power of two by the rule
+/// ocp; else not known. Nor is it in blocks of less than a word of codes: where one holds NaN,
+/// what exceeds the code would carry into the next block's.
 float largestMagnitude(const Format &format) {
   constexpr float unknown = std::numeric_limits<float>::infinity();
   const Level &inner = format.levels.front();
-  constexpr int64_t codesPerWord = 8;
   float qmax = format.qmax(0);
-  if (inner.block.cols < codesPerWord || qmax < std::max(format.grid.qmax, 1.0f))
+  if (inner.block.cols < codesPerWord || qmax < format.grid.qmax)
     return unknown;
+  if (inner.rule == ScaleRule::Up && inner.type == ScaleType::E8M0)
+    return qmax;
   if (inner.rule == ScaleRule::OCP)
     return std::exp2(std::floor(std::log2(qmax)) + 1);
   bool wideRange = inner.type == ScaleType::F32 || inner.type == ScaleType::BF16;
@@ -143,7 +144,6 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
   if (format.alternative)
     words = selectCodes(t, words, encode(*format.alternative), *scaled);
   words = maskCodes(t, words, *scaled);
-  constexpr int64_t codesPerWord = 8;
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
              kernel.pass(request.result.rows),
              kernel.div(kernel.pass(request.result.length), codesPerWord),
@@ -157,8 +157,7 @@ int64_t minimalAlong(const QuantizeRequest &request) {
   int64_t along = type.getFormat().getOuterBlockCols();
   if (type.getRht())
     along = std::max(along, type.getRht().getSize());
-  constexpr int64_t randomCols = 16; // tile.random's
-  return request.key ? std::max(along, randomCols) : along;
+  return request.key ? std::max(along, elementsPerDraw) : along;
 }
 
 int64_t minimalAcross(quad::QuantizedTensorType type) {

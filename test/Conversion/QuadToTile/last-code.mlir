@@ -157,6 +157,28 @@ func.func @mxfp4_noise(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: 
   return %q : !mxfp4
 }
 
+// Powers of two no less than amax / 6: t is at most 6, and noise of less than a step ends at its code.
+//
+// CHECK-LABEL:   func.func @up_noise_quantize_row(
+// CHECK:         %[[ABS:.*]] = math.absf %[[T:.*]] :
+// CHECK-NEXT:    %[[SUM:.*]] = math.fma %[[ABS]], %
+// CHECK-NEXT:    arith.bitcast %[[SUM]]
+// CHECK:         arith.minui
+// CHECK:         %[[V:.*]] = arith.minui
+// CHECK-NEXT:    %[[N:.*]] = tile.random %{{.*}} bits = 8 rounds = 7 stream = 0 to %[[V]]
+// CHECK-NEXT:    %[[W:.*]] = tile.pack %[[N]] {bias = 1186988032 : i32, shift = 8 : i32}
+// CHECK-NEXT:    %[[S:.*]] = tile.pack_signs %[[T]]
+// CHECK-NEXT:    arith.ori %[[W]], %[[S]]
+// GPU-LABEL:     func.func @up_noise_quantize_row(
+// GPU:           tile.pack
+// GPU-NEXT:      tile.pack_signs
+#up = #quad.format<"UP", grid = e2m1, levels = [<1x32, e8m0, up>]>
+!up = !quad.tensor<?x?, #up, axis = 1>
+func.func @up_noise(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %key: i64, %base: i64) -> !up {
+  %q = quad.quantize %x key(%key, %base) {axis = 1, rounding = #quad.stochastic<bits = 8, rounds = 7>, stream = 0} : tensor<?x?xbf16> -> !up
+  return %q : !up
+}
+
 // Two's complement is made of what was mended.
 //
 // CHECK-LABEL:   func.func @int4_noise_quantize_row(
