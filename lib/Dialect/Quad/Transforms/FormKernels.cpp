@@ -77,13 +77,13 @@ public:
       if (func.isExternal())
         continue;
       separateResults(func);
-      for (SmallVector<Operation *> &group : groupsOf(func))
-        outline(func, group, symbols);
+      for (SmallVector<Operation *> &kernel : kernelsOf(func))
+        outline(func, kernel, symbols);
     }
   }
 
 private:
-  std::vector<SmallVector<Operation *>> groupsOf(func::FuncOp func);
+  std::vector<SmallVector<Operation *>> kernelsOf(func::FuncOp func);
   SmallVector<Operation *> readersOf(MapOp map);
   bool canMerge(Operation *other, QuantizeOp second);
   void outline(func::FuncOp func, ArrayRef<Operation *> ops, SymbolTable &symbols);
@@ -98,7 +98,7 @@ bool isAvailableAt(Operation *op, Operation *first) {
 }
 
 /// Elements along the quantized axis that belong together.
-int64_t groupAlong(QuantizeOp op) {
+int64_t minimalAlong(QuantizeOp op) {
   int64_t along = op.getFormat().getOuterBlockCols();
   return op.getType().getRht() ? std::max(along, op.getType().getRht().getSize()) : along;
 }
@@ -136,30 +136,30 @@ void remarkOnSplit(Operation *op) {
 }
 
 /// The operations of each kernel, in the order in which they run.
-std::vector<SmallVector<Operation *>> FormKernelsPass::groupsOf(func::FuncOp func) {
-  std::vector<SmallVector<Operation *>> groups;
-  llvm::SmallPtrSet<Operation *, 4> grouped;
+std::vector<SmallVector<Operation *>> FormKernelsPass::kernelsOf(func::FuncOp func) {
+  std::vector<SmallVector<Operation *>> kernels;
+  llvm::SmallPtrSet<Operation *, 4> placed;
   for (Operation &op : func.getBody().front()) {
-    if (kindOf({&op}).empty() || grouped.contains(&op))
+    if (kindOf({&op}).empty() || placed.contains(&op))
       continue;
     if (auto map = dyn_cast<MapOp>(op)) {
       remarkOnSplit(map);
-      SmallVector<Operation *> &group = groups.emplace_back(1, &op);
-      llvm::append_range(group, readersOf(map));
-      grouped.insert(group.begin(), group.end());
+      SmallVector<Operation *> &kernel = kernels.emplace_back(1, &op);
+      llvm::append_range(kernel, readersOf(map));
+      placed.insert(kernel.begin(), kernel.end());
       continue;
     }
     remarkOnSplit(&op);
     auto quantize = dyn_cast<QuantizeOp>(op);
-    auto mate = llvm::find_if(groups, [&](ArrayRef<Operation *> group) {
-      return merge && quantize && group.size() == 1 && canMerge(group.front(), quantize);
+    auto mate = llvm::find_if(kernels, [&](ArrayRef<Operation *> kernel) {
+      return merge && quantize && kernel.size() == 1 && canMerge(kernel.front(), quantize);
     });
-    if (mate != groups.end())
+    if (mate != kernels.end())
       mate->push_back(&op);
     else
-      groups.push_back({&op});
+      kernels.push_back({&op});
   }
-  return groups;
+  return kernels;
 }
 
 /// True if one read of the input can serve both.
@@ -173,7 +173,7 @@ bool FormKernelsPass::canMerge(Operation *other, QuantizeOp second) {
                       "are read");
     return false;
   }
-  int64_t tile = groupAlong(first) * groupAlong(second);
+  int64_t tile = minimalAlong(first) * minimalAlong(second);
   if (tile <= maxTile)
     return true;
   second.emitRemark() << "reads its input again: a tile with whole blocks of both axes would have "
