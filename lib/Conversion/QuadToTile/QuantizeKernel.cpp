@@ -305,6 +305,34 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   return success();
 }
 
+/// y of a pair's tile for the request along memory, which converts what was read as the one
+/// across memory wants it.
+Tile widenAlongMemory(KernelBuilder &kernel, InputReader &reader, Tile raw, TileShape shape) {
+  TileBuilder t(kernel.body, kernel.loc);
+  int64_t perLane = std::min<int64_t>(shape.along, kernel.target.columnTile().elementsPerLane);
+  auto wanted =
+      tile::withLayout(RankedTensorType::get({shape.across, shape.along}, t.b.getF32Type()),
+                       computeLayout(kernel.target, shape, perLane));
+  return t.transpose(reader.widen(raw, tile::getLayout(tile::transposedType(wanted))));
+}
+
+/// Tiles of `sizes` cover the input and all that the requests store.
+void launchPair(KernelBuilder &kernel, const QuantizeInput &input,
+                ArrayRef<QuantizeRequest> requests, const int64_t (&sizes)[2]) {
+  ScheduleBuilder &s = kernel.schedule;
+  // Padding makes the stored axes the longer ones.
+  Value extent[2] = {input.sizes[0], input.sizes[1]};
+  for (const QuantizeRequest &request : requests) {
+    unsigned axis = request.op.getAxis();
+    Coverage coverage = coverageOf(s, request);
+    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], coverage.length);
+    extent[1 - axis] = arith::MaxSIOp::create(s.b, s.loc, extent[1 - axis], coverage.rows);
+  }
+  kernel.launch(numPrograms(s, extent[1], sizes[1], requests),
+                numPrograms(s, extent[0], sizes[0], requests),
+                bytesPerElement * sizes[0] * sizes[1]);
+}
+
 /// Row and column results of one read: a tile that holds whole blocks of both.
 LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
                        ArrayRef<QuantizeRequest> requests) {
@@ -324,40 +352,17 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
   sizes[outer] = read.shape.along;
   Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};
   kernel.inside = isInside(kernel, input, origin, sizes);
-  // Read once as the request across memory wants it; the other one converts it.
   InputReader reader(kernel, input, requests, outer, read);
   Tile raw = reader.load(origin[contiguous], origin[outer]);
-  TileBuilder t(kernel.body, kernel.loc);
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
-    Tile y;
-    if (axis == outer) {
-      y = reader.widen(raw);
-    } else {
-      TileShape shape = {sizes[1 - axis], sizes[axis]};
-      int64_t perLane = std::min<int64_t>(shape.along, kernel.target.columnTile().elementsPerLane);
-      auto wanted = tile::withLayout(
-          RankedTensorType::get({shape.across, shape.along}, t.b.getF32Type()),
-          computeLayout(kernel.target, shape, perLane));
-      y = t.transpose(reader.widen(raw, tile::getLayout(tile::transposedType(wanted))));
-    }
-    Tile factors = factorsOf(kernel, request, {sizes[1 - axis], sizes[axis]},
-                             tile::getLayout(TileBuilder::typeOf(y)));
+    TileShape shape = {sizes[1 - axis], sizes[axis]};
+    Tile y = axis == outer ? reader.widen(raw) : widenAlongMemory(kernel, reader, raw, shape);
+    Tile factors = factorsOf(kernel, request, shape, tile::getLayout(TileBuilder::typeOf(y)));
     if (failed(quantizeTile(kernel, request, y, factors, origin[1 - axis], origin[axis])))
       return failure();
   }
-  ScheduleBuilder &s = kernel.schedule;
-  // Padding makes the stored axes the longer ones.
-  Value extent[2] = {input.sizes[0], input.sizes[1]};
-  for (const QuantizeRequest &request : requests) {
-    unsigned axis = request.op.getAxis();
-    Coverage coverage = coverageOf(s, request);
-    extent[axis] = arith::MaxSIOp::create(s.b, s.loc, extent[axis], coverage.length);
-    extent[1 - axis] = arith::MaxSIOp::create(s.b, s.loc, extent[1 - axis], coverage.rows);
-  }
-  kernel.launch(numPrograms(s, extent[1], sizes[1], requests),
-                numPrograms(s, extent[0], sizes[0], requests),
-                bytesPerElement * sizes[0] * sizes[1]);
+  launchPair(kernel, input, requests, sizes);
   return success();
 }
 
