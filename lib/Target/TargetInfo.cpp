@@ -103,6 +103,13 @@ std::pair<Value, Value> TargetInfo::multiplyWide(OpBuilder &b, Location loc, Val
   return {arith::MulIOp::create(b, loc, x, y), high};
 }
 
+Value TargetInfo::encodeE2M1(OpBuilder &, Location, ValueRange) const {
+  llvm_unreachable("only where encodesE2M1");
+}
+Value TargetInfo::encodeE4M3(OpBuilder &, Location, Value) const {
+  llvm_unreachable("only where encodesE4M3");
+}
+
 Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t) const {
   llvm_unreachable("a block of one warp shares nothing");
 }

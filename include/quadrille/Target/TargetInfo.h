@@ -94,6 +94,15 @@ public:
   /// `addend` plus byte `byte` of `word`, registers of i32.
   virtual mlir::Value addByte(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
                               unsigned byte, mlir::Value addend) const;
+  /// Whether instructions convert f32 to nearest even, saturating, as the specification does:
+  /// to E2M1 with its sign, to E4M3 without.
+  virtual bool encodesE2M1() const { return false; }
+  virtual bool encodesE4M3() const { return false; }
+  /// The codes of eight registers, in a word from its lowest bits. For NaN, any.
+  virtual mlir::Value encodeE2M1(mlir::OpBuilder &b, mlir::Location loc,
+                                 mlir::ValueRange values) const;
+  /// The encoding of a register, an i32; of what is not negative.
+  virtual mlir::Value encodeE4M3(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value) const;
   /// The lower and the upper half of the product of two registers of i32.
   virtual std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                            mlir::Value x, mlir::Value y) const;

@@ -163,8 +163,12 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const Rounding &rounding, Til
   bool stochastic = rounding.kind == RoundingKind::Stochastic;
   bool linear = grid.kind != GridKind::LUT &&
                 (stochastic || rounding.kind == RoundingKind::NearestEven);
-  if (factor && !linear)
+  bool byInstruction = grid.kind == GridKind::E2M1 && t.encodesE2M1() &&
+                       rounding.kind == RoundingKind::NearestEven;
+  if (factor && (byInstruction || !linear))
     value = t.mulf(value, factor);
+  if (byInstruction)
+    return t.encodeE2M1(value);
   if (grid.kind == GridKind::LUT)
     return t.pack(stochastic ? encodeByGaps(t, grid, rounding.bits, value, addRandom)
                              : encodeByThresholds(t, grid, rounding.kind, value));

@@ -124,7 +124,7 @@ Tile factorsOf(KernelBuilder &kernel, const QuantizeRequest &request, TileShape 
 /// Quantizes a loaded tile at (p0, a0) of the result and stores codes and scales.
 LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request, Tile y,
                            Tile factors, Value p0, Value a0) {
-  TileBuilder t(kernel.body, kernel.loc);
+  TileBuilder t(kernel.body, kernel.loc, &kernel.target);
   quad::QuantizedTensorType type = request.op.getType();
   numerics::Rounding rounding = request.op.getRounding().toRounding();
   if (factors)

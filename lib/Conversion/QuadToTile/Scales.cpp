@@ -46,8 +46,11 @@ Tile roundMantissa(TileBuilder &t, Tile bits, unsigned kept) {
   return t.shrS(t.add(below, odd), drop);
 }
 
-/// The encoding of a positive number without regard to the type's range.
+/// The encoding of a positive number without regard to the type's range, which a target's own
+/// conversion may saturate to.
 Tile encodeNearest(TileBuilder &t, const ScaleTypeInfo &info, unsigned kept, Tile value) {
+  if (info.type == ScaleType::E4M3 && t.encodesE4M3())
+    return t.encodeE4M3(value);
   Tile bits = info.hasSubnormals ? t.bits(value) : normalizedBits(t, value);
   Tile encoding = roundMantissa(t, bits, kept);
   encoding = t.add(encoding, -(int64_t(127 - info.bias) << kept));
@@ -128,7 +131,8 @@ Tile selectFlags(TileBuilder &t, Tile finite, Tile saturates) {
 Tile flagsOfAmax(TileBuilder &t, const Level &level, float qmax, Tile amaxBits) {
   const ScaleTypeInfo &info = scaleTypeInfo(level.type);
   unsigned dropped = info.mantissaBits - keptMantissaBits(info, level.bits);
-  Tile encoding = encodeFiniteAmax(t, info, level, qmax, t.fromBits(amaxBits));
+  TileBuilder unsaturated(t.b, t.loc);
+  Tile encoding = encodeFiniteAmax(unsaturated, info, level, qmax, t.fromBits(amaxBits));
   Tile saturates = t.cmp(arith::CmpIPredicate::sgt, encoding, info.maxBits >> dropped);
   return selectFlags(t, t.cmp(arith::CmpIPredicate::ult, amaxBits, infinityBits), saturates);
 }

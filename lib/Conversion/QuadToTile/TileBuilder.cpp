@@ -83,6 +83,15 @@ Tile TileBuilder::packSigns(Tile values) {
   return tile::PackSignsOp::create(b, loc, tile::packedType(words), values);
 }
 
+Tile TileBuilder::encodeE2M1(Tile values) {
+  auto words = cast<RankedTensorType>(typeOf(values).clone(b.getI32Type()));
+  return tile::EncodeE2M1Op::create(b, loc, tile::packedType(words), values);
+}
+
+Tile TileBuilder::encodeE4M3(Tile values) {
+  return tile::EncodeE4M3Op::create(b, loc, typeOf(values).clone(b.getI32Type()), values);
+}
+
 Tile TileBuilder::widenHalves(Tile words, Type element, RankedTensorType type) {
   return tile::WidenOp::create(b, loc, type.clone(b.getF32Type()), words, element);
 }

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "quadrille/Dialect/Tile/IR/Tile.h"
+#include "quadrille/Target/TargetInfo.h"
 
 namespace quadrille {
 
@@ -26,7 +27,9 @@ using Tile = mlir::Value;
 
 class TileBuilder {
 public:
-  TileBuilder(mlir::OpBuilder &b, mlir::Location loc) : b(b), loc(loc) {}
+  /// With a target the tiles are for it alone, and its own conversions may be used.
+  TileBuilder(mlir::OpBuilder &b, mlir::Location loc, const TargetInfo *target = nullptr)
+      : b(b), loc(loc), target(target) {}
 
   mlir::OpBuilder &b;
   mlir::Location loc;
@@ -104,6 +107,10 @@ public:
   /// Words of eight codes (value - bias) >> shift.
   Tile pack(Tile values, uint32_t bias = 0, unsigned shift = 0);
   Tile packSigns(Tile values);
+  bool encodesE2M1() const { return target && target->encodesE2M1(); }
+  bool encodesE4M3() const { return target && target->encodesE4M3(); }
+  Tile encodeE2M1(Tile values);
+  Tile encodeE4M3(Tile values);
   /// The halves of words as f32, of `type` when widened.
   Tile widenHalves(Tile words, mlir::Type element, mlir::RankedTensorType type);
   Tile unpack(Tile words, mlir::RankedTensorType codesType);
@@ -116,6 +123,8 @@ public:
   }
 
 private:
+  const TargetInfo *target;
+
   Tile splat(Tile like, mlir::TypedAttr value);
   Tile bitcast(Tile x, mlir::Type element) {
     return mlir::arith::BitcastOp::create(b, loc, withElement(x, element), x);

@@ -202,12 +202,28 @@ public:
   }
 };
 
+class EncodeE4M3Pattern : public TilePattern<tile::EncodeE4M3Op> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::EncodeE4M3Op op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!target.encodesE4M3())
+      return op.emitOpError("needs a target that converts to E4M3");
+    Registers registers = llvm::map_to_vector(adaptor.getValues(), [&](Value value) {
+      return target.encodeE4M3(rewriter, op.getLoc(), value);
+    });
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+};
+
 } // namespace
 
 void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
+  patterns.add<EncodeE4M3Pattern, ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
                LookupPattern, LookupBytesPattern, RenamingPattern<tile::ReshapeOp>,
                RenamingPattern<tile::TransposeOp>>(
       converter, context, target);

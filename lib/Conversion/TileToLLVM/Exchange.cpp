@@ -345,6 +345,23 @@ public:
   }
 };
 
+class EncodeE2M1Pattern : public TilePattern<tile::EncodeE2M1Op> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::EncodeE2M1Op op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &b) const override {
+    if (!target.encodesE2M1())
+      return op.emitOpError("needs a target that converts to E2M1");
+    Registers results;
+    for (const Registers &values :
+         registersOfWords(adaptor.getValues(), layoutOf(op.getValues()), layoutOf(op.getWords())))
+      results.push_back(target.encodeE2M1(b, op.getLoc(), values));
+    b.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+};
+
 class UnpackPattern : public TilePattern<tile::UnpackOp> {
 public:
   using TilePattern::TilePattern;
@@ -469,7 +486,7 @@ public:
 
 void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                   const TargetInfo &target) {
-  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, UnpackPattern,
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, EncodeE2M1Pattern, UnpackPattern,
                WidenPattern, ConvertLayoutPattern>(converter, patterns.getContext(), target);
 }
 

@@ -17,9 +17,29 @@ using namespace mlir;
 namespace quadrille {
 namespace {
 
+/// What an architecture converts by instructions (PTX ISA, "cvt"): E4M3 since sm_89, E2M1 by
+/// its architecture-specific targets since sm_100a.
+struct Conversions {
+  StringLiteral target;
+  bool e4m3, e2m1;
+};
+
+constexpr Conversions conversionTable[] = {
+    {"sm_80", false, false}, {"sm_86", false, false}, {"sm_89", true, false},
+    {"sm_90", true, false},  {"sm_90a", true, false}, {"sm_100a", true, true},
+    {"sm_103a", true, true}, {"sm_120a", true, true}, {"sm_121a", true, true},
+};
+
+Conversions conversionsOf(const TargetSpec &spec) {
+  const auto *row = llvm::find_if(conversionTable, [&](auto &r) { return r.target == spec.cpu; });
+  return row == std::end(conversionTable) ? conversionTable[0] : *row;
+}
+
 class NVVMTargetInfo : public SIMTTargetInfo {
 public:
-  NVVMTargetInfo() : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16) {}
+  NVVMTargetInfo(Conversions conversions)
+      : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16),
+        conversions(conversions) {}
 
   /// A launch has at most 65535 blocks along y: the last argument is the number of
   /// its first one (Runtime/Device.h).
@@ -81,6 +101,26 @@ public:
                ValueRange{word, constant(b, loc, 1 << (8 * byte)), addend})
         .getResult(0);
   }
+
+  bool encodesE2M1() const override { return conversions.e2m1; }
+  bool encodesE4M3() const override { return conversions.e4m3; }
+  /// An instruction converts two numbers, the first of them to the upper half.
+  Value encodeE2M1(OpBuilder &b, Location loc, ValueRange values) const override {
+    return assembly(b, loc, b.getI32Type(), values,
+                    "{ .reg .b8 c0, c1, c2, c3;"
+                    " cvt.rn.satfinite.e2m1x2.f32 c0, $2, $1;"
+                    " cvt.rn.satfinite.e2m1x2.f32 c1, $4, $3;"
+                    " cvt.rn.satfinite.e2m1x2.f32 c2, $6, $5;"
+                    " cvt.rn.satfinite.e2m1x2.f32 c3, $8, $7;"
+                    " mov.b32 $0, {c0, c1, c2, c3}; }",
+                    "=r,f,f,f,f,f,f,f,f");
+  }
+  Value encodeE4M3(OpBuilder &b, Location loc, Value value) const override {
+    Value zero = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0));
+    Value pair = assembly(b, loc, b.getI16Type(), {zero, value},
+                          "cvt.rn.satfinite.e4m3x2.f32 $0, $1, $2;", "=h,f,f");
+    return arith::ExtUIOp::create(b, loc, b.getI32Type(), pair);
+  }
   void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:
@@ -106,6 +146,15 @@ protected:
   }
 
 private:
+  static Value assembly(OpBuilder &b, Location loc, Type result, ValueRange operands,
+                        StringRef text, StringRef constraints) {
+    return LLVM::InlineAsmOp::create(b, loc, result, operands, text, constraints,
+                                     /*has_side_effects=*/false, /*is_align_stack=*/false,
+                                     LLVM::TailCallKind::None, /*asm_dialect=*/{},
+                                     /*operand_attrs=*/{})
+        .getResult(0);
+  }
+
   static Value constant(OpBuilder &b, Location loc, int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }
@@ -122,12 +171,14 @@ private:
     return NVVM::ShflOp::create(b, loc, b.getI32Type(), everyLane, word, lane, clamp, kind,
                                 /*return_value_and_is_valid=*/UnitAttr());
   }
+
+  Conversions conversions;
 };
 
 } // namespace
 
-std::unique_ptr<TargetInfo> createNVVMTargetInfo(const TargetSpec &) {
-  return std::make_unique<NVVMTargetInfo>();
+std::unique_ptr<TargetInfo> createNVVMTargetInfo(const TargetSpec &spec) {
+  return std::make_unique<NVVMTargetInfo>(conversionsOf(spec));
 }
 
 } // namespace quadrille

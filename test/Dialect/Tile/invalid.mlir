@@ -414,3 +414,11 @@ func.func @launch_arguments(%b: !tile.buffer<1 x f32>, %n: i64) {
   tile.launch @kernel grid(%n, %n) args(%n, %b : i64, !tile.buffer<1 x f32>)
   return
 }
+
+// -----
+
+func.func @encode_shape(%v: tensor<16xf32>) {
+  // expected-error @+1 {{needs a result shaped and laid out as its numbers}}
+  %0 = tile.encode_e4m3 %v : tensor<16xf32> -> tensor<2xi32>
+  return
+}

@@ -78,6 +78,10 @@ func.func @across_elements(%v: tensor<4x32xf32>, %s: tensor<1x32xf32>, %c: tenso
   %6 = tile.pack %c : tensor<4x32xi32> -> tensor<4x4xi32>
   // CHECK-NEXT: tile.pack %[[C]] {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>
   %12 = tile.pack %c {bias = 1262485504 : i32, shift = 8 : i32} : tensor<4x32xi32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.encode_e2m1 %[[V]] : tensor<4x32xf32> -> tensor<4x4xi32>
+  %e2m1 = tile.encode_e2m1 %v : tensor<4x32xf32> -> tensor<4x4xi32>
+  // CHECK-NEXT: tile.encode_e4m3 %[[V]] : tensor<4x32xf32> -> tensor<4x32xi32>
+  %e4m3 = tile.encode_e4m3 %v : tensor<4x32xf32> -> tensor<4x32xi32>
   // CHECK-NEXT: tile.pack_signs %[[V]] : tensor<4x32xf32> -> tensor<4x4xi32>
   %13 = tile.pack_signs %v : tensor<4x32xf32> -> tensor<4x4xi32>
   // CHECK-NEXT: tile.widen %{{.*}} from bf16 : tensor<4x4xi32> -> tensor<4x8xf32>

@@ -323,6 +323,13 @@ LogicalResult PackOp::verify() {
   return verifyPacking(*this, getCodes(), getWords());
 }
 LogicalResult PackSignsOp::verify() { return verifyPacking(*this, getValues(), getWords()); }
+LogicalResult EncodeE2M1Op::verify() { return verifyPacking(*this, getValues(), getWords()); }
+LogicalResult EncodeE4M3Op::verify() {
+  auto values = cast<RankedTensorType>(getValues().getType());
+  if (values.clone(IntegerType::get(getContext(), 32)) != getEncodings().getType())
+    return emitOpError("needs a result shaped and laid out as its numbers");
+  return verifyTiles(*this);
+}
 LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
 
 LogicalResult SplatOp::verify() {

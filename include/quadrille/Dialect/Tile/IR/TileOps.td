@@ -261,6 +261,33 @@ def PackSignsOp : TileOp<"pack_signs", [Pure]> {
   let hasVerifier = 1;
 }
 
+def EncodeE2M1Op : TileOp<"encode_e2m1", [Pure]> {
+  let summary = "Eight numbers to a word of E2M1 codes";
+  let description = [{
+    Each number is rounded to the nearest E2M1 value, ties to the even code, larger ones to
+    the largest, and keeps its sign; NaN has any code. The codes lie as by `tile.pack`. Only
+    for targets with such an instruction (TargetInfo::encodesE2M1).
+    docs/numerics.md, "Rounding to the grid".
+  }];
+  let arguments = (ins F32Tile:$values);
+  let results = (outs I32Tile:$words);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($words)";
+  let hasVerifier = 1;
+}
+
+def EncodeE4M3Op : TileOp<"encode_e4m3", [Pure]> {
+  let summary = "The E4M3 encodings of numbers";
+  let description = [{
+    Each number, which is not negative, is rounded to the nearest E4M3 value, ties to the
+    even encoding, larger ones to 448; NaN is 0x7f. Only for targets with such an
+    instruction (TargetInfo::encodesE4M3). docs/numerics.md, "Scales".
+  }];
+  let arguments = (ins F32Tile:$values);
+  let results = (outs I32Tile:$encodings);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($encodings)";
+  let hasVerifier = 1;
+}
+
 def UnpackOp : TileOp<"unpack", [Pure]> {
   let summary = "A 32-bit word to eight 4-bit codes";
   let description = "The inverse of `tile.pack`.";
