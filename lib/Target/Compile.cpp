@@ -18,6 +18,7 @@
 #include "mlir/Target/LLVMIR/Dialect/ROCDL/ROCDLToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Pass/PassManager.h"
+#include "quadrille/Conversion/QuadToTile/Tuning.h"
 #include "quadrille/InitAll.h"
 #include "quadrille/Target/Pipelines.h"
 #include "llvm/IR/LLVMContext.h"
@@ -111,6 +112,10 @@ bool Compilation::lower() {
     stage.build(pm, request.target);
     if (failed(pm.run(*module)))
       return false;
+    if (stage.name == "tile") {
+      result.metadata.emplace_back("kernels", describeKernels(*module));
+      result.metadata.emplace_back("knobs", describeKnobs());
+    }
     if (request.stage == stage.name)
       return print();
   }

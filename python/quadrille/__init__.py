@@ -49,7 +49,7 @@ from .scopes import scope
 from .specs import spec
 from .targets import Answer, is_supported, targets
 from .tensor import QTensor, bit_identical
-from .tune import tune
+from .tune import TuningReport, tune
 
 __version__ = _core.VERSION
 

@@ -42,13 +42,16 @@ class Device:
             address = self._constants.setdefault(data, self.native.upload(data))
         return address
 
-    def refuse_capture(self, stream: int, what: str) -> None:
+    def refuse_capture(self, stream: int, what: str, instead: str = "fn.warmup(..) with the same arguments") -> None:
         """UnsupportedError if `stream` is being captured: `what` cannot be done now."""
         if self.native.is_capturing(stream):
             raise UnsupportedError(
-                f"the stream is being captured, and this call has {what}",
-                instead="fn.warmup(..) with the same arguments before the capture",
+                f"the stream is being captured, and this call has {what}", instead=f"{instead} before the capture"
             )
+
+    def wait(self, stream: int) -> None:
+        """Returns when all that is in the stream is done."""
+        self.native.download(self.constant(np.zeros(1, np.uint8), stream), 1, stream)
 
 
 @functools.cache

@@ -8,10 +8,10 @@ import os
 import threading
 from typing import Any
 
-from . import arrays, compiler, devices, frameworks, mlir, specs, warmup
+from . import arrays, compiler, devices, frameworks, mlir, plan_files, specs, warmup
 from .captures import Capture, captures
 from .device_plans import DevicePlan, first_array
-from .errors import ArgumentError, Location, UnsupportedError, caller
+from .errors import ArgumentError, CompileError, Location, UnsupportedError, caller
 from .plans import HostPlan, Plan
 from .reference import InterpretedProgram
 from .report import Report
@@ -155,6 +155,11 @@ class JitFunction:
             self._plans[key] = plan
             return plan
 
+    def _forget_plans(self) -> None:
+        """Makes the next calls look for their knobs again."""
+        with self._lock:
+            self._plans.clear()
+
     def _trace(self, args, kwargs) -> tuple[Any, list, TracedFunction]:
         """(signature, leaves, traced function) of arguments or specs; traces if it is new."""
         return self._trace_bound(self._bind(args, kwargs))
@@ -189,17 +194,16 @@ class JitFunction:
 
         return function
 
-    def _plan_on(self, place: str, traced: TracedFunction, leaves: list, warming: bool = False) -> Plan:
-        """The plan of a call whose arrays lie on `place`."""
+    def _plan_on(self, place: str, traced: TracedFunction, leaves: list, warming: bool = False, tuning=None) -> Plan:
+        """The plan of a call whose arrays lie on `place`; `tuning` as for _compiled."""
         if place == arrays.HOST:
-            return HostPlan(traced, self._program(traced, self.target), leaves)
+            return HostPlan(traced, self._program(traced, self.target, tuning), leaves)
         device = devices.device(place)
-        text = mlir.print_graph(traced.graph)
         target = self._target_on(device)
-        if not warming and not compiler.is_loaded(text, target, place):
+        if not warming and not compiler.is_loaded(_text(traced, target), target, place):
             stream = frameworks.framework_of(first_array(traced, leaves)).stream_of(place)
             device.refuse_capture(stream, "a kernel that is not compiled yet")
-        compiled = self._compiled(traced, target, device.options)
+        compiled = self._compiled(traced, target, device.options, tuning)
         return DevicePlan(traced, compiled.program(place), device, leaves)
 
     def _target_on(self, device: devices.Device) -> str:
@@ -212,13 +216,19 @@ class JitFunction:
             )
         return fixed or device.target
 
-    def _program(self, traced: TracedFunction, target: str):
+    def _program(self, traced: TracedFunction, target: str, tuning=None):
         if target == INTERPRET:
             return InterpretedProgram(traced.graph)
-        return self._compiled(traced, target).program(arrays.HOST)
+        return self._compiled(traced, target, tuning=tuning).program(arrays.HOST)
 
-    def _compiled(self, traced: TracedFunction, target: str, options=None) -> compiler.Compiled:
-        compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object", options)
+    def _compiled(self, traced: TracedFunction, target: str, options=None, tuning=None) -> compiler.Compiled:
+        """The code with the knobs of `tuning`; None: those of the program's plan file."""
+        try:
+            compiled = compiler.compile_module(_text(traced, target, tuning), target, "object", options)
+        except CompileError as error:
+            if tuning is not None or not plan_files.drop(traced, target, error.message):
+                raise
+            return self._compiled(traced, target, options)
         compiled.enforce(self.__name__, strict=self.strict, max_kernels=self.max_kernels)
         return compiled
 
@@ -247,11 +257,10 @@ class JitFunction:
         if stage not in compiler.STAGES:
             raise ArgumentError(f"stage {stage!r}", instead=", ".join(compiler.STAGES))
         _, _, traced = self._trace(args, kwargs)
-        text = mlir.print_graph(traced.graph)
         if stage == "trace":
-            return text
+            return mlir.print_graph(traced.graph)
         target = target or (self.target if self.target != INTERPRET else "host")
-        return compiler.compile_module(text, target, stage).output
+        return compiler.compile_module(_text(traced, target), target, stage).output
 
     def explain(self, *args, verbose: bool = False, target: str | None = None, **kwargs) -> Report:
         """What a call with these arguments (or specs) runs: kernels, carriers, bytes, why."""
@@ -315,6 +324,11 @@ class JitFunction:
 
     def __repr__(self) -> str:
         return f"<jit {self.__name__}>"
+
+
+def _text(traced: TracedFunction, target: str, tuning: dict[str, int] | None = None) -> str:
+    """The module of a traced function, with the knobs of `tuning`; None: those of its plan file."""
+    return mlir.print_graph(traced.graph, tuning=plan_files.plan_of(traced, target) if tuning is None else tuning)
 
 
 def _captured(value):

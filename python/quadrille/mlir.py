@@ -22,9 +22,12 @@ from .storage import ROW_MAJOR
 from .trace import CarrierType, Dim, Graph, Node, QuantType, ScalarType, ScalesType, TensorType, Value
 
 
-def print_graph(graph: Graph, *, locations: bool = True) -> str:
-    """The module's text; `locations=False` leaves out where the user wrote what."""
-    return _Printer(graph, locations).module()
+def print_graph(graph: Graph, *, locations: bool = True, tuning: dict[str, int] | None = None) -> str:
+    """The module's text; `locations=False` leaves out where the user wrote what.
+
+    `tuning` sets knobs of its kernels (include/quadrille/Conversion/QuadToTile/Tuning.h).
+    """
+    return _Printer(graph, locations, tuning or {}).module()
 
 
 def print_format(fmt: Format) -> str:
@@ -41,8 +44,8 @@ def location(where: Location | None, scope: str = "") -> str:
 
 
 class _Printer:
-    def __init__(self, graph: Graph, locations: bool):
-        self.graph = graph
+    def __init__(self, graph: Graph, locations: bool, tuning: dict[str, int]):
+        self.graph, self.tuning = graph, tuning
         self.location = location if locations else lambda *_: ""
         self.names: dict[Value, str] = {}
         self.aliases: dict[str, str] = {}  # attribute text -> #name
@@ -69,8 +72,10 @@ class _Printer:
         results = [self.type(value.type) for value in self.graph.outputs]
         values = ", ".join(self.names[value] for value in self.graph.outputs)
         where = self.location(self.graph.where)
+        knobs = ", ".join(f"{name} = {value}" for name, value in sorted(self.tuning.items()))
+        attributes = f" attributes {{quad.tuning = {{{knobs}}}}}" if knobs else ""
         lines = [
-            f"func.func @{self.graph.name}({', '.join(arguments)}) -> ({', '.join(results)}) {{",
+            f"func.func @{self.graph.name}({', '.join(arguments)}) -> ({', '.join(results)}){attributes} {{",
             *body,
             f"  return {values} : {', '.join(results)}{where}",
             f"}}{where}",

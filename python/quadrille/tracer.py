@@ -37,6 +37,7 @@ class TracedFunction:
         results: for each output its type as the user sees it (a transposed output
             shares the storage of the graph's).
         rebuild: makes the user's return value of the list of results.
+        plans: knobs of the kernels by target, as far as they are known (plan_files.py).
     """
 
     graph: Graph
@@ -44,6 +45,7 @@ class TracedFunction:
     group_lengths: list[tuple[Dim, int]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     rebuild: Callable[[list], Any] = lambda results: results[0]
+    plans: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def sizes(self, leaves: list) -> dict[Dim, int]:
         """The sizes of symbols in a call. One symbol has one size: ShapeError otherwise."""

@@ -14,7 +14,7 @@
 // The zero is the upper half of the pair.
 //
 // SM90-LABEL:  .entry f_quantize_row(
-// SM90:        mov.b32 %[[ZERO:.*]], 0f00000000;
+// SM90:        mov.b32 %[[ZERO:.*]], 0;
 // SM90:        cvt.rn.satfinite.e4m3x2.f32 %{{.*}}, %[[ZERO]], %{{.*}};
 // SM90:        min.u32
 //

@@ -11,6 +11,7 @@ import pytest
 import quadrille as qd
 from quadrille.bench import gpu_quantize, host
 from quadrille.cli import main
+from quadrille.tune import Candidate, TuningReport
 
 
 def test_rows_say_what_is_met():
@@ -106,6 +107,21 @@ def test_the_gpus_tables_are_complete():
     assert plain.startswith("| NVFP4 | 2.0 | 2.0 | 0.50 |") and user.startswith("| NVFP4_46 | 2.0 | 2.0 | 0.50 |")
     for better, worse in zip(_decibels(user), _decibels(plain), strict=True):
         assert better > worse > 15
+
+
+def test_the_gpus_heuristics_are_compared_with_what_is_tuned(monkeypatch):
+    default, tuned = Candidate({}, times=[3e-6]), Candidate({"tiles_per_program": 8}, times=[2e-6])
+    asked = []
+
+    def tune(function, x, save):
+        asked.append((x, save))
+        return TuningReport("f", "sm_90a", (default, tuned), tuned if len(asked) == 1 else default, None)
+
+    monkeypatch.setattr(qd, "tune", tune)
+    lines = list(gpu_quantize._tunings(["x", "y"]))
+    assert asked == [("x", False)] * 3
+    assert lines[0] == "| row | UFP4_B | 16 | nearest | 3.0 | 0.67 | 0.95 (missed) | tiles_per_program 8 |"
+    assert lines[2] == "| row + column | UFP4_B | 16 | nearest | 3.0 | 1.00 | 0.95 | the same |"
 
 
 def _decibels(line: str) -> list[float]:

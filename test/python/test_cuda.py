@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import fake_cuda
 import numpy as np
@@ -127,6 +128,45 @@ def test_offsets_of_groups_stay_where_they_are(driver):
     assert offsets.address in table.parameters and q.codes.address in dequantize.parameters
     with pytest.raises(qd.ArgumentError, match="different devices"):
         f(x, np.array([0, 64], np.int32))
+
+
+# Tuning. The fake driver computes nothing, so results are not compared here.
+
+
+@pytest.fixture
+def tuner(monkeypatch):
+    tune = sys.modules["quadrille.tune"]
+    monkeypatch.setattr(tune, "_same_bits", lambda a, b: True)
+    monkeypatch.setattr(tune, "_MEASUREMENT", 1e-4)
+    return tune._Tuner
+
+
+def test_what_tuning_finds_is_launched(driver, tuner, monkeypatch):
+    wanted = {"elements_per_lane": 64, "tiles_per_program": 8}
+    monkeypatch.setattr(tuner, "_measure", lambda self, candidate: 1.0 if candidate.knobs == wanted else 2.0)
+    x, f = gpu(), quantizer()
+    f(x)
+    assert driver.launches()[0].grid == (2, 1, 1)  # of 128 lanes x 4 tiles x 16 elements
+    report = qd.tune(f, x)
+    assert report.chosen.knobs == wanted and report.target == "sm_90a"
+    driver.calls()
+    for function in (f, quantizer()):
+        function(x)
+        assert driver.launches()[0].grid == (1, 1, 1)
+
+
+def test_tuning_waits_for_the_stream(driver, tuner):
+    report = qd.tune(quantizer(), gpu())
+    assert all(0 < candidate.seconds < 1 for candidate in report.candidates)
+    assert any(line.startswith("cuMemcpyDtoH") for line in driver.calls())
+
+
+def test_tuning_in_a_capture_is_refused(driver, tuner):
+    driver.capture(0)
+    with pytest.raises(qd.UnsupportedError, match="being captured, and this call has qd.tune") as raised:
+        qd.tune(quantizer(), gpu())
+    assert "qd.tune before the capture" in str(raised.value)
+    driver.capture(0, False)
 
 
 # Promises: alignment and strides.

@@ -340,8 +340,3 @@ def test_keyword_and_default_arguments(matrix):
     assert qd.bit_identical(f(x=x, axis=0, fmt="MXFP4"), qd.quantize(x, "MXFP4", axis=0))
     with pytest.raises(qd.ArgumentError, match="missing"):
         f()
-
-
-def test_tune_has_nothing_to_tune():
-    with pytest.raises(qd.UnsupportedError, match="nothing to tune"):
-        qd.tune(qd.jit(lambda x: qd.quantize(x, "UFP4")), np.ones((16, 16)))

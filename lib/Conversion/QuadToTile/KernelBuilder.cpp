@@ -43,12 +43,19 @@ void ScheduleBuilder::checkDivides(Value x, int64_t y, const Twine &message) {
 //===----------------------------------------------------------------------===//
 
 KernelBuilder::KernelBuilder(ScheduleBuilder &schedule, const TargetInfo &target, StringRef name,
-                             ModuleOp module)
-    : schedule(schedule), target(target), body(module.getContext()), loc(schedule.loc) {
+                             ModuleOp module, const Tuning &tuning)
+    : schedule(schedule), target(target), body(module.getContext()), loc(schedule.loc),
+      tuning(tuning) {
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
   kernel = func::FuncOp::create(b, loc, name, b.getFunctionType({}, {}));
   kernel->setAttr("tile.kernel", b.getUnitAttr());
   body.setInsertionPointToStart(kernel.addEntryBlock());
+}
+
+int64_t KernelBuilder::choose(Knob knob, int64_t heuristic) {
+  int64_t value = tuning.get(knob).value_or(heuristic);
+  noteKnob(kernel, knob, value);
+  return value;
 }
 
 Value KernelBuilder::pass(Value scheduled) {

@@ -15,6 +15,7 @@
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_KERNELBUILDER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "quadrille/Conversion/QuadToTile/Tuning.h"
 #include "quadrille/Dialect/Quad/IR/Quad.h"
 #include "quadrille/Dialect/Tile/IR/Tile.h"
 #include "quadrille/Target/TargetInfo.h"
@@ -93,7 +94,10 @@ class KernelBuilder {
 public:
   /// The kernel is put into the module of `schedule`'s function, under `name`.
   KernelBuilder(ScheduleBuilder &schedule, const TargetInfo &target, llvm::StringRef name,
-                mlir::ModuleOp module);
+                mlir::ModuleOp module, const Tuning &tuning = {});
+
+  /// The number that tuning gives a knob, else `heuristic`; the kernel says which it has.
+  int64_t choose(Knob knob, int64_t heuristic);
 
   /// The kernel's argument for a value of the schedule: a pointer for a buffer.
   mlir::Value pass(mlir::Value scheduled);
@@ -124,6 +128,7 @@ public:
 
 private:
   llvm::SmallVector<mlir::Value> passed;
+  Tuning tuning;
 };
 
 } // namespace quadrille

@@ -106,7 +106,9 @@ struct Tiling {
 
 /// The tile of at least `minimum` for a matrix whose memory is contiguous across the
 /// quantized axis, read where its elements are computed on.
-Tiling columnTiling(const TargetInfo &target, TileShape minimum);
+Tiling columnTiling(KernelBuilder &kernel, TileShape minimum);
+/// What a lane should own of such a tile, if blocks are no longer.
+int64_t columnElementsPerLane(KernelBuilder &kernel);
 
 /// The layout in which a tile of that shape is computed on, with so many elements of
 /// a row in one lane's registers.

@@ -147,7 +147,7 @@ Tile zeroOutside(KernelBuilder &kernel, Tile y, ArrayRef<Value> origin, ArrayRef
 LogicalResult emitMap(KernelBuilder &kernel, ScheduledMap map, ScheduledMatrix result) {
   ScheduleBuilder &s = kernel.schedule;
   const TargetInfo &target = kernel.target;
-  int64_t perLane = target.getElementsPerLane();
+  int64_t perLane = kernel.choose(Knob::ElementsPerLane, target.getElementsPerLane());
   TileShape shape = {1, int64_t(target.getLanes()) * target.getWarps() * perLane};
   int64_t divisor = inputOf(s, map).divisors[1];
   flattenAll(s, map, result);

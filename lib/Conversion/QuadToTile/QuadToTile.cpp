@@ -57,7 +57,7 @@ private:
   LogicalResult lower(quad::MapOp op, quad::LaunchOp launch);
 
   KernelBuilder makeKernel(quad::LaunchOp launch, StringRef suffix = "") {
-    return KernelBuilder(s, target, (launch.getCallee() + suffix).str(), module);
+    return KernelBuilder(s, target, (launch.getCallee() + suffix).str(), module, tuning);
   }
   /// The launch's operand for a value of its kernel; null stays null.
   Value operandOf(quad::LaunchOp launch, Value inKernel) {
@@ -93,6 +93,7 @@ private:
   const TargetSpec &spec;
   OpBuilder b;
   ScheduleBuilder s;
+  Tuning tuning; ///< of the kernel that is being lowered
   // Schedule values of the source's values, by their kind: plain matrices,
   // quantized tensors, and whatever is one pointer or number.
   llvm::DenseMap<Value, ScheduledMatrix> matrices;
@@ -539,8 +540,10 @@ LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
   auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
   s.loc = launch.getLoc();
   Operation *first = &kernel.getBody().front().front();
-  if (failed(checkPadding(launch, first)))
+  FailureOr<Tuning> given = Tuning::of(kernel);
+  if (failed(given) || failed(checkPadding(launch, first)))
     return failure();
+  tuning = *given;
   return llvm::TypeSwitch<Operation *, LogicalResult>(first)
       .Case<quad::QuantizeOp>([&](auto) { return lowerQuantize(kernel, launch); })
       .Case<quad::MapOp>([&](quad::MapOp op) {

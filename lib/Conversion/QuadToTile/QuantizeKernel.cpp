@@ -219,14 +219,15 @@ bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &inp
 }
 
 /// The tile of a kernel with one result.
-Tiling chooseTiling(const TargetInfo &target, const QuantizeRequest &request, bool acrossMemory) {
+Tiling chooseTiling(KernelBuilder &kernel, const QuantizeRequest &request, bool acrossMemory) {
+  const TargetInfo &target = kernel.target;
   TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request)};
   if (acrossMemory)
-    return columnTiling(target, minimum);
+    return columnTiling(kernel, minimum);
   // A lane has a block, as far as it has the room.
-  int64_t perLane =
-      std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
-                          target.getElementsPerLane(), target.getMaxElementsPerLane());
+  int64_t block = std::clamp<int64_t>(request.op.getType().getFormat().getOuterBlockCols(),
+                                      target.getElementsPerLane(), target.getMaxElementsPerLane());
+  int64_t perLane = kernel.choose(Knob::ElementsPerLane, block);
   int64_t perTile = target.getLanes() * target.getWarps() * perLane;
   TileShape shape{minimum.across, std::max(minimum.along, perTile / minimum.across)};
   return {shape, computeLayout(target, shape, perLane)};
@@ -264,7 +265,7 @@ Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
 LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeRequest request) {
   unsigned axis = request.op.getAxis();
   bool acrossMemory = runsAcrossMemory(request, input);
-  Tiling tiling = chooseTiling(kernel.target, request, acrossMemory);
+  Tiling tiling = chooseTiling(kernel, request, acrossMemory);
   TileShape shape = tiling.shape;
   ScheduleBuilder &s = kernel.schedule;
   if (request.groups && input.map)
@@ -284,8 +285,12 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
   ScheduledMatrix covered = input;
   if (request.groups)
     covered.sizes[axis] = request.result.length;
-  // Across memory a tile fills the registers, so there is no room for the next one.
-  ProgramTiles tiles(kernel, shape.along, acrossMemory ? 1 : kernel.target.getTilesPerProgram());
+  // Across memory a tile fills the registers, so there is no room for the next one; nor is there
+  // a choice on a target that gains nothing by reading ahead.
+  int64_t count = acrossMemory ? 1 : kernel.target.getTilesPerProgram();
+  if (count > 1)
+    count = kernel.choose(Knob::TilesPerProgram, count);
+  ProgramTiles tiles(kernel, shape.along, count);
   Tile factors = factorsOf(kernel, request, shape, tiling.layout);
   LogicalResult result = tiles.forEach(
       [&](Value a0, int64_t along) {
@@ -309,7 +314,7 @@ LogicalResult emitOne(KernelBuilder &kernel, QuantizeInput input, QuantizeReques
 /// across memory wants it.
 Tile widenAlongMemory(KernelBuilder &kernel, InputReader &reader, Tile raw, TileShape shape) {
   TileBuilder t(kernel.body, kernel.loc);
-  int64_t perLane = std::min<int64_t>(shape.along, kernel.target.columnTile().elementsPerLane);
+  int64_t perLane = std::min(shape.along, columnElementsPerLane(kernel));
   auto wanted =
       tile::withLayout(RankedTensorType::get({shape.across, shape.along}, t.b.getF32Type()),
                        computeLayout(kernel.target, shape, perLane));
@@ -347,7 +352,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
     sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
   }
   unsigned outer = 1 - contiguous;
-  Tiling read = columnTiling(kernel.target, {sizes[contiguous], sizes[outer]});
+  Tiling read = columnTiling(kernel, {sizes[contiguous], sizes[outer]});
   sizes[contiguous] = read.shape.across;
   sizes[outer] = read.shape.along;
   Value origin[2] = {kernel.tileOrigin(1, sizes[0]), kernel.tileOrigin(0, sizes[1])};

@@ -32,11 +32,13 @@ int64_t accessOf(const TargetInfo &target, Value buffer) {
 }
 
 /// A tile whose rows hold at least `along` elements along the axis.
-Tiling tileAlong(const TargetInfo &target, int64_t along, bool acrossMemory) {
+Tiling tileAlong(KernelBuilder &kernel, int64_t along, bool acrossMemory) {
   if (acrossMemory)
-    return columnTiling(target, {1, along});
-  TileShape shape{1, std::max(along, threadsOf(target) * target.getElementsPerLane())};
-  return {shape, computeLayout(target, shape, target.getElementsPerLane())};
+    return columnTiling(kernel, {1, along});
+  const TargetInfo &target = kernel.target;
+  int64_t perLane = kernel.choose(Knob::ElementsPerLane, target.getElementsPerLane());
+  TileShape shape{1, std::max(along, threadsOf(target) * perLane)};
+  return {shape, computeLayout(target, shape, perLane)};
 }
 
 /// Stores a P x A tile to a matrix that is dense and row-major in logical order; `divisor`
@@ -76,7 +78,7 @@ LogicalResult emitHadamard(KernelBuilder &kernel, quad::HadamardOp op,
                            const ScheduledMatrix &result) {
   unsigned axis = op.getAxis();
   int64_t n = op.getSigns().getType().getDimSize(0);
-  Tiling tiling = tileAlong(kernel.target, n, axis != input.contiguousDim);
+  Tiling tiling = tileAlong(kernel, n, axis != input.contiguousDim);
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   Tile x = loadMatrix(kernel, input, axis, tiling, p0, a0);
@@ -276,19 +278,20 @@ Tiling valuesTiling(const TargetInfo &target, quad::QuantizedTensorType type, in
   return {shape, computeLayout(target, shape, perLane)};
 }
 
-static Tiling dequantizeTiling(const TargetInfo &target, quad::DequantizeOp op,
+static Tiling dequantizeTiling(KernelBuilder &kernel, quad::DequantizeOp op,
                                const ScheduledMatrix &result) {
+  const TargetInfo &target = kernel.target;
   quad::QuantizedTensorType type = op.getInput().getType();
   int64_t least = 2 * type.getGranularity(), rows = rowsOfBlocks(type);
   if (type.getAxis() == 0) {
-    Tiling tiling = tileAlong(target, least, /*acrossMemory=*/true);
+    Tiling tiling = tileAlong(kernel, least, /*acrossMemory=*/true);
     if (tiling.shape.across >= rows)
       return tiling;
     TileShape shape{rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
     return {shape, computeLayout(target, shape, shape.along)};
   }
   // A lane's neighbours are one access to the result, if nothing else needs more of them.
-  int64_t most = target.getElementsPerLane();
+  int64_t most = kernel.choose(Knob::ElementsPerLane, target.getElementsPerLane());
   int64_t perLane = op.getSigns() ? most : accessOf(target, result.buffer);
   return valuesTiling(target, type, std::max(least, threadsOf(target) * most), perLane);
 }
@@ -298,7 +301,7 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                              const ScheduledGroups &groups, const ScheduledMatrix &result) {
   quad::QuantizedTensorType type = op.getInput().getType();
   unsigned axis = type.getAxis();
-  Tiling tiling = dequantizeTiling(kernel.target, op, result);
+  Tiling tiling = dequantizeTiling(kernel, op, result);
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
@@ -326,10 +329,11 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
 //===----------------------------------------------------------------------===//
 
 namespace {
-Tiling amaxTiling(const TargetInfo &target, quad::AmaxOp op, const ScheduledMatrix &input) {
+Tiling amaxTiling(KernelBuilder &kernel, quad::AmaxOp op, const ScheduledMatrix &input) {
+  const TargetInfo &target = kernel.target;
   int64_t n = op.getSigns() ? op.getSigns().getType().getDimSize(0) : 1;
   if (op.getAxis() != int64_t(input.contiguousDim))
-    return columnTiling(target, {1, n});
+    return columnTiling(kernel, {1, n});
   // As much as a lane holds, for there is nothing to do but wait for memory.
   int64_t perLane = target.getElementsPerLane();
   TileShape shape{1, std::max(n, threadsOf(target) * target.columnTile().elementsPerLane)};
@@ -355,7 +359,7 @@ LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix i
   int64_t n = signs ? op.getSigns().getType().getDimSize(0) : 1;
   if (groups)
     input = readFromAnywhere(input, axis);
-  Tiling tiling = amaxTiling(kernel.target, op, input);
+  Tiling tiling = amaxTiling(kernel, op, input);
   bool padsRows = groups || (signs && op.getPad());
   if (tiling.shape.across == 1 && input.isContiguous && !padsRows)
     flattenRows(kernel.schedule, input, axis);

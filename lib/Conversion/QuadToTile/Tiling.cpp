@@ -61,14 +61,20 @@ private:
 
 } // namespace
 
-Tiling columnTiling(const TargetInfo &target, TileShape minimum) {
-  auto [maxAlong, elementsPerLane, across] = target.columnTile();
+int64_t columnElementsPerLane(KernelBuilder &kernel) {
+  return kernel.choose(Knob::ColumnElementsPerLane, kernel.target.columnTile().elementsPerLane);
+}
+
+Tiling columnTiling(KernelBuilder &kernel, TileShape minimum) {
+  const TargetInfo &target = kernel.target;
+  const unsigned maxAlong = target.columnTile().maxAlong;
+  const int64_t across = kernel.choose(Knob::ColumnReach, target.columnTile().across);
   unsigned laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
   constexpr int64_t shortest = 16; // two words of codes, one draw of random bits
   unsigned alongBits = llvm::Log2_64(std::max(minimum.along, shortest));
-  unsigned acrossBits = llvm::Log2_64(std::max<int64_t>(minimum.across, across));
+  unsigned acrossBits = llvm::Log2_64(std::max(minimum.across, across));
   unsigned along = std::min(alongBits, llvm::Log2_32(maxAlong));
-  unsigned perLane = std::max(along, llvm::Log2_32(elementsPerLane));
+  unsigned perLane = std::max(along, llvm::Log2_64(columnElementsPerLane(kernel)));
   // Lanes that the block and the reach along memory leave over extend the tile along the axis.
   unsigned threads = laneBits + warpBits, needed = alongBits + acrossBits - perLane;
   alongBits += threads > needed ? threads - needed : 0;

@@ -33,6 +33,13 @@ UNIFORM, E2M1 = ("UFP4", "UFP4_B", "MXUF4"), ("MXFP4",)
 #: Kernels that the peers have too.
 WITH_PEERS = [Row("row", "UFP4_B"), *(Row(what, "UFP4_B", 16) for what in AXES)]
 
+#: Kernels whose heuristics are compared with what qd.tune finds.
+TUNED = [
+    Row("row", "UFP4_B", 16, bar=0.95),
+    Row("row", "MXFP4", 32, True, bar=0.95),
+    Row("row + column", "UFP4_B", 16, bar=0.95),
+]
+
 
 @qd.scale_rule
 def four_over_six(block):
@@ -200,6 +207,10 @@ def table(repeats: int) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     yield from _tensor_scales(torch, inputs, clock)
     yield ""
+    yield "| kernel, default | format | RHT | rounding | us | of the tuned speed | bar | tuned |"
+    yield "|---|---|---|---|---|---|---|---|"
+    yield from _tunings(inputs)
+    yield ""
     yield "| latency | measured | bar |"
     yield "|---|---|---|"
     yield from _latencies(torch)
@@ -285,6 +296,15 @@ def _tensor_scales(torch, inputs, clock: Clock) -> Iterator[str]:
 
 def _sqnr(x, fmt) -> float:
     return qd.sqnr(x, qd.dequantize(qd.quantize(x, fmt)))
+
+
+def _tunings(inputs) -> Iterator[str]:
+    """The heuristics' times as a ratio to those that the autotuner finds."""
+    key = qd.Key(0)
+    for row in TUNED:
+        report = qd.tune(_function(row, key), inputs[0], save=False)
+        knobs = ", ".join(f"{name} {value}" for name, value in report.chosen.knobs.items())
+        yield f"{_line(row, report.default.seconds * 1e6, 1 / report.speedup)} {knobs or 'the same'} |"
 
 
 def _call(torch, action, calls: int = 2000) -> float:

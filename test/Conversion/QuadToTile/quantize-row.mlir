@@ -26,7 +26,7 @@
 // CHECK:         tile.launch @f_quantize_row grid(%[[GRID]], %[[ONE]]) args(
 //
 // CHECK-LABEL: func.func @f_quantize_row(
-// CHECK-SAME:    attributes {tile.cost = {{[0-9]+}} : i64, tile.kernel}
+// CHECK-SAME:    attributes {tile.cost = {{[0-9]+}} : i64, tile.kernel, tile.tuned = {elements_per_lane = 16 : i64}}
 // The transform's factors, signs / 4.
 // CHECK:         %[[QUARTER:.*]] = arith.constant dense<2.500000e-01> : tensor<1x1x16xf32
 // CHECK:         %[[SIGNS:.*]] = tile.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr -> tensor<1x1x16xf32

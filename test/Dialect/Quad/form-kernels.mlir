@@ -29,6 +29,15 @@ func.func @pair(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> (!row, !co
   return %r, %c : !row, !column
 }
 
+// What tuning chose for a function is for its kernels.
+//
+// CHECK-LABEL: quad.kernel @tuned_quantize_row(
+// CHECK-SAME:    attributes {quad.tuning = {elements_per_lane = 32 : i64}}
+func.func @tuned(%x: tensor<?x?xbf16>) -> !row attributes {quad.tuning = {elements_per_lane = 32}} {
+  %r = quad.quantize %x {axis = 1} : tensor<?x?xbf16> -> !row
+  return %r : !row
+}
+
 // Neither two inputs nor two quantizations along one axis.
 //
 // CHECK-LABEL: func.func @not_pairs(

@@ -38,6 +38,13 @@ def QuadToTile : Pass<"convert-quad-to-tile", "::mlir::ModuleOp"> {
     A tensor is read along the dimension that its attribute `quad.unit_stride`
     names; without it along the last, element by element.
 
+    How a kernel is cut into programs, tiles and lanes are numbers that the target chooses, or
+    the kernel's attribute `quad.tuning`: of powers of two, `elements_per_lane` (8 to 64) and
+    `tiles_per_program` (1 to 8) of rows, `column_elements_per_lane` (16 to 64) and
+    `column_reach` (32 to 128 elements along memory) of what is quantized across memory. The
+    program's attribute `tile.tuned` holds those that it was made with. What is no such number
+    is an error at the kernel.
+
     Precondition: `quad-form-kernels` has run; tensor-level formats have their amax.
     Numeric effect: none; this is where the specification becomes operations.
   }];

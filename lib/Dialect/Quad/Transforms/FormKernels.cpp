@@ -201,6 +201,8 @@ void FormKernelsPass::outline(func::FuncOp func, ArrayRef<Operation *> ops,
   auto kernel =
       KernelOp::create(b, loc, (func.getName() + "_" + kindOf(ops)).str(), type);
   symbols.insert(kernel); // makes the name unique
+  if (Attribute tuning = func->getAttr(tuningAttr))
+    kernel->setAttr(tuningAttr, tuning);
   // What the caller promises about the inputs holds in the kernel.
   for (auto [i, input] : llvm::enumerate(inputs))
     if (auto argument = dyn_cast<BlockArgument>(input))

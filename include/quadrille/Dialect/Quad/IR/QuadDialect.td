@@ -38,6 +38,9 @@ def QuadDialect : Dialect {
     * `quad.stride_divisible_by = array<i64: d0, d1>`: each stride, in elements, is a
       multiple of its entry.
 
+    A function may carry `quad.tuning`, a dictionary of integers that say how its kernels are
+    cut into programs and lanes; no bit of a result depends on it (docs/runtime.md, "Tuning").
+
     The arrays of results are dense, and on a GPU aligned to 16 bytes.
 
     `docs/Dialects/Quad/RationaleQuad.md` says why the dialect is as it is.

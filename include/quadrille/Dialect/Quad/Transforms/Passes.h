@@ -12,6 +12,10 @@
 
 namespace quadrille::quad {
 
+/// The attribute of a function, and of its kernels, that sets what tuning may choose
+/// (Conversion/QuadToTile/Tuning.h): a dictionary of integers.
+inline constexpr llvm::StringLiteral tuningAttr = "quad.tuning";
+
 #define GEN_PASS_DECL
 #include "quadrille/Dialect/Quad/Transforms/Passes.h.inc"
 

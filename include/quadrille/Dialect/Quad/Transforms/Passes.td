@@ -92,7 +92,7 @@ def QuadFormKernels : Pass<"quad-form-kernels", "::mlir::ModuleOp"> {
     quantizations of one input along different axes share a kernel, so that it is
     read once, and elementwise code joins the quantizations that are all its uses: its
     result is never written. `merge = false` gives each its own. Kernels are named after the
-    function and what they do.
+    function and what they do, and have its `quad.tuning`.
 
     ```mlir
     // before
