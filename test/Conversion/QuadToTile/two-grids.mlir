@@ -68,8 +68,17 @@ func.func @quantize(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q {
 // CHECK-NOT:     tile.load
 // CHECK:         arith.mulf
 // GPU-LABEL:   func.func @dequantize_dequantize(
-// GPU:           tile.lookup
-// GPU:           tile.lookup
+// Where tables are slow, a code's bits make the value in each grid.
+// GPU-NOT:       tile.lookup
+// GPU:           %[[CODES:.*]] = tile.unpack
+// GPU:           arith.andi %[[CODES]], %
+// GPU:           %[[A:.*]] = arith.mulf
+// GPU:           tile.load %{{.*}}xi8
+// GPU:           %[[OTHER:.*]] = arith.cmpi ne
+// GPU-NEXT:      arith.xori %[[CODES]], %
+// GPU:           %[[B:.*]] = arith.subf
+// GPU-NEXT:      arith.select %[[OTHER]], %[[B]], %[[A]]
+// GPU-NOT:       tile.lookup
 func.func @dequantize(%q: !q) -> tensor<?x?xf32> {
   %d = quad.dequantize %q : !q -> tensor<?x?xf32>
   return %d : tensor<?x?xf32>
