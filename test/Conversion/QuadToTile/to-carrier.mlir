@@ -34,11 +34,12 @@ func.func @folded(%q: !q {quad.alignment = 16 : i64}) -> (tensor<?x?xf8E5M2>, te
 
 // -----
 
-// Codes by arithmetic on their bits, times the scales of blocks; the tensor's stays out.
+// Codes by bytes of their bf16 numbers, times the scales of blocks; the tensor's stays out.
 //
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
 // CHECK-LABEL: func.func @scaled_to_carrier(
-// CHECK-NOT:     tile.lookup
+// CHECK:         %[[PAIRS:.*]] = tile.lookup_pairs
+// CHECK-NEXT:    tile.widen %[[PAIRS]] from bf16
 // CHECK-NOT:     tile.load {{.*}} -> tensor<1x1xi32
 // CHECK:         arith.trunci
 // CHECK:         tile.store {{.*}}alignment = 16 {{.*}} : tensor<1x8192xi16

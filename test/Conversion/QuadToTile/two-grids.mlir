@@ -68,17 +68,15 @@ func.func @quantize(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q {
 // CHECK-NOT:     tile.load
 // CHECK:         arith.mulf
 // GPU-LABEL:   func.func @dequantize_dequantize(
-// Where tables are slow, a code's bits make the value in each grid.
-// GPU-NOT:       tile.lookup
-// GPU:           %[[CODES:.*]] = tile.unpack
-// GPU:           arith.andi %[[CODES]], %
-// GPU:           %[[A:.*]] = arith.mulf
+// Where bytes are permuted, codes are looked up a word at once.
+// GPU:           %[[WORDS:.*]] = tile.load %{{.*}}xi32
+// GPU-NEXT:      %[[PAIRS:.*]] = tile.lookup_pairs %[[WORDS]], [0, 16128,
+// GPU-NEXT:      %[[A:.*]] = tile.widen %[[PAIRS]] from bf16
 // GPU:           tile.load %{{.*}}xi8
 // GPU:           %[[OTHER:.*]] = arith.cmpi ne
-// GPU-NEXT:      arith.xori %[[CODES]], %
-// GPU:           %[[B:.*]] = arith.subf
+// GPU-NEXT:      %[[MORE:.*]] = tile.lookup_pairs %[[WORDS]], [0, 16256,
+// GPU-NEXT:      %[[B:.*]] = tile.widen %[[MORE]] from bf16
 // GPU-NEXT:      arith.select %[[OTHER]], %[[B]], %[[A]]
-// GPU-NOT:       tile.lookup
 func.func @dequantize(%q: !q) -> tensor<?x?xf32> {
   %d = quad.dequantize %q : !q -> tensor<?x?xf32>
   return %d : tensor<?x?xf32>
