@@ -149,12 +149,13 @@ Value TargetInfo::lookupBytes(OpBuilder &b, Location loc, const std::array<Value
   auto times = [&](Value x, int32_t factor) {
     return arith::MulIOp::create(b, loc, x, constant(factor));
   };
+  auto spread = [&](Value x, int32_t bits, int32_t mask) {
+    Value shifted = arith::ShLIOp::create(b, loc, x, constant(bits));
+    return bitAnd(arith::OrIOp::create(b, loc, x, shifted), mask);
+  };
   constexpr int32_t everyByte = 0x01010101;
   Value index = bitAnd(shiftRight(codes, upperHalf ? 16 : 0), 0xffff);
-  index = bitAnd(times(index, 0x0101), 0x00ff00ff); // x | x << 8, whose parts do not overlap
-  index = bitAnd(arith::OrIOp::create(b, loc, index,
-                                      arith::ShLIOp::create(b, loc, index, constant(4))),
-                 0x0f0f0f0f);
+  index = spread(spread(index, 8, 0x00ff00ff), 4, 0x0f0f0f0f);
   SmallVector<Value> values;
   for (unsigned entry = 0; entry < 16; ++entry)
     values.push_back(times(bitAnd(shiftRight(table[entry / 4], entry % 4 * 8), 0xff), everyByte));

@@ -12,11 +12,13 @@ from .errors import UnsupportedError
 
 #: DLPack's (type code, bits) of NumPy dtypes.
 _DLPACK_CODES = {
+    np.dtype(np.int32): (0, 32),
     np.dtype(np.uint8): (1, 8),
     np.dtype(np.float16): (2, 16),
     np.dtype(np.float32): (2, 32),
     np.dtype(ml_dtypes.bfloat16): (4, 16),
     np.dtype(ml_dtypes.float8_e4m3fn): (10, 8),
+    np.dtype(ml_dtypes.float8_e5m2): (12, 8),
     np.dtype(ml_dtypes.float8_e8m0fnu): (14, 8),
 }
 _DLPACK_CUDA = 2
@@ -53,7 +55,7 @@ class DeviceArray(arrays.DeviceView):
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        if self.dtype.kind == "V" or self.dtype.name not in ("uint8", "float16", "float32"):
+        if self.dtype.kind == "V" or self.dtype.name not in ("int32", "uint8", "float16", "float32"):
             raise AttributeError(f"__cuda_array_interface__ cannot express {self.dtype}")
         return {
             "version": 3,

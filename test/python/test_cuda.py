@@ -68,6 +68,13 @@ def test_a_warm_call_only_allocates_results_and_launches(driver):
     assert names == ["cuMemAllocAsync", "cuMemAllocAsync", "cuLaunchKernel", "cuMemFreeAsync", "cuMemFreeAsync"]
 
 
+def test_the_arrays_of_a_carrier_speak_dlpack(driver):
+    c = qd.jit(lambda x: qd.to_carrier(qd.quantize(x, "MXUF4")))(gpu())
+    assert [a.dtype.name for a in c.arrays] == ["float8_e5m2", "int32", "int32"]
+    assert all(isinstance(a, DeviceArray) and "dltensor" in repr(a.__dlpack__()) for a in c.arrays)
+    assert c.overflow.__cuda_array_interface__["typestr"] == "<i4"
+
+
 def test_sign_vectors_are_placed_once(driver):
     rht = qd.RHT(64, signs=[-1, 1] * 32)
     for f in (quantizer(rht=rht), quantizer("NVFP4", rht=rht)):

@@ -140,6 +140,8 @@ def programs(target: str):
 
 #: Instructions that round, with the types whose rounding PTX lets one choose.
 ROUNDS = re.compile(r"^\s*(?:@\S+\s+)?((?:add|sub|mul|fma|div|rcp|sqrt)\.[\w.]*\b(?:f32|f64|f16|bf16)(?:x2)?)\s", re.M)
+#: Programs that compute with bits alone, in all formats or some.
+MAY_BE_INTEGERS = re.compile("^layout| in a carrier$")
 NARROWS = re.compile(r"\b(cvt\.[\w.]*\b(?:bf16|f16|bf16x2|f16x2)\.f32)\b")
 
 
@@ -194,7 +196,7 @@ def problem(path: pathlib.Path, target: str, what: str, function, *arguments) ->
     path.write_text(ptx)
     if broken := broken_promises(ptx):
         return f"{what}: {', '.join(sorted(set(broken)))}"
-    if ".entry" not in ptx or not (roundings(ptx) or what.startswith("layout")):
+    if ".entry" not in ptx or not (roundings(ptx) or MAY_BE_INTEGERS.search(what)):
         return f"{what}: this is no kernel of it"
     code = path.with_suffix(".cubin")
     run = subprocess.run([PTXAS, f"-arch={target}", str(path), "-o", str(code)], capture_output=True, text=True)

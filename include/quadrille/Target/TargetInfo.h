@@ -110,8 +110,13 @@ public:
   virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
                              mlir::Value index) const;
 
+  /// Whether an instruction rounds f32 to bf16, to nearest even with subnormals.
+  virtual bool roundsToBF16() const { return false; }
+
   /// Whether `lookup` costs no more than a few operations of arithmetic.
   virtual bool looksUpFast() const { return false; }
+  /// Whether `lookupBytes` costs no more than that for four bytes.
+  virtual bool permutesBytes() const { return false; }
   /// Bytes, from the lowest, of a table of 16 for the four codes in the lower or upper half of
   /// `codes`; registers of i32, four bytes of the table in each.
   virtual mlir::Value lookupBytes(mlir::OpBuilder &b, mlir::Location loc,

@@ -72,9 +72,9 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   Tile value = loadValues(kernel, input, type, tiling, p0, a0,
                           format.levels.size() - format.hasTensorLevel());
   // The products are bf16, so the lower half of each is zero.
-  Tile upper = t.shrU(t.bits(value), 16);
-  Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value);
-  Tile bits = t.truncate(t.select(isNaN, t.i32(upper, carrierNaNBF16), upper), t.b.getI16Type());
+  Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
+  word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
+  Tile bits = t.truncate(t.shrU(word, 16), t.b.getI16Type());
   storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
              kernel.pass(input.length), input.divisor);
   constexpr int64_t bytesPerElement = 3;

@@ -208,12 +208,36 @@ static Tile decodeByBits(TileBuilder &t, GridKind kind, Tile codes) {
   return t.mulf(small, t.f32(small, 0x1p126f));
 }
 
-Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes, bool byTable) {
-  if (!byTable && grid.kind != GridKind::LUT)
-    return decodeByBits(t, grid.kind, codes);
+/// Of all 16 codes; those beyond a short LUT are NaN.
+static SmallVector<float> tableOf(const Grid &grid) {
   SmallVector<float> table(grid.values.begin(), grid.values.end());
-  table.resize(16, floatOf(0x7fc00000)); // codes beyond a short LUT
-  return t.lookup(codes, table);
+  table.resize(16, floatOf(0x7fc00000));
+  return table;
+}
+
+/// The table in bf16, if that holds its values.
+static std::optional<SmallVector<int16_t>> bf16TableOf(const Grid &grid) {
+  SmallVector<int16_t> table;
+  for (float value : tableOf(grid)) {
+    if (bitsOf(value) & 0xffff)
+      return std::nullopt;
+    table.push_back(int16_t(bitsOf(value) >> 16));
+  }
+  return table;
+}
+
+Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes) {
+  return t.lookup(codes, tableOf(grid));
+}
+
+Tile decodeWords(TileBuilder &t, const TargetInfo &target, const Grid &grid, Tile words,
+                 RankedTensorType codes) {
+  if (target.permutesBytes())
+    if (auto table = bf16TableOf(grid))
+      return t.lookupBF16(words, *table, codes);
+  bool byBits = !target.looksUpFast() && grid.kind != GridKind::LUT;
+  Tile unpacked = t.unpack(words, codes);
+  return byBits ? decodeByBits(t, grid.kind, unpacked) : decodeGrid(t, grid, unpacked);
 }
 
 } // namespace quadrille

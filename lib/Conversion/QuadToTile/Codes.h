@@ -10,6 +10,7 @@
 
 #include "TileBuilder.h"
 #include "quadrille/Numerics/Rounding.h"
+#include "quadrille/Target/TargetInfo.h"
 
 namespace quadrille {
 
@@ -24,9 +25,12 @@ Tile encodeWords(TileBuilder &t, const Grid &grid, const numerics::Rounding &rou
 /// The same codes one by one (i32), for roundings that are not stochastic.
 Tile encodeGrid(TileBuilder &t, const Grid &grid, const numerics::Rounding &rounding, Tile value);
 
-/// The grid's value of each code; by a table where the target has one at hand, and for
-/// grids that are no numbers by their bits.
-Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes, bool byTable);
+/// The grid's value of each code, by a table.
+Tile decodeGrid(TileBuilder &t, const Grid &grid, Tile codes);
+
+/// The same of words of eight codes, of which `codes` is the type: by what is fast on the target.
+Tile decodeWords(TileBuilder &t, const TargetInfo &target, const Grid &grid, Tile words,
+                 mlir::RankedTensorType codes);
 
 } // namespace quadrille
 

@@ -155,8 +155,8 @@ LogicalResult emitMap(KernelBuilder &kernel, ScheduledMap map, ScheduledMatrix r
   kernel.inside = isInside(kernel, result, {row, column}, {shape.across, shape.along});
   Tile y = computeMap(kernel, map, /*axis=*/1, {shape, computeLayout(target, shape, perLane)}, row,
                       column);
-  storeDense(kernel, TileBuilder(kernel.body, kernel.loc).narrow(y, map.element),
-             kernel.pass(result.buffer), row, column, kernel.pass(result.sizes[0]),
+  TileBuilder t(kernel.body, kernel.loc);
+  storeDense(kernel, t.narrow(y, map.element, kernel.target.roundsToBF16()), kernel.pass(result.buffer), row, column, kernel.pass(result.sizes[0]),
              kernel.pass(result.sizes[1]), divisor);
   int64_t bytes = 4 * shape.along * int64_t(1 + map.operands.size());
   kernel.launch(s.ceilDiv(result.sizes[1], shape.along), result.sizes[0], bytes);

@@ -92,7 +92,7 @@ LogicalResult RuleInliner::emit(Operation *op) {
   if (auto round = dyn_cast<quad::RoundToGridOp>(op)) {
     Grid grid = round.getGrid().toGrid();
     Tile codes = encodeGrid(t, grid, round.getRounding().toRounding(), get(round.getInput()));
-    mapping.map(round.getResult(), decodeGrid(t, grid, codes, /*byTable=*/true));
+    mapping.map(round.getResult(), decodeGrid(t, grid, codes));
     return success();
   }
   if (auto round = dyn_cast<quad::RoundToScaleOp>(op)) {

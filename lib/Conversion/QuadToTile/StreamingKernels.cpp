@@ -47,7 +47,7 @@ void storeMatrix(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matri
                  Value p0, Value a0, int64_t divisor = 1, const ScheduledGroups &groups = {}) {
   TileBuilder t(kernel.body, kernel.loc);
   Type element = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
-  value = t.narrow(value, element);
+  value = t.narrow(value, element, kernel.target.roundsToBF16());
   if (axis == 0)
     value = t.transpose(value);
   if (groups)
@@ -147,19 +147,18 @@ public:
       : kernel(kernel), t(kernel.body, kernel.loc), input(input), layout(layout), format(format),
         p0(p0), a0(a0) {}
 
-  /// The values of codes, each in the grid that its block's scale chooses.
-  Tile decode(Tile codes) {
-    Tile value = decodeGrid(t, format.grid, codes, kernel.target.looksUpFast());
+  /// The values of words of codes, each in the grid that its block's scale chooses.
+  Tile decode(Tile words, RankedTensorType codes) {
+    Tile value = decodeWords(t, kernel.target, format.grid, words, codes);
     if (!format.alternative)
       return value;
-    SmallVector<int64_t> shape(TileBuilder::shapeOf(codes));
+    ArrayRef<int64_t> shape = codes.getShape();
     auto [rows, cols] = format.levels.front().block;
-    auto blocks = tile::reshapedType(TileBuilder::typeOf(codes),
-                                     {shape[0] / rows, rows, shape[1] / cols, cols});
+    auto blocks = tile::reshapedType(codes, {shape[0] / rows, rows, shape[1] / cols, cols});
     innermost = loadEncoding(tile::reducedType(blocks, {1, 3}), 0);
     Tile choice = t.broadcast(t.bitAnd(innermost, format.choiceBit()), blocks);
     choice = t.cmp(arith::CmpIPredicate::ne, t.reshape(choice, shape), 0);
-    Tile alternative = decodeGrid(t, *format.alternative, codes, kernel.target.looksUpFast());
+    Tile alternative = decodeWords(t, kernel.target, *format.alternative, words, codes);
     return t.select(choice, alternative, value);
   }
 
@@ -256,7 +255,7 @@ Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::Quant
       tiling.layout);
   Tile words = loadCodes(kernel, tile::packedType(codesType), input, p0, a0);
   ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
-  Tile value = scales.decode(t.unpack(words, codesType));
+  Tile value = scales.decode(words, codesType);
   for (size_t i = 0; i < numLevels; ++i)
     value = scales.multiply(value, i);
   return value;
@@ -290,9 +289,10 @@ static Tiling dequantizeTiling(KernelBuilder &kernel, quad::DequantizeOp op,
     TileShape shape{rows, std::max<int64_t>(type.getGranularity(), tiling.shape.along / rows)};
     return {shape, computeLayout(target, shape, shape.along)};
   }
-  // A lane's neighbours are one access to the result, if nothing else needs more of them.
-  int64_t most = kernel.choose(Knob::ElementsPerLane, target.getElementsPerLane());
-  int64_t perLane = op.getSigns() ? most : accessOf(target, result.buffer);
+  // A lane's neighbours are one access to the result, if nothing else needs more of them;
+  // it has several, to have reads in flight.
+  int64_t perLane = op.getSigns() ? target.getElementsPerLane() : accessOf(target, result.buffer);
+  int64_t most = kernel.choose(Knob::ElementsPerLane, target.columnTile().elementsPerLane);
   return valuesTiling(target, type, std::max(least, threadsOf(target) * most), perLane);
 }
 

@@ -44,11 +44,14 @@ Tile TileBuilder::extend(Tile x) {
   return arith::ExtUIOp::create(b, loc, withElement(x, b.getI32Type()), x);
 }
 
-Tile TileBuilder::narrow(Tile x, Type element) {
+Tile TileBuilder::narrow(Tile x, Type element, bool roundsToBF16) {
   if (element.isF32())
     return x;
-  if (element.isF16())
-    return arith::TruncFOp::create(b, loc, withElement(x, element), x);
+  if (element.isF16() || roundsToBF16) {
+    Tile rounded = arith::TruncFOp::create(b, loc, withElement(x, element), x);
+    return element.isF16() ? rounded
+                           : arith::BitcastOp::create(b, loc, withElement(x, b.getI16Type()), rounded);
+  }
   // bf16: add half of the last place kept less one, plus the bit that makes a
   // tie even. NaN stays one: quiet, with its upper bits.
   Tile value = bits(x);
@@ -102,6 +105,12 @@ Tile TileBuilder::unpack(Tile words, RankedTensorType codesType) {
 
 Tile TileBuilder::lookup(Tile index, ArrayRef<float> table) {
   return tile::LookupOp::create(b, loc, withElement(index, b.getF32Type()), index, table);
+}
+
+Tile TileBuilder::lookupBF16(Tile words, ArrayRef<int16_t> table, RankedTensorType type) {
+  auto pairs = tile::halvedType(cast<RankedTensorType>(type.clone(b.getI32Type())));
+  return widenHalves(tile::LookupPairsOp::create(b, loc, pairs, words, table), b.getBF16Type(),
+                     type);
 }
 
 Tile TileBuilder::transpose(Tile x) {

@@ -89,8 +89,8 @@ public:
   /// f16, f32 or the bits of bf16 (i16) to f32.
   Tile widen(Tile x);
   /// f32 rounded to nearest even to f16, f32 or the bits of bf16 (i16). bf16 goes
-  /// by integer arithmetic: few targets have it in registers.
-  Tile narrow(Tile x, mlir::Type element);
+  /// by integer arithmetic, unless the target has an instruction: NaN are then any.
+  Tile narrow(Tile x, mlir::Type element, bool roundsToBF16 = false);
   /// Integers to another width; values fit.
   Tile truncate(Tile x, mlir::Type element);
   Tile extend(Tile x);
@@ -115,6 +115,8 @@ public:
   Tile widenHalves(Tile words, mlir::Type element, mlir::RankedTensorType type);
   Tile unpack(Tile words, mlir::RankedTensorType codesType);
   Tile lookup(Tile index, llvm::ArrayRef<float> table);
+  /// Of words of eight codes, the bf16 numbers of a table of 16, as f32.
+  Tile lookupBF16(Tile words, llvm::ArrayRef<int16_t> table, mlir::RankedTensorType type);
   Tile transpose(Tile x);
   Tile convertLayout(Tile x, const layout::LinearLayout &layout);
 

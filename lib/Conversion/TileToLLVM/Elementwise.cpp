@@ -202,6 +202,50 @@ public:
   }
 };
 
+/// The lower and the upper bytes of four entries, then two of each to a word.
+class LookupPairsPattern : public TilePattern<tile::LookupPairsOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::LookupPairsOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
+    auto lower = bytesOf(rewriter, op, 0), upper = bytesOf(rewriter, op, 8);
+    DenseMap<std::pair<unsigned, unsigned>, std::pair<Value, Value>> found;
+    Registers registers;
+    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
+      uint64_t index = registerIndex(result, r);
+      unsigned source = registerOf(words, index / 4), half = index / 2 % 2;
+      auto [entry, isNew] = found.try_emplace({source, half});
+      auto &[low, high] = entry->second;
+      if (isNew) {
+        Value codes = adaptor.getWords()[source];
+        low = target.lookupBytes(rewriter, loc, lower, codes, half);
+        high = target.lookupBytes(rewriter, loc, upper, codes, half);
+      }
+      unsigned first = index % 2 * 2;
+      registers.push_back(target.permuteBytes(rewriter, loc, low, high,
+                                              {first, first + 4, first + 1, first + 5}));
+    }
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
+  }
+
+private:
+  /// The bytes of the entries from bit `shift` on, four to a word.
+  std::array<Value, 4> bytesOf(OpBuilder &b, tile::LookupPairsOp op, unsigned shift) const {
+    std::array<uint32_t, 4> words = {};
+    for (auto [i, entry] : llvm::enumerate(op.getTable()))
+      words[i / 4] |= (uint16_t(entry) >> shift & 0xffu) << (i % 4 * 8);
+    std::array<Value, 4> values;
+    for (auto [value, word] : llvm::zip_equal(values, words))
+      value = target.splat(b, op.getLoc(), arith::ConstantOp::create(
+                               b, op.getLoc(), b.getI32IntegerAttr(int32_t(word))));
+    return values;
+  }
+};
+
 class EncodeE4M3Pattern : public TilePattern<tile::EncodeE4M3Op> {
 public:
   using TilePattern::TilePattern;
@@ -223,9 +267,9 @@ public:
 void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
-  patterns.add<EncodeE4M3Pattern, ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, LookupBytesPattern, RenamingPattern<tile::ReshapeOp>,
-               RenamingPattern<tile::TransposeOp>>(
+  patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
+               LookupPattern, LookupBytesPattern, LookupPairsPattern, EncodeE4M3Pattern,
+               RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }
 

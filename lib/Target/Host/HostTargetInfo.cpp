@@ -184,10 +184,29 @@ unsigned alignmentOf(Type element) {
   return std::max(1u, element.getIntOrFloatBitWidth() / 8);
 }
 
-/// One vector at consecutive addresses.
+/// Lanes whose elements are not copies of others'.
+unsigned activeLanesOf(const TargetInfo::Access &access, unsigned lanes) {
+  return std::min(access.activeLanes, lanes);
+}
+
+/// Whether one vector is at consecutive addresses. One lane is a scalar: LLVM fails at masks of
+/// a single i1.
+bool isOneVector(const TargetInfo::Access &access) {
+  return access.contiguousLanes && access.activeLanes > 1;
+}
+
+/// Lanes from `active` on get copies of those before.
+Value copyToLanes(OpBuilder &b, Location loc, Value value, unsigned active, unsigned lanes) {
+  if (active == lanes)
+    return value;
+  SmallVector<int64_t> sources = llvm::map_to_vector(
+      llvm::seq<unsigned>(0, lanes), [&](unsigned lane) { return int64_t(lane % active); });
+  return vector::ShuffleOp::create(b, loc, value, value, sources);
+}
+
 Value loadContiguous(OpBuilder &b, Location loc, const TargetInfo::Access &access,
                      unsigned lanes) {
-  unsigned active = std::min(access.activeLanes, lanes);
+  unsigned active = activeLanesOf(access, lanes);
   auto type = VectorType::get({int64_t(active)}, access.element);
   Value pointer = elementPointer(b, loc, access.base, access.element, access.offset);
   unsigned alignment = alignmentOf(access.element);
@@ -198,12 +217,7 @@ Value loadContiguous(OpBuilder &b, Location loc, const TargetInfo::Access &acces
                                         zeroOf(b, loc, type), alignment);
   else
     loaded = LLVM::LoadOp::create(b, loc, type, pointer, alignment);
-  if (active == lanes)
-    return loaded;
-  SmallVector<int64_t> copies;
-  for (unsigned lane = 0; lane < lanes; ++lane)
-    copies.push_back(lane % active);
-  return vector::ShuffleOp::create(b, loc, loaded, loaded, copies);
+  return copyToLanes(b, loc, loaded, active, lanes);
 }
 
 /// Offset of lane `lane`'s first element from the base.
@@ -213,15 +227,16 @@ Value laneOffset(OpBuilder &b, Location loc, const TargetInfo::Access &access, u
 }
 
 SmallVector<Value> HostTargetInfo::load(OpBuilder &b, Location loc, const Access &access) const {
-  if (access.contiguousLanes)
+  if (isOneVector(access))
     return {loadContiguous(b, loc, access, getLanes())};
   // Lane by lane. A masked-off lane reads the first element instead, which
   // exists where a kernel runs at all.
+  unsigned active = activeLanesOf(access, getLanes());
   Type type = registerType(access.element);
   SmallVector<Value> registers(access.width, zeroOf(b, loc, type));
   auto laneType = VectorType::get({int64_t(access.width)}, access.element);
-  for (unsigned lane = 0; lane < getLanes(); ++lane) {
-    Value offset = laneOffset(b, loc, access, lane % access.activeLanes);
+  for (unsigned lane = 0; lane < active; ++lane) {
+    Value offset = laneOffset(b, loc, access, lane);
     Value inside;
     if (access.mask) {
       inside = vector::ExtractOp::create(b, loc, access.mask, int64_t(lane));
@@ -238,14 +253,16 @@ SmallVector<Value> HostTargetInfo::load(OpBuilder &b, Location loc, const Access
       registers[i] = vector::InsertOp::create(b, loc, element, registers[i], int64_t(lane));
     }
   }
+  for (Value &reg : registers)
+    reg = copyToLanes(b, loc, reg, active, getLanes());
   return registers;
 }
 
 void HostTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
                            const Access &access) const {
-  unsigned active = std::min(access.activeLanes, getLanes());
+  unsigned active = activeLanesOf(access, getLanes());
   unsigned alignment = alignmentOf(access.element);
-  if (access.contiguousLanes) {
+  if (isOneVector(access)) {
     Value value = firstLanes(b, loc, registers.front(), active);
     Value pointer = elementPointer(b, loc, access.base, access.element, access.offset);
     if (access.mask)

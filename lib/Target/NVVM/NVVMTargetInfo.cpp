@@ -71,6 +71,9 @@ public:
     return permute(b, loc, low, high, constant(b, loc, nibbles));
   }
 
+  bool roundsToBF16() const override { return true; } // cvt.rn.bf16.f32, from sm_80 on
+
+  bool permutesBytes() const override { return true; }
   /// prmt takes eight bytes and, as selector, four nibbles, such as codes are. Their top bits
   /// become masks that choose between the halves of the table.
   Value lookupBytes(OpBuilder &b, Location loc, const std::array<Value, 4> &table, Value codes,

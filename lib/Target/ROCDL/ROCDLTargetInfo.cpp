@@ -30,6 +30,15 @@ public:
     return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
   }
 
+  Value permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
+                     std::array<unsigned, 4> selector) const override {
+    uint32_t bytes = 0;
+    for (auto [i, byte] : llvm::enumerate(selector))
+      bytes |= byte << (8 * i);
+    return permute(b, loc, high, low, constant(b, loc, int32_t(bytes)));
+  }
+
+  bool permutesBytes() const override { return true; }
   /// v_perm takes eight bytes and a selector for each byte.
   Value lookupBytes(OpBuilder &b, Location loc, const std::array<Value, 4> &table, Value codes,
                     bool upperHalf) const override {

@@ -10,11 +10,11 @@
 // CHECK:         tile.launch @folded_to_carrier
 //
 // CHECK-LABEL: func.func @folded_to_carrier(
-// CHECK:         %[[WORDS:.*]] = tile.load {{.*}} {alignment = 16 : i64{{.*}} -> tensor<1x1024xi32
+// CHECK:         %[[WORDS:.*]] = tile.load {{.*}}alignment = 16 {{.*}} -> tensor<1x1024xi32
 // CHECK:         %[[SCALES:.*]] = tile.load {{.*}} -> tensor<1x256xi8
 // CHECK-NOT:     tile.convert_layout
 // CHECK:         %[[BYTES:.*]] = tile.lookup_bytes %[[WORDS]], {{.*}} -> tensor<1x2048xi32
-// CHECK:         tile.store {{.*}} {alignment = 16 : i64{{.*}} : tensor<1x2048xi32
+// CHECK:         tile.store {{.*}}alignment = 16 {{.*}} : tensor<1x2048xi32
 // CHECK:         tile.atomic_reduce ori
 //
 // NaN, which is 255, has no part in the maximum; 142 = bias 127 + the highest exponent 15.
@@ -34,14 +34,15 @@ func.func @folded(%q: !q {quad.alignment = 16 : i64}) -> (tensor<?x?xf8E5M2>, te
 
 // -----
 
-// Codes by arithmetic on their bits, times the scales of blocks; the tensor's stays out.
+// Codes by bytes of their bf16 numbers, times the scales of blocks; the tensor's stays out.
 //
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
 // CHECK-LABEL: func.func @scaled_to_carrier(
-// CHECK-NOT:     tile.lookup
+// CHECK:         %[[PAIRS:.*]] = tile.lookup_pairs
+// CHECK-NEXT:    tile.widen %[[PAIRS]] from bf16
 // CHECK-NOT:     tile.load {{.*}} -> tensor<1x1xi32
 // CHECK:         arith.trunci
-// CHECK:         tile.store {{.*}} {alignment = 16 : i64{{.*}} : tensor<1x8192xi16
+// CHECK:         tile.store {{.*}}alignment = 16 {{.*}} : tensor<1x8192xi16
 func.func @scaled(%q: !quad.tensor<?x?, #nvfp4, axis = 1>) -> tensor<?x?xbf16> {
   %v = quad.to_carrier %q : (!quad.tensor<?x?, #nvfp4, axis = 1>) -> tensor<?x?xbf16>
   return %v : tensor<?x?xbf16>

@@ -67,23 +67,15 @@ func.func @quantize(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}) -> !q {
 // CHECK:         arith.andi %[[SCALES]]
 // CHECK-NOT:     tile.load
 // CHECK:         arith.mulf
-// Without tables at hand both values come from the codes' bits: E2M1 as an f32 that is 2^-126 of
-// it, INT4 above 2^23.
 // GPU-LABEL:   func.func @dequantize_dequantize(
-// GPU-NOT:       tile.lookup
-// GPU:           %[[CODES:.*]] = tile.unpack
-// GPU-NEXT:      %[[MAGNITUDE:.*]] = arith.andi %[[CODES]], %
-// GPU-NEXT:      %[[SHIFTED:.*]] = arith.shli %[[MAGNITUDE]], %
-// GPU-NEXT:      %[[SIGN:.*]] = arith.andi %[[CODES]], %
-// GPU-NEXT:      %[[TOP:.*]] = arith.shli %[[SIGN]], %
-// GPU-NEXT:      %[[BITS:.*]] = arith.ori %[[SHIFTED]], %[[TOP]]
-// GPU-NEXT:      %[[SMALL:.*]] = arith.bitcast %[[BITS]]
-// GPU-NEXT:      %[[A:.*]] = arith.mulf %[[SMALL]], %
+// Where bytes are permuted, codes are looked up a word at once.
+// GPU:           %[[WORDS:.*]] = tile.load %{{.*}}xi32
+// GPU-NEXT:      %[[PAIRS:.*]] = tile.lookup_pairs %[[WORDS]], [0, 16128,
+// GPU-NEXT:      %[[A:.*]] = tile.widen %[[PAIRS]] from bf16
+// GPU:           tile.load %{{.*}}xi8
 // GPU:           %[[OTHER:.*]] = arith.cmpi ne
-// GPU-NEXT:      %[[OFFSET:.*]] = arith.xori %[[CODES]], %
-// GPU-NEXT:      %[[ABOVE:.*]] = arith.ori %[[OFFSET]], %
-// GPU-NEXT:      %[[SUM:.*]] = arith.bitcast %[[ABOVE]]
-// GPU-NEXT:      %[[B:.*]] = arith.subf %[[SUM]], %
+// GPU-NEXT:      %[[MORE:.*]] = tile.lookup_pairs %[[WORDS]], [0, 16256,
+// GPU-NEXT:      %[[B:.*]] = tile.widen %[[MORE]] from bf16
 // GPU-NEXT:      arith.select %[[OTHER]], %[[B]], %[[A]]
 func.func @dequantize(%q: !q) -> tensor<?x?xf32> {
   %d = quad.dequantize %q : !q -> tensor<?x?xf32>

@@ -260,6 +260,34 @@ func.func @lookup_bytes_lanes(%w: tensor<4xi32, #words>) {
 
 // -----
 
+func.func @lookup_pairs_table(%w: tensor<4xi32>) {
+  // expected-error @+1 {{needs a table of 16 entries, got 2}}
+  %0 = tile.lookup_pairs %w, [0, 1] : tensor<4xi32> -> tensor<16xi32>
+  return
+}
+
+// -----
+
+#pairs = #tile.layout<reg = [1], lane = [2, 4, 8], warp = []>
+#words = #tile.layout<reg = [], lane = [0, 1, 2], warp = []>
+func.func @lookup_pairs_lanes(%w: tensor<4xi32, #words>) {
+  // expected-error @+1 {{needs the entries of a word of codes in registers of one lane}}
+  %0 = tile.lookup_pairs %w, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] : tensor<4xi32, #words> -> tensor<16xi32, #pairs>
+  return
+}
+
+// -----
+
+#pairs = #tile.layout<reg = [1, 2], lane = [4, 8, 0], warp = []>
+#words = #tile.layout<reg = [], lane = [2, 1, 0], warp = []>
+func.func @lookup_pairs_words(%w: tensor<4xi32, #words>) {
+  // expected-error @+1 {{needs words of type}}
+  %0 = tile.lookup_pairs %w, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] : tensor<4xi32, #words> -> tensor<16xi32, #pairs>
+  return
+}
+
+// -----
+
 func.func @granularity(%p: !llvm.ptr, %i: i64) {
   // expected-error @+1 {{needs a positive granularity}}
   %0 = tile.load %p[%i] bounds(%i) strides(%i) {granularity = 0 : i64} : !llvm.ptr -> tensor<4xf32>

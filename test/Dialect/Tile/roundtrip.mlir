@@ -88,6 +88,8 @@ func.func @across_elements(%v: tensor<4x32xf32>, %s: tensor<1x32xf32>, %c: tenso
   %widened = tile.widen %6 from bf16 : tensor<4x4xi32> -> tensor<4x8xf32>
   // CHECK-NEXT: tile.lookup_bytes %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32> -> tensor<4x8xi32>
   %bytes = tile.lookup_bytes %6, %6, %6, %6, %6 : tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32>, tensor<4x4xi32> -> tensor<4x8xi32>
+  // CHECK-NEXT: tile.lookup_pairs %{{.*}}, [0, 16000, 16128, 16192, 16256, 16288, 16320, 16352, -32768, -16768, -16640, -16576, -16512, -16480, -16448, -16416] : tensor<4x4xi32> -> tensor<4x16xi32>
+  %pairs = tile.lookup_pairs %6, [0, 16000, 16128, 16192, 16256, 16288, 16320, 16352, -32768, -16768, -16640, -16576, -16512, -16480, -16448, -16416] : tensor<4x4xi32> -> tensor<4x16xi32>
   // CHECK-NEXT: tile.unpack %[[W]] : tensor<4x4xi32> -> tensor<4x32xi32>
   %7 = tile.unpack %6 : tensor<4x4xi32> -> tensor<4x32xi32>
   // CHECK-NEXT: tile.lookup %[[C]], [0.000000e+00, 5.000000e-01] : tensor<4x32xi32> -> tensor<4x32xf32>

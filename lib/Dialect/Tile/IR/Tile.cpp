@@ -317,6 +317,22 @@ LogicalResult LookupBytesOp::verify() {
   return verifyTiles(*this);
 }
 
+LogicalResult LookupPairsOp::verify() {
+  if (getTable().size() != 16)
+    return emitOpError("needs a table of 16 entries, got ") << getTable().size();
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() == 0 || result.getShape().back() % 4)
+    return emitOpError("needs four words in a row for each word of codes, got ") << result;
+  if (!hasLayout(getResult()))
+    return verifyTiles(*this);
+  for (uint64_t basis : {1, 2})
+    if (!llvm::is_contained(getLayout(result).reg, basis))
+      return emitOpError("needs the entries of a word of codes in registers of one lane");
+  if (Type words = halvedType(halvedType(result)); words != getWords().getType())
+    return emitOpError("needs words of type ") << words;
+  return verifyTiles(*this);
+}
+
 LogicalResult PackOp::verify() {
   if (getShift() > 28)
     return emitOpError("needs codes of four bits, got a shift of ") << getShift();

@@ -319,6 +319,19 @@ def LookupBytesOp : TileOp<"lookup_bytes", [Pure]> {
   let hasVerifier = 1;
 }
 
+def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
+  let summary = "16-bit entries of a constant table for 4-bit codes, two to a word";
+  let description = [{
+    Words 4w to 4w + 3 of the result hold the entries of the eight codes of word w, from
+    its lowest bits, the first of two in the lower half: bf16 numbers for `tile.widen`.
+    The table has 16. The last dimension grows by 4; its lowest two bits must be register bits.
+  }];
+  let arguments = (ins I32Tile:$words, DenseI16ArrayAttr:$table);
+  let results = (outs I32Tile:$result);
+  let assemblyFormat = "$words `,` $table attr-dict `:` type($words) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def RandomOp : TileOp<"random", [Pure]> {
   let summary = "Philox4x32 bits for each element, by its number in the output";
   let description = [{
