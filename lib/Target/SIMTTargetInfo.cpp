@@ -117,14 +117,37 @@ SmallVector<Value> SIMTTargetInfo::load(OpBuilder &b, Location loc, const Access
   return registers;
 }
 
+/// A vector of registers.
+static Value vectorOf(OpBuilder &b, Location loc, ValueRange registers) {
+  auto type = VectorType::get({int64_t(registers.size())}, registers.front().getType());
+  Value value = LLVM::PoisonOp::create(b, loc, type);
+  for (auto [i, reg] : llvm::enumerate(registers))
+    value = LLVM::InsertElementOp::create(b, loc, value, reg, constantI32(b, loc, i));
+  return value;
+}
+
+/// Pairs of 16-bit registers as words, put together where they are made: that often is one
+/// instruction, where each block that stores them would need more.
+static SmallVector<Value> pairsOf(OpBuilder &b, Location loc, ValueRange registers) {
+  SmallVector<Value> words;
+  for (unsigned i = 0; i < registers.size(); i += 2) {
+    OpBuilder::InsertionGuard guard(b);
+    Operation *low = registers[i].getDefiningOp(), *high = registers[i + 1].getDefiningOp();
+    if (low && high && low->getBlock() == high->getBlock())
+      b.setInsertionPointAfter(low->isBeforeInBlock(high) ? high : low);
+    words.push_back(LLVM::BitcastOp::create(b, loc, b.getI32Type(),
+                                            vectorOf(b, loc, registers.slice(i, 2))));
+  }
+  return words;
+}
+
 void SIMTTargetInfo::store(OpBuilder &b, Location loc, ValueRange registers,
                            const Access &access) const {
   Value pointer = pointerTo(b, loc, access);
   unsigned bytes = std::max(1u, access.element.getIntOrFloatBitWidth() / 8);
-  auto type = VectorType::get({int64_t(access.width)}, access.element);
-  Value value = LLVM::PoisonOp::create(b, loc, type);
-  for (auto [i, reg] : llvm::enumerate(registers))
-    value = LLVM::InsertElementOp::create(b, loc, value, reg, constantI32(b, loc, i));
+  bool inPairs = bytes == 2 && access.width % 2 == 0;
+  Value value = inPairs ? vectorOf(b, loc, pairsOf(b, loc, registers))
+                        : vectorOf(b, loc, registers);
   auto storeVector = [&](OpBuilder &inner) {
     LLVM::StoreOp::create(inner, loc, value, pointer, access.width * bytes);
   };
