@@ -102,7 +102,8 @@ def test_the_gpus_tables_are_complete():
     lines = list(gpu_quantize._kernels(torch, inputs, FakeClock()))
     assert len(lines) == len(list(gpu_quantize._rows())) and all(line.count("|") == 8 for line in lines)
     passes = list(gpu_quantize._passes(torch, inputs, FakeClock()))
-    assert [line.split(" | ")[0] for line in passes] == ["| amax"] * 2 + ["| dequantize to bf16"] * 2
+    names = ["amax"] * 2 + ["dequantize to bf16"] * 2 + ["4-bit to carrier bf16", "4-bit to carrier e5m2"]
+    assert [line.split(" | ")[0] for line in passes] == [f"| {name}" for name in names]
     plain, user = gpu_quantize._tensor_scales(torch, inputs, FakeClock())
     assert plain.startswith("| NVFP4 | 2.0 | 2.0 | 0.50 |") and user.startswith("| NVFP4_46 | 2.0 | 2.0 | 0.50 |")
     for better, worse in zip(_decibels(user), _decibels(plain), strict=True):

@@ -145,9 +145,11 @@ def test_compiled_equals_reference(rng, name, carrier):
 
 
 @pytest.mark.compiler
-def test_blocked_scales(matrix):
-    q = qd.quantize(matrix(150, 256), "MXUF4")
-    f = qd.jit(lambda q: qd.to_carrier(q), target=TARGET)
+@pytest.mark.parametrize("carrier", ["e5m2", "bf16"])
+def test_blocked_scales(matrix, carrier):
+    spread = np.exp2(np.arange(150) % 20)[:, None]
+    q = qd.quantize((matrix(150, 256) * spread).astype(np.float32), "MXUF4")
+    f = qd.jit(lambda q: qd.to_carrier(q, carrier), target=TARGET)
     plain, blocked = f(q), f(q.to_scale_layout("blocked128x4"))
     for a, b in zip(plain.arrays, blocked.arrays, strict=True):
         assert np.array_equal(np.asarray(a).view(np.uint8), np.asarray(b).view(np.uint8))

@@ -447,14 +447,15 @@ LogicalResult FunctionLowering::lower(quad::ToCarrierOp op, quad::LaunchOp launc
   if (!form.refusal.empty())
     return launch.emitError(form.refusal + "; instead: " + form.instead);
   ScheduledTensor input = tensorOf(launch, op.getInput());
-  input = withRowMajorScales(launch, input, type, "_scales");
   CarrierResult result;
   result.values = resultMatrix(launch.getResult(0), input.rows, input.length).buffer;
-  KernelBuilder kernel = makeKernel(launch);
-  if (form.window.empty()) {
+  if (form.window.empty()) { // which reads scales in any layout
+    KernelBuilder kernel = makeKernel(launch);
     emitToCarrier(kernel, type, input, result);
     return success();
   }
+  input = withRowMajorScales(launch, input, type, "_scales");
+  KernelBuilder kernel = makeKernel(launch);
   result.exponents = resultVector(launch.getResult(1), input.rows);
   result.overflow = resultVector(launch.getResult(2), input.rows);
   numerics::FoldedCarrier carrier{form.carrier->mantissaBits, form.carrier->bias, form.window.low,
