@@ -56,10 +56,21 @@ def _passed(fetch: Callable[[list], Any]) -> Callable[[list], Any]:
     return fetched
 
 
+def _wanted(result: _Result) -> tuple[type | None, Any]:
+    """What an entry of `out` must be: an array (None), a Carrier of a name, a QTensor with these facts."""
+    type_ = result.type
+    if type_ is None:
+        return None, None
+    if isinstance(type_, CarrierType):
+        return Carrier, type_.carrier
+    facts = (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout, type_.groups is None)
+    return QTensor, facts
+
+
 class Plan:
     """What plans of all devices have in common: sizes, results, and the checks of `out`."""
 
-    __slots__ = ("traced", "sizes", "buffers", "results", "_makers")
+    __slots__ = ("traced", "sizes", "buffers", "results", "_makers", "_wanted", "_is_grouped")
 
     def __init__(self, traced: TracedFunction, leaves: list):
         self.traced = traced
@@ -68,6 +79,8 @@ class Plan:
         self.buffers: list[storage.Buffer] = []
         self.results = [self._result(type_, leaves) for type_ in traced.results]
         self._makers = [_maker(*result) for result in self.results]
+        self._wanted = [_wanted(result) for result in self.results]
+        self._is_grouped = any(result.groups is not None for result in self.results)
 
     def _result(self, type_, leaves) -> _Result:
         start = len(self.buffers)
@@ -90,33 +103,33 @@ class Plan:
         given = out if isinstance(out, (tuple, list)) else (out,)
         if len(given) != len(self.results):
             raise ArgumentError(f"out has {len(given)} entries for {len(self.results)} results")
-        return [part for value, result in zip(given, self.results) for part in self._parts(value, result)]
+        entries = zip(given, self.results, self._wanted)
+        return [part for value, result, wanted in entries for part in self._parts(value, result, *wanted)]
 
     def _with_groups(self, out, leaves: list):
         """The caller's buffers, with the groups of this call."""
+        if not self._is_grouped:
+            return out
         for value, result in zip(out if isinstance(out, (tuple, list)) else (out,), self.results):
             if result.groups is not None:
                 value.groups = result.groups(leaves)
         return out
 
     @staticmethod
-    def _parts(value, result: _Result) -> tuple:
-        """The arrays of one entry of `out`."""
+    def _parts(value, result: _Result, kind: type | None, facts) -> tuple:
+        """The arrays of one entry of `out`, which must be of a kind and have its facts."""
         type_ = result.type
-        wanted = None if type_ is None else Carrier if isinstance(type_, CarrierType) else QTensor
-        if wanted is not next((kind for kind in (QTensor, Carrier) if isinstance(value, kind)), None):
+        if not isinstance(value, kind) if kind else isinstance(value, (QTensor, Carrier)):
             raise DTypeError(
                 f"out is {value!r}", instead="a QTensor, a Carrier or an array, as the function returns without out="
             )
-        if wanted is None:
+        if kind is None:
             return (value,)
-        if wanted is Carrier:
-            if value.carrier != type_.carrier:
-                raise ArgumentError(f"out is a carrier of {value.carrier}", instead=type_.carrier)
+        if kind is Carrier:
+            if value.carrier != facts:
+                raise ArgumentError(f"out is a carrier of {value.carrier}", instead=facts)
             return value.arrays
-        given = (value.format, value.shape, value.axis, value.rht, value.scale_layout, value.groups is None)
-        wanted = (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout, type_.groups is None)
-        if given != wanted:
+        if facts != (value.format, value.shape, value.axis, value.rht, value.scale_layout, value.groups is None):
             rht = f" and {result.rht!r}" if result.rht else ""
             layout = f" and scales {type_.scale_layout}" if type_.scale_layout != storage.ROW_MAJOR else ""
             groups = " and groups" if type_.groups else ""
