@@ -19,6 +19,9 @@ foreach(part IN ITEMS quadrille_core quadrille quadrille-compiler)
       # No library but the C library's: not even another libstdc++ can be seen from here, or see this one.
       target_link_options(${part} PRIVATE
         -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections)
+    else()
+      # `pip install .` uses this machine's LLVM, whose folder the loader may not search.
+      set_target_properties(${part} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
     endif()
   endif()
 endforeach()
