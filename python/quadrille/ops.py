@@ -170,8 +170,8 @@ def hadamard(x, rht: RHT, *, axis: int = -1):
         x: matrix; the axis length is a multiple of rht.n.
         rht: size and signs.
 
-    Returns f32 of x's shape: butterflies h = 1, 2, .. of the signed elements, each
-    operation rounded, then one product with the f32 nearest to 1/sqrt(n).
+    Returns f32 of x's shape: butterflies h = 1, 2, .. of the elements times sign and c_n (the f32
+    nearest to 1/sqrt(n)), each operation rounded but the second product of the first stage, which is fused.
     Raises ShapeError, DTypeError, ArgumentError.
     Source: docs/numerics.md, "Hadamard transform".
     """

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "ProgramTiles.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 
@@ -14,6 +15,7 @@ namespace quadrille {
 
 LogicalResult ProgramTiles::forEach(IsInside isInside, Load load, Work work) {
   OpBuilder &b = kernel.body;
+  llvm::SaveAndRestore onlyHere(kernel.inside); // what is inside is known of a tile at a time
   Value origin = kernel.tileOrigin(0, along * count);
   Value inside = isInside(origin, along * count);
   if (count == 1) {

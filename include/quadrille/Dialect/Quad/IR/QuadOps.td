@@ -64,9 +64,9 @@ def HadamardOp : QuadOp<"hadamard", [Pure]> {
   let summary = "Randomized block Hadamard transform along an axis";
   let description = [{
     Every group of n consecutive elements along `axis`, widened to f32, is multiplied
-    by the n `signs` (+1 or -1), then goes through the butterfly stages h = 1, 2, ..,
-    n/2, each `(u, v) -> (fl(u + v), fl(u - v))` on elements h apart, then through one
-    multiplication `fl(. * c_n)`, c_n the f32 nearest to 1/sqrt(n).
+    by the n factors sign * c_n, c_n the f32 nearest to 1/sqrt(n), and goes through the
+    butterfly stages h = 1, 2, .., n/2, each `(u, v) -> (fl(u + v), fl(u - v))` on elements
+    h apart; of the first stage u is rounded, v = x[i+1] * c_n sign[i+1] is not.
 
     n in {16, 32, 64, 128, 256} is the length of `signs` and divides the axis, if
     that is static. Shape: the result has the input's.
@@ -192,8 +192,8 @@ def DequantizeOp : QuadOp<"dequantize", [Pure, AttrSizedOperandSegments]> {
   let description = [{
     Each element is its code's grid value times its scales, `fl(v * s)` innermost
     first in f32, then one rounding to the result's element type. With `signs` the
-    rotation that the tensor carries is undone: the butterflies of `quad.hadamard`,
-    then the signs, in f32 before that last rounding. A grouped tensor comes with the offsets
+    rotation that the tensor carries is undone: butterflies without factors, then
+    `fl(. * c_n)`, then the signs, in f32 before that last rounding. A grouped tensor comes with the offsets
     of its `groups`: positions of the axis are read from where their group is stored, and
     are +0 where they are in none.
 
