@@ -78,7 +78,7 @@ void KernelBuilder::beginRanged() {
 
 void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {
   kernel->setAttr("tile.cost", body.getI64IntegerAttr(cost));
-  if (unsigned threads = target.getThreads())
+  if (unsigned threads = target.getThreads(); threads && !kernel->hasAttr("tile.threads"))
     kernel->setAttr("tile.threads", body.getI64IntegerAttr(threads));
   func::ReturnOp::create(body, loc);
   tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel), gridX, gridY, passed);

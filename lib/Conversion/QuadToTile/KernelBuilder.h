@@ -66,6 +66,7 @@ struct ScheduledTensor {
   int64_t divisor = 1;                   ///< a power of two that divides length
   mlir::Value ownLength;                 ///< of the axis without padding; null: not known
   int64_t alignment = 0;                 ///< bytes that divide the arrays' addresses; 0: not known
+  int64_t rowsDivisor = 1;               ///< a power of two that divides rows
 };
 
 /// Builds i64 arithmetic of the schedule.

@@ -12,10 +12,83 @@
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Target/Host/Matmul.h"
 #include "quadrille/Target/TargetSpec.h"
+#include <numeric>
 
 using namespace mlir;
 
 namespace quadrille {
+
+std::optional<Format> formatOf(Value operand) {
+  if (auto type = dyn_cast<quad::QuantizedTensorType>(operand.getType()))
+    return type.getFormat().toFormat();
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// The epilogue
+//===----------------------------------------------------------------------===//
+
+MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
+                               ArrayRef<std::optional<Format>> formats)
+    : kernel(kernel), request(request) {
+  to.elementType = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
+  to.out = kernel.pass(request.result.buffer);
+  to.ldc = kernel.pass(request.result.sizes[1]);
+  int64_t elementBytes = to.elementType.getIntOrFloatBitWidth() / 8;
+  to.roundsToBF16 = kernel.target.roundsToBF16();
+  to.alignment = std::gcd(resultAlignment, request.result.divisors[1] * elementBytes);
+  for (const ScheduledOperand &addend : request.addends)
+    to.addends.push_back(pass(addend));
+  if (request.epilogue)
+    for (const ScheduledOperand &operand : request.epilogue->operands)
+      to.inputs.push_back(pass(operand));
+  const MatmulOperand *sides[] = {&request.lhs, &request.rhs};
+  for (auto [operand, format] : llvm::zip_equal(sides, formats))
+    if (format && format->hasTensorLevel())
+      tensorScales.push_back(kernel.pass(operand->quantized->scales.back()));
+  body = [&request](OpBuilder &b, Location, ValueRange arguments) {
+    return emitElementwiseBody(b, *request.epilogue->body, arguments);
+  };
+  store = [this](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
+    host::emitStore(b, loc, to, elements);
+  };
+}
+
+/// fl(ta * tb) of the tensor-level scales, where there are any.
+void MatmulEpilogue::begin() {
+  if (request.epilogue)
+    to.body = body;
+  for (Value pointer : tensorScales) {
+    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
+    to.scale = to.scale
+                   ? Value(arith::MulFOp::create(kernel.body, kernel.loc, to.scale, scale))
+                   : scale;
+  }
+}
+
+host::EpilogueOperand MatmulEpilogue::pass(const ScheduledOperand &operand) {
+  host::EpilogueOperand passed;
+  if (operand.number) {
+    passed.number = kernel.pass(operand.number);
+    return passed;
+  }
+  const ScheduledMatrix &matrix = *operand.matrix;
+  passed.elementType = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  passed.data = kernel.pass(matrix.buffer);
+  if (!operand.repeats[0])
+    passed.rowStride = kernel.pass(matrix.strides[0]);
+  passed.isContiguous = matrix.isContiguous && matrix.contiguousDim == 1;
+  passed.alignment = std::max<int64_t>(matrix.alignment,
+                                       passed.elementType.getIntOrFloatBitWidth() / 8);
+  if (!operand.repeats[1])
+    passed.colStride = passed.isContiguous ? kernel.constant(1) : kernel.pass(matrix.strides[1]);
+  return passed;
+}
+
+//===----------------------------------------------------------------------===//
+// The host's engine
+//===----------------------------------------------------------------------===//
+
 namespace {
 
 // One panel or tile of any useful contraction is worth a thread.
@@ -27,7 +100,7 @@ public:
   HostMatmulEmitter(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                     const MatmulRequest &request, const host::MatmulPlan &plan,
                     ArrayRef<std::optional<Format>> formats,
-                    llvm::function_ref<Value(Value)> allocate)
+                    Allocate allocate)
       : s(s), target(target), module(module), name(name), request(request), plan(plan),
         formats(formats), allocate(allocate) {}
 
@@ -41,9 +114,6 @@ private:
     auto arguments = kernel.kernel.getArguments().take_back(4);
     return {arguments[2 * dim], arguments[2 * dim + 1]};
   }
-  host::EpilogueOperand passOperand(KernelBuilder &kernel, const ScheduledOperand &operand);
-  /// fl(ta * tb) of the tensor-level scales, where there are any.
-  Value tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales);
 
   ScheduleBuilder &s;
   const TargetInfo &target;
@@ -52,7 +122,7 @@ private:
   const MatmulRequest &request;
   const host::MatmulPlan &plan;
   ArrayRef<std::optional<Format>> formats;
-  llvm::function_ref<Value(Value)> allocate;
+  Allocate allocate;
 };
 
 /// Length of the contraction as the panels have it.
@@ -97,78 +167,22 @@ Value HostMatmulEmitter::emitPack(host::MatmulSide side) {
   return workspace;
 }
 
-Value HostMatmulEmitter::tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales) {
-  Value product;
-  for (Value pointer : scales) {
-    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
-    product = product ? Value(arith::MulFOp::create(kernel.body, kernel.loc, product, scale))
-                      : scale;
-  }
-  return product;
-}
-
-host::EpilogueOperand HostMatmulEmitter::passOperand(KernelBuilder &kernel,
-                                                     const ScheduledOperand &operand) {
-  host::EpilogueOperand passed;
-  if (operand.number) {
-    passed.number = kernel.pass(operand.number);
-    return passed;
-  }
-  const ScheduledMatrix &matrix = *operand.matrix;
-  passed.elementType = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
-  passed.data = kernel.pass(matrix.buffer);
-  if (!operand.repeats[0])
-    passed.rowStride = kernel.pass(matrix.strides[0]);
-  passed.isContiguous = matrix.isContiguous && matrix.contiguousDim == 1;
-  if (!operand.repeats[1])
-    passed.colStride = passed.isContiguous ? kernel.constant(1) : kernel.pass(matrix.strides[1]);
-  return passed;
-}
-
 void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
   KernelBuilder kernel(s, target, name, module);
   Value m = request.result.sizes[0], n = request.result.sizes[1];
   host::MatmulOperands operands{kernel.pass(lhsPanels), kernel.pass(rhsPanels), kernel.pass(m),
                                 kernel.pass(n), kernel.pass(contraction())};
-  host::MatmulStore store{};
-  store.elementType =
-      cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
-  store.out = kernel.pass(request.result.buffer);
-  store.ldc = operands.n;
-  for (const ScheduledOperand &addend : request.addends)
-    store.addends.push_back(passOperand(kernel, addend));
-  auto emitBody = [&](OpBuilder &b, Location, ValueRange arguments) {
-    return emitElementwiseBody(b, *request.epilogue->body, arguments);
-  };
-  if (request.epilogue) {
-    store.body = emitBody;
-    for (const ScheduledOperand &operand : request.epilogue->operands)
-      store.inputs.push_back(passOperand(kernel, operand));
-  }
-  SmallVector<Value> tensorScales;
-  const MatmulOperand *sides[] = {&request.lhs, &request.rhs};
-  for (auto [operand, format] : llvm::zip_equal(sides, formats))
-    if (format && format->hasTensorLevel())
-      tensorScales.push_back(kernel.pass(operand->quantized->scales.back()));
+  MatmulEpilogue epilogue(kernel, request, formats);
   kernel.beginRanged();
-  store.scale = tensorScale(kernel, tensorScales);
+  epilogue.begin();
   host::emitMatmul(kernel.body, kernel.loc, plan, operands, range(kernel, 0), range(kernel, 1),
-                   [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
-                     host::emitStore(b, loc, store, elements);
-                   });
+                   epilogue.emitter());
   kernel.launch(s.ceilDiv(n, plan.nTile), s.ceilDiv(m, plan.mTile), costOfTile);
 }
 
 void HostMatmulEmitter::emit() {
   Value lhsPanels = emitPack(host::MatmulSide::LHS);
   emitProduct(lhsPanels, emitPack(host::MatmulSide::RHS));
-}
-
-/// The format of an operand; nothing for a plain one.
-std::optional<Format> formatOf(Value operand) {
-  if (auto type = dyn_cast<quad::QuantizedTensorType>(operand.getType()))
-    return type.getFormat().toFormat();
-  return std::nullopt;
 }
 
 bool isPerKBlock(const target::OperandPlan &plan) {
@@ -217,15 +231,26 @@ LogicalResult verifyOrientation(quad::MatmulOp op) {
 
 LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const TargetSpec &spec,
                          ModuleOp module, StringRef name, const MatmulRequest &request,
-                         llvm::function_ref<Value(Value)> allocate) {
+                         Allocate allocate) {
   quad::MatmulOp op = request.op;
-  std::optional<host::VectorISA> isa = host::VectorISA::get(spec);
-  if (!spec.isHost() || !isa)
-    return op.emitOpError("has no engine for target ") << spec.name << "; it runs on the host";
   if (failed(verifyOrientation(op)))
     return failure();
+  const target::Capability *capability = target::lookupCapability(spec.name);
+  if (!spec.isHost()) {
+    target::CarrierChoice choice = quad::selectCarrier(op, *capability);
+    if (choice.refused())
+      return op.emitOpError() << choice.refusal;
+    if (!StringRef(choice.mma->name).starts_with("wgmma"))
+      return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
+                                                  << spec.name << "; it runs on the host and sm_90a";
+    op.emitRemark() << "carrier " << target::describe(choice) << ": " << choice.why;
+    return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  }
+  std::optional<host::VectorISA> isa = host::VectorISA::get(spec);
+  if (!isa)
+    return op.emitOpError("has no engine for target ") << spec.name << "; AVX2 is needed";
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
-  auto [choice, plan] = chooseEngine(op, *target::lookupCapability(spec.name), *isa, formats);
+  auto [choice, plan] = chooseEngine(op, *capability, *isa, formats);
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
   if (!plan)

@@ -9,6 +9,8 @@
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_MATMULKERNEL_H
 
 #include "KernelBuilder.h"
+#include "quadrille/Target/Carrier.h"
+#include "quadrille/Target/Host/Matmul.h"
 #include <optional>
 
 namespace quadrille {
@@ -32,12 +34,45 @@ struct MatmulRequest {
   ScheduledMatrix result;
 };
 
+/// What a kernel of a product does with sums: operands of the request, which are passed to
+/// it, and the epilogue's code. Lives until the kernel is emitted.
+class MatmulEpilogue {
+public:
+  MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
+                 llvm::ArrayRef<std::optional<Format>> formats);
+  /// Emits what is the same for all elements; after the last argument is passed.
+  void begin();
+  host::MatmulEpilogue emitter() const { return store; }
+
+private:
+  host::EpilogueOperand pass(const ScheduledOperand &operand);
+
+  KernelBuilder &kernel;
+  const MatmulRequest &request;
+  host::MatmulStore to;
+  llvm::SmallVector<mlir::Value> tensorScales; ///< pointers
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
+  std::function<void(mlir::OpBuilder &, mlir::Location, const host::MatmulElements &)> store;
+};
+
+/// Makes workspace of so many bytes.
+using Allocate = llvm::function_ref<mlir::Value(mlir::Value)>;
+
+/// The kernels of a product by wgmma, for operands in the carriers of `choice`.
+mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
+                                        mlir::ModuleOp module, llvm::StringRef name,
+                                        const MatmulRequest &request,
+                                        const target::CarrierChoice &choice, Allocate allocate);
+
+/// The format of an operand; nothing for a plain one.
+std::optional<Format> formatOf(mlir::Value operand);
+
 /// Chooses the carrier, and emits and launches the kernels: both operands packed
-/// into it, then the product. `allocate` makes workspace of so many bytes.
+/// into it, then the product.
 mlir::LogicalResult emitMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
                                const TargetSpec &spec, mlir::ModuleOp module,
                                llvm::StringRef name, const MatmulRequest &request,
-                               llvm::function_ref<mlir::Value(mlir::Value)> allocate);
+                               Allocate allocate);
 
 } // namespace quadrille
 

@@ -77,7 +77,7 @@ void SchedulePrinter::printKernel(func::FuncOp schedule, StringRef name) {
   auto module = schedule->getParentOfType<ModuleOp>();
   os << "kernel " << name;
   if (auto kernel = module.lookupSymbol<func::FuncOp>(name))
-    for (StringRef attribute : {"cost", "threads", "shared"})
+    for (StringRef attribute : {"cost", "threads", "shared", "cluster"})
       if (auto value = kernel->getAttrOfType<IntegerAttr>(("tile." + attribute).str());
           value && value.getInt())
         os << " " << attribute << "=" << value.getInt();

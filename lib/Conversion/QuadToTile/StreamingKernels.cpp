@@ -261,8 +261,7 @@ Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::Quant
   return value;
 }
 
-/// Rows of the tallest block, which a tile must have.
-static int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
+int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
   int64_t rows = 1;
   for (quad::LevelAttr level : type.getFormat().getLevels())
     rows = std::max(rows, level.getBlock().rows);

@@ -103,18 +103,19 @@ public:
     return mlir::LLVM::GEPOp::create(*this, vec(pointer.getType()), getI8Type(), pointer,
                                      mlir::ValueRange{byteOffsets});
   }
-  mlir::Value load(mlir::Type type, mlir::Value pointer) {
-    return mlir::LLVM::LoadOp::create(*this, type, pointer, /*alignment=*/1);
+  mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned alignment = 1) {
+    return mlir::LLVM::LoadOp::create(*this, type, pointer, alignment);
   }
-  void store(mlir::Value value, mlir::Value pointer) {
-    mlir::LLVM::StoreOp::create(*this, value, pointer, /*alignment=*/1);
+  void store(mlir::Value value, mlir::Value pointer, unsigned alignment = 1) {
+    mlir::LLVM::StoreOp::create(*this, value, pointer, alignment);
   }
-  mlir::Value maskedLoad(mlir::VectorType type, mlir::Value pointer, mlir::Value mask) {
-    return mlir::LLVM::MaskedLoadOp::create(*this, type, pointer, mask, zero(type),
-                                            /*alignment=*/1);
+  mlir::Value maskedLoad(mlir::VectorType type, mlir::Value pointer, mlir::Value mask,
+                         unsigned alignment = 1) {
+    return mlir::LLVM::MaskedLoadOp::create(*this, type, pointer, mask, zero(type), alignment);
   }
-  void maskedStore(mlir::Value value, mlir::Value pointer, mlir::Value mask) {
-    mlir::LLVM::MaskedStoreOp::create(*this, value, pointer, mask, /*alignment=*/1);
+  void maskedStore(mlir::Value value, mlir::Value pointer, mlir::Value mask,
+                   unsigned alignment = 1) {
+    mlir::LLVM::MaskedStoreOp::create(*this, value, pointer, mask, alignment);
   }
   void prefetch(mlir::Value pointer) {
     mlir::LLVM::Prefetch::create(*this, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);

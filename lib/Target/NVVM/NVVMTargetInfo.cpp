@@ -127,11 +127,17 @@ public:
   void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:
-  void addKernelAttributes(Operation *kernel) const override {
+  void addKernelAttributes(Operation *kernel, const LaunchShape &shape) const override {
     Builder b(kernel->getContext());
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                    b.getDenseI32ArrayAttr({int32_t(getLanes() * getWarps())}));
+                    b.getDenseI32ArrayAttr({int32_t(shape.threads)}));
+    if (shape.cluster == 1)
+      return;
+    // One block a multiprocessor, whose warpgroups share out its registers.
+    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                    b.getDenseI32ArrayAttr({int32_t(shape.cluster), 1, 1}));
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   }
 
   Value threadId(OpBuilder &b, Location loc) const override {
