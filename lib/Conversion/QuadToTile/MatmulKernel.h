@@ -64,6 +64,18 @@ mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetI
                                         const MatmulRequest &request,
                                         const target::CarrierChoice &choice, Allocate allocate);
 
+/// Words of flags for stretches of so many rows of either operand.
+struct OverflowFlags {
+  mlir::Value lhs, rhs;
+  int64_t rows;
+};
+/// The part of a product whose operands' rows have flags, by scalar arithmetic: sums of the
+/// products of codes of a block, exact, times both scales, added in f32 in increasing k. For
+/// operands of one level of e8m0 scales, whose exponents a carrier did not hold.
+void emitOverflowMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
+                        mlir::ModuleOp module, llvm::StringRef name,
+                        const MatmulRequest &request, const OverflowFlags &flags);
+
 /// The format of an operand; nothing for a plain one.
 std::optional<Format> formatOf(mlir::Value operand);
 

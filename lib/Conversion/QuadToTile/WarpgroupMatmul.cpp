@@ -100,7 +100,8 @@ void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const Carrier
   nvvm::WarpgroupOperands operands{kernel.pass(lhs.values), kernel.pass(rhs.values),
                                    kernel.pass(m),          kernel.pass(n),
                                    kernel.pass(pieces),     passIf(lhs.exponents),
-                                   passIf(rhs.exponents)};
+                                   passIf(rhs.exponents),   passIf(lhs.overflow),
+                                   passIf(rhs.overflow)};
   quad::MatmulOp op = request.op;
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
   MatmulEpilogue epilogue(kernel, request, formats);
@@ -112,6 +113,9 @@ void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const Carrier
   kernel.kernel->setAttr("tile.cluster", b.getI64IntegerAttr(plan.blocksOfCluster));
   Value tiles = s.mul(s.ceilDiv(m, plan.clusterTile), s.ceilDiv(n, plan.clusterTile));
   kernel.launch(s.mul(tiles, s.constant(plan.blocksOfCluster)), s.constant(1), /*cost=*/0);
+  if (lhs.overflow)
+    emitOverflowMatmul(s, target, module, (name + "_overflow").str(), request,
+                       {lhs.overflow, rhs.overflow, nvvm::panelRows});
 }
 
 LogicalResult WarpgroupMatmulEmitter::emit(const target::CarrierChoice &choice) {

@@ -63,7 +63,10 @@ private:
   void release(const Stage &stage);
   void storeTile(const Sums &sums, Value row, Value col);
   void storeFragment(ValueRange sums, Value row, Value col);
+  void storeElements(host::MatmulElements elements, Value isStored);
   Value undoExponents(Value elements, Value row, Value col);
+  /// Whether what the panels of row and col make is to be stored.
+  Value isExact(Value row, Value col);
 
   Value piece(Value panels, Value panel, Value numPanels, Value number);
   Value ceilDiv(Value x, int64_t y) { return b.ceilDiv(x, y); }
@@ -293,42 +296,69 @@ Value Emitter::undoExponents(Value elements, Value row, Value col) {
   return scaleByPower(b, elements, b.add(ofCols, ofRow));
 }
 
-/// Fragments of wgmma: of every eight columns a lane has two, of rows lane / 4 and 8 more.
-/// Four lanes exchange what they have of four times eight columns, such that each has eight.
+Value Emitter::isExact(Value row, Value col) {
+  if (!operands.lhsOverflow)
+    return arith::ConstantOp::create(b, b.getBoolAttr(true));
+  auto load = [&](Value flags, Value position) {
+    Value panel = b.divU(position, b.i64(panelRows)); // the next may be beyond, unused
+    return b.load(b.getI32Type(), b.at(flags, b.mul(panel, b.i64(sizeof(int32_t)))),
+                  sizeof(int32_t));
+  };
+  return b.equal(b.bitOr(load(operands.lhsOverflow, row), load(operands.rhsOverflow, col)), zero);
+}
+
+/// `block` is two sums of each of `lanes` times eight columns: lanes exchange them such that
+/// each has all of its own eight.
+void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target, MutableArrayRef<Value> block,
+                     unsigned lanes) {
+  constexpr unsigned perLane = 2;
+  for (unsigned bit = 0; (1u << bit) < lanes; ++bit)
+    for (unsigned i = 0; i < lanes; ++i)
+      for (unsigned j = 0; j < perLane && !(i >> bit & 1); ++j) {
+        Value &low = block[i * perLane + j], &high = block[(i | 1 << bit) * perLane + j];
+        std::tie(low, high) = target.swapRegisterAndLane(b, b.getLoc(), low, high, bit);
+      }
+}
+
+/// What wgmma leaves: of every eight columns a lane has two, of rows lane / 4 and eight more.
 void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
-  constexpr unsigned lanesOfRow = 4, rowsApart = 8, perLane = 2;
-  Value lane = b.bitAnd(b.threadId(), b.i32(31)), warp = b.bitAnd(b.divU(b.threadId(), b.i32(32)), b.i32(3));
-  row = b.add(row, b.extend(b.add(b.mul(warp, b.i32(16)), b.divU(lane, b.i32(lanesOfRow)))));
-  col = b.add(col, b.extend(b.mul(b.bitAnd(lane, b.i32(lanesOfRow - 1)), b.i32(elementsOfVector))));
-  for (unsigned lower = 0; lower < 2; ++lower) {
-    Value ownRow = b.add(row, b.i64(lower * rowsApart));
-    for (unsigned first = 0; first < plan.width(); first += lanesOfRow * elementsOfVector) {
-      SmallVector<Value> block; // [four times eight columns][two of a lane]
+  constexpr unsigned lanesOfRow = 4, rowsApart = 8, perLane = 2, lanes = 32, warps = 4;
+  Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
+  Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
+  Value rowOfLane = b.add(b.mul(warp, b.i32(fragmentRows / warps)), b.divU(lane, b.i32(lanesOfRow)));
+  Value colOfLane = b.mul(b.bitAnd(lane, b.i32(lanesOfRow - 1)), b.i32(elementsOfVector));
+  constexpr unsigned columnsAtOnce = lanesOfRow * elementsOfVector;
+  Value isStored;
+  for (unsigned first = 0; first < plan.width(); first += columnsAtOnce) {
+    Value firstCol = b.add(col, b.i64(first));
+    if (first % panelRows == 0)
+      isStored = isExact(row, firstCol);
+    for (unsigned lower = 0; lower < 2; ++lower) {
+      SmallVector<Value> block;
       for (unsigned i = 0; i < lanesOfRow; ++i)
         for (unsigned j = 0; j < perLane; ++j)
           block.push_back(sums[(first / elementsOfVector + i) * 2 * perLane + lower * perLane + j]);
-      for (unsigned bit = 0; (1u << bit) < lanesOfRow; ++bit)
-        for (unsigned i = 0; i < lanesOfRow; ++i)
-          for (unsigned j = 0; j < perLane && !(i >> bit & 1); ++j) {
-            Value &low = block[i * perLane + j], &high = block[(i | 1 << bit) * perLane + j];
-            std::tie(low, high) = target.swapRegisterAndLane(b, b.getLoc(), low, high, bit);
-          }
+      exchangeColumns(b, target, block, lanesOfRow);
       host::MatmulElements elements;
-      elements.row = ownRow;
-      elements.col = b.add(col, b.i64(first));
       elements.acc = vector::FromElementsOp::create(b, b.vec(block[0].getType()), block);
-      elements.end = operands.n;
-      elements.isFull = b.lessS(b.add(elements.col, b.i64(elementsOfVector - 1)), operands.n);
-      b.ifThen(arith::AndIOp::create(b, b.lessS(ownRow, operands.m),
-                                     b.lessS(elements.col, operands.n)),
-               [&] {
-                 if (!block[0].getType().isF32())
-                   elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
-                 elements.acc = undoExponents(elements.acc, ownRow, elements.col);
-                 epilogue(b, b.getLoc(), elements);
-               });
+      elements.row = b.add(row, b.add(b.extend(rowOfLane), b.i64(lower * rowsApart)));
+      elements.col = b.add(firstCol, b.extend(colOfLane));
+      storeElements(elements, isStored);
     }
   }
+}
+
+void Emitter::storeElements(host::MatmulElements elements, Value isStored) {
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+  elements.end = operands.n;
+  elements.isFull = b.lessS(b.add(elements.col, b.i64(elementsOfVector - 1)), operands.n);
+  Value isInside = both(b.lessS(elements.row, operands.m), b.lessS(elements.col, operands.n));
+  b.ifThen(both(isInside, isStored), [&] {
+    if (cast<VectorType>(elements.acc.getType()).getElementType().isInteger())
+      elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
+    elements.acc = undoExponents(elements.acc, elements.row, elements.col);
+    epilogue(b, b.getLoc(), elements);
+  });
 }
 
 void Emitter::storeTile(const Sums &sums, Value row, Value col) {

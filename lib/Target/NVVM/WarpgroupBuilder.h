@@ -16,7 +16,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "../Host/VectorBuilder.h"
+#include "quadrille/Target/VectorBuilder.h"
 
 namespace quadrille::nvvm {
 
@@ -39,7 +39,7 @@ struct WarpgroupMma {
   unsigned pending;
 };
 
-class WarpgroupBuilder : public host::VectorBuilder {
+class WarpgroupBuilder : public VectorBuilder {
 public:
   using VectorBuilder::VectorBuilder;
 

@@ -77,6 +77,8 @@ struct WarpgroupOperands {
   /// i32 by row and by column, to the end of the last panel: the sum is in units of 2^(their
   /// sum); null: of 1.
   mlir::Value rowExponents, colExponents;
+  /// i32 by panel: those with a word that is not 0 are not stored; null: all are.
+  mlir::Value lhsOverflow, rhsOverflow;
 };
 
 /// Emits the product. The epilogue is given eight elements of a row at a time, in f32,

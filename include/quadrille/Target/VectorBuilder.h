@@ -1,12 +1,12 @@
-//===- VectorBuilder.h - Short names for host vector code -------*- C++ -*-===//
+//===- VectorBuilder.h - Short names for code on vectors --------*- C++ -*-===//
 //
 // Part of the Quadrille project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
-#define QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
+#ifndef QUADRILLE_TARGET_VECTORBUILDER_H
+#define QUADRILLE_TARGET_VECTORBUILDER_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -14,7 +14,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace quadrille::host {
+namespace quadrille {
 
 /// A builder of code on vectors of `lanes` 32-bit elements and on byte
 /// addresses. Integer operands of different widths do not mix.
@@ -165,6 +165,6 @@ private:
   }
 };
 
-} // namespace quadrille::host
+} // namespace quadrille
 
-#endif // QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
+#endif // QUADRILLE_TARGET_VECTORBUILDER_H
