@@ -49,9 +49,6 @@ MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &reque
   body = [&request](OpBuilder &b, Location, ValueRange arguments) {
     return emitElementwiseBody(b, *request.epilogue->body, arguments);
   };
-  store = [this](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
-    host::emitStore(b, loc, to, elements);
-  };
 }
 
 /// fl(ta * tb) of the tensor-level scales, where there are any.
@@ -176,7 +173,9 @@ void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
   kernel.beginRanged();
   epilogue.begin();
   host::emitMatmul(kernel.body, kernel.loc, plan, operands, range(kernel, 0), range(kernel, 1),
-                   epilogue.emitter());
+                   [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
+                     host::emitStore(b, loc, epilogue.get(), elements);
+                   });
   kernel.launch(s.ceilDiv(n, plan.nTile), s.ceilDiv(m, plan.mTile), costOfTile);
 }
 

@@ -42,7 +42,7 @@ public:
                  llvm::ArrayRef<std::optional<Format>> formats);
   /// Emits what is the same for all elements; after the last argument is passed.
   void begin();
-  host::MatmulEpilogue emitter() const { return store; }
+  const host::MatmulStore &get() const { return to; }
 
 private:
   host::EpilogueOperand pass(const ScheduledOperand &operand);
@@ -52,7 +52,6 @@ private:
   host::MatmulStore to;
   llvm::SmallVector<mlir::Value> tensorScales; ///< pointers
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
-  std::function<void(mlir::OpBuilder &, mlir::Location, const host::MatmulElements &)> store;
 };
 
 /// Makes workspace of so many bytes.

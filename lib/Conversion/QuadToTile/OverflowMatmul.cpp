@@ -39,7 +39,7 @@ public:
     block = formats[0]->levels.front().block.cols;
   }
 
-  void emit(host::MatmulEpilogue epilogue);
+  void emit(const host::MatmulStore &store);
   ArrayRef<std::optional<Format>> operandFormats() const { return formats; }
 
 private:
@@ -128,7 +128,7 @@ Value OverflowEmitter::dot(Value row, Value col) {
 }
 
 /// A block makes one stretch of rows times one of columns, a thread eight columns at a time.
-void OverflowEmitter::emit(host::MatmulEpilogue epilogue) {
+void OverflowEmitter::emit(const host::MatmulStore &store) {
   const TargetInfo &target = kernel.target;
   Value stretchOfCols = kernel.programId(0), stretchOfRows = kernel.programId(1);
   Value flagged = b.bitOr(isFlagged(kernel.pass(flags.lhs), stretchOfRows),
@@ -154,7 +154,7 @@ void OverflowEmitter::emit(host::MatmulEpilogue epilogue) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(inside.thenBlock());
     elements.acc = dot(elements.row, elements.col);
-    epilogue(b, b.getLoc(), elements);
+    host::emitStore(b, b.getLoc(), store, elements);
   });
 }
 
@@ -167,7 +167,7 @@ void emitOverflowMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp m
   OverflowEmitter emitter(kernel, request, flags);
   MatmulEpilogue epilogue(kernel, request, emitter.operandFormats());
   epilogue.begin();
-  emitter.emit(epilogue.emitter());
+  emitter.emit(epilogue.get());
   kernel.body.setInsertionPointToEnd(&kernel.kernel.getBody().front());
   kernel.launch(s.ceilDiv(request.result.sizes[1], flags.rows),
                 s.ceilDiv(request.result.sizes[0], flags.rows), /*cost=*/0);

@@ -106,7 +106,7 @@ void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const Carrier
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
   MatmulEpilogue epilogue(kernel, request, formats);
   epilogue.begin();
-  nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.emitter());
+  nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.get());
   Builder b(module.getContext());
   kernel.kernel->setAttr("tile.threads", b.getI64IntegerAttr(plan.threads));
   kernel.kernel->setAttr("tile.shared", b.getI64IntegerAttr(plan.sharedBytes()));

@@ -366,8 +366,8 @@ Value loadOperand(VectorBuilder &b, const EpilogueOperand &operand,
 
 } // namespace
 
-void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
-                     const MatmulElements &elements) {
+Value host::emitValue(OpBuilder &builder, Location loc, const MatmulStore &store,
+                      const MatmulElements &elements) {
   unsigned lanes = cast<VectorType>(elements.acc.getType()).getNumElements();
   VectorBuilder b(builder, loc, lanes);
   Value value = elements.acc;
@@ -383,14 +383,25 @@ void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
   }
   value = narrowFromF32(b, store.elementType, value, store.roundsToBF16);
   Type asInteger = b.getIntegerType(store.elementType.getIntOrFloatBitWidth());
-  value = b.bitcast(b.vec(asInteger), value);
+  return b.bitcast(b.vec(asInteger), value);
+}
+
+void host::storeValue(OpBuilder &builder, Location loc, const MatmulStore &store, Value value,
+                      const MatmulElements &elements) {
+  auto type = cast<VectorType>(value.getType());
+  VectorBuilder b(builder, loc, type.getNumElements());
   Value index = b.add(b.mul(elements.row, store.ldc), elements.col);
   Value address = elementAddress(b, store.out, index, store.elementType);
-  unsigned bytes = asInteger.getIntOrFloatBitWidth() / 8;
+  unsigned bytes = type.getElementTypeBitWidth() / 8;
   // As in loadRow.
   auto ifOp = scf::IfOp::create(b, elements.isFull, /*withElseRegion=*/true);
   b.setInsertionPointToStart(ifOp.thenBlock());
-  b.store(value, address, vectorAlignment(cast<VectorType>(value.getType()), store.alignment));
+  b.store(value, address, vectorAlignment(type, store.alignment));
   b.setInsertionPointToStart(ifOp.elseBlock());
   b.maskedStore(value, address, maskOf(b, elements), std::min(store.alignment, bytes));
+}
+
+void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
+                     const MatmulElements &elements) {
+  storeValue(builder, loc, store, emitValue(builder, loc, store, elements), elements);
 }

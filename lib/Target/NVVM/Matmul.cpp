@@ -28,17 +28,29 @@ constexpr int64_t groupBytes = groupRows * pieceBytes, chunkDistance = groupRows
 constexpr unsigned stepsOfPiece = pieceBytes / (2 * chunkBytes);
 /// A stage has one panel's piece of the own side, then two of the shared one.
 constexpr int64_t piecesOfStage = 3, stageBytes = piecesOfStage * panelPieceBytes;
-constexpr unsigned fragmentRows = 64, elementsOfVector = 8;
+
+// What wgmma leaves: of every eight columns of 64 rows a lane has two, of rows lane / 4 and
+// eight more. Four lanes exchange what they have of four times eight columns before they store.
+constexpr unsigned fragmentRows = 64, sumsOfLane = 2, lanesOfRow = 4;
+constexpr unsigned columnsOfLane = sumsOfLane * lanesOfRow; ///< that a lane stores
+constexpr unsigned columnsAtOnce = columnsOfLane * lanesOfRow;
 
 /// Of the block's copying warpgroup and of the others: together all that there are.
 constexpr unsigned copyingRegisters = 40, multiplyingRegisters = 232;
 
+/// What the sums of a row or of columns are in units of.
+struct Exponents {
+  Value exponents; ///< i32
+  Value powers;    ///< 2 to them, where they are moderate
+  Value isModerate;
+};
+
 class Emitter {
 public:
   Emitter(OpBuilder &builder, Location loc, const TargetInfo &target, const WarpgroupPlan &plan,
-          const WarpgroupOperands &operands, host::MatmulEpilogue epilogue)
-      : b(builder, loc, elementsOfVector), target(target), plan(plan), operands(operands),
-        epilogue(epilogue) {}
+          const WarpgroupOperands &operands, const host::MatmulStore &store)
+      : b(builder, loc, sumsOfLane), target(target), plan(plan), operands(operands),
+        store(store) {}
 
   void emit();
 
@@ -63,8 +75,11 @@ private:
   void release(const Stage &stage);
   void storeTile(const Sums &sums, Value row, Value col);
   void storeFragment(ValueRange sums, Value row, Value col);
-  void storeElements(host::MatmulElements elements, Value isStored);
-  Value undoExponents(Value elements, Value row, Value col);
+  void finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words);
+  void storeWords(ValueRange words, Value row, Value col, Value isStored);
+  Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
+  void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
+                     ArrayRef<Exponents> cols);
   /// Whether what the panels of row and col make is to be stored.
   Value isExact(Value row, Value col);
 
@@ -75,7 +90,7 @@ private:
   const TargetInfo &target;
   const WarpgroupPlan &plan;
   const WarpgroupOperands &operands;
-  host::MatmulEpilogue epilogue;
+  const host::MatmulStore &store;
   Value shared, rank, warpgroup, zero, one;
 };
 
@@ -271,29 +286,64 @@ void Emitter::multiplyTiles() {
 // Storing
 //===----------------------------------------------------------------------===//
 
-/// Times 2^exponent, at most 252. Carriers with exponents hold at most 2^16: what a smaller
-/// exponent than -252 leaves is zero anyway.
-Value scaleByPower(WarpgroupBuilder &b, Value elements, Value exponent) {
-  constexpr int32_t least = -252, bias = 127, mantissaBits = 23;
-  exponent = arith::MaxSIOp::create(b, exponent, b.i32s(least));
-  Value half = arith::ShRSIOp::create(b, exponent, b.i32s(1));
-  for (Value part : {half, b.sub(exponent, half)}) {
-    Value power = b.add(b.shl(part, b.i32s(mantissaBits)), b.i32s(bias << mantissaBits));
-    elements = b.mulF(elements, b.bitcast(b.f32s(), power));
-  }
-  return elements;
+Value powerOf(WarpgroupBuilder &b, Value exponents) {
+  constexpr int32_t bias = 127, mantissaBits = 23;
+  auto constant = [&](int32_t value) {
+    return isa<VectorType>(exponents.getType()) ? b.i32s(value) : b.i32(value);
+  };
+  Value bits = b.add(b.shl(exponents, constant(mantissaBits)), constant(bias << mantissaBits));
+  Type type = b.getF32Type();
+  return b.bitcast(isa<VectorType>(exponents.getType()) ? Type(b.f32s()) : type, bits);
 }
 
-Value Emitter::undoExponents(Value elements, Value row, Value col) {
-  if (!operands.rowExponents)
-    return elements;
-  auto load = [&](Type type, Value exponents, Value position, unsigned alignment) {
-    return b.load(type, b.at(exponents, b.mul(position, b.i64(sizeof(int32_t)))), alignment);
+Exponents Emitter::loadExponents(Value buffer, Value position, Type type, unsigned alignment) {
+  Value address = b.at(buffer, b.mul(position, b.i64(sizeof(int32_t))));
+  Value exponents = b.load(type, address, alignment);
+  // Products of carriers lie within 2^+-32, so a moderate power neither overflows nor
+  // makes subnormal what a second one does not.
+  constexpr int32_t most = 64;
+  SmallVector<Value> each{exponents};
+  if (isa<VectorType>(type))
+    each = {vector::ExtractOp::create(b, exponents, 0), vector::ExtractOp::create(b, exponents, 1)};
+  Value beyond = zero;
+  for (Value one : each)
+    beyond = b.bitOr(beyond, b.add(one, b.i32(most)));
+  return {exponents, powerOf(b, exponents), b.equal(b.bitAnd(beyond, b.i32(-2 * most)), zero)};
+}
+
+/// Times 2^exponent, at most 252. What an exponent below -252 leaves is zero anyway.
+static Value scaleByPower(WarpgroupBuilder &b, Value sums, Value exponent) {
+  constexpr int32_t least = -252;
+  exponent = arith::MaxSIOp::create(b, exponent, b.i32s(least));
+  Value half = arith::ShRSIOp::create(b, exponent, b.i32s(1));
+  for (Value part : {half, b.sub(exponent, half)})
+    sums = b.mulF(sums, powerOf(b, part));
+  return sums;
+}
+
+/// `sums` by columns and rows, times the powers of both.
+void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
+                            ArrayRef<Exponents> cols) {
+  Value isModerate = arith::ConstantOp::create(b, b.getBoolAttr(true));
+  for (const Exponents &one : llvm::concat<const Exponents>(rows, cols))
+    isModerate = arith::AndIOp::create(b, isModerate, one.isModerate);
+  auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isModerate,
+                                /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  auto emit = [&](mlir::Block *block, auto scale) {
+    b.setInsertionPointToStart(block);
+    SmallVector<Value> scaled;
+    for (size_t i = 0; i < sums.size(); ++i)
+      scaled.push_back(scale(sums[i], rows[i % rows.size()], cols[i / rows.size()]));
+    scf::YieldOp::create(b, scaled);
   };
-  Value ofRow = load(b.getI32Type(), operands.rowExponents, row, sizeof(int32_t));
-  constexpr unsigned widestAccess = 16;
-  Value ofCols = load(b.i32s(), operands.colExponents, col, widestAccess);
-  return scaleByPower(b, elements, b.add(ofCols, ofRow));
+  emit(ifOp.thenBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
+    return b.mulF(b.mulF(sum, row.powers), col.powers);
+  });
+  emit(ifOp.elseBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
+    return scaleByPower(b, sum, b.add(col.exponents, row.exponents));
+  });
+  llvm::copy(ifOp.getResults(), sums.begin());
 }
 
 Value Emitter::isExact(Value row, Value col) {
@@ -307,58 +357,102 @@ Value Emitter::isExact(Value row, Value col) {
   return b.equal(b.bitOr(load(operands.lhsOverflow, row), load(operands.rhsOverflow, col)), zero);
 }
 
-/// `block` is two sums of each of `lanes` times eight columns: lanes exchange them such that
+/// `words` are as many of each of four times eight columns: lanes exchange them such that
 /// each has all of its own eight.
-void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target, MutableArrayRef<Value> block,
-                     unsigned lanes) {
-  constexpr unsigned perLane = 2;
-  for (unsigned bit = 0; (1u << bit) < lanes; ++bit)
-    for (unsigned i = 0; i < lanes; ++i)
-      for (unsigned j = 0; j < perLane && !(i >> bit & 1); ++j) {
-        Value &low = block[i * perLane + j], &high = block[(i | 1 << bit) * perLane + j];
+void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
+                     MutableArrayRef<Value> words) {
+  const unsigned each = words.size() / lanesOfRow;
+  for (unsigned bit = 0; (1u << bit) < lanesOfRow; ++bit)
+    for (unsigned i = 0; i < lanesOfRow; ++i)
+      for (unsigned j = 0; j < each && !(i >> bit & 1); ++j) {
+        Value &low = words[i * each + j], &high = words[(i | 1 << bit) * each + j];
         std::tie(low, high) = target.swapRegisterAndLane(b, b.getLoc(), low, high, bit);
       }
 }
 
-/// What wgmma leaves: of every eight columns a lane has two, of rows lane / 4 and eight more.
-void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
-  constexpr unsigned lanesOfRow = 4, rowsApart = 8, perLane = 2, lanes = 32, warps = 4;
-  Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
-  Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
-  Value rowOfLane = b.add(b.mul(warp, b.i32(fragmentRows / warps)), b.divU(lane, b.i32(lanesOfRow)));
-  Value colOfLane = b.mul(b.bitAnd(lane, b.i32(lanesOfRow - 1)), b.i32(elementsOfVector));
-  constexpr unsigned columnsAtOnce = lanesOfRow * elementsOfVector;
-  Value isStored;
-  for (unsigned first = 0; first < plan.width(); first += columnsAtOnce) {
-    Value firstCol = b.add(col, b.i64(first));
-    if (first % panelRows == 0)
-      isStored = isExact(row, firstCol);
-    for (unsigned lower = 0; lower < 2; ++lower) {
-      SmallVector<Value> block;
-      for (unsigned i = 0; i < lanesOfRow; ++i)
-        for (unsigned j = 0; j < perLane; ++j)
-          block.push_back(sums[(first / elementsOfVector + i) * 2 * perLane + lower * perLane + j]);
-      exchangeColumns(b, target, block, lanesOfRow);
-      host::MatmulElements elements;
-      elements.acc = vector::FromElementsOp::create(b, b.vec(block[0].getType()), block);
-      elements.row = b.add(row, b.add(b.extend(rowOfLane), b.i64(lower * rowsApart)));
-      elements.col = b.add(firstCol, b.extend(colOfLane));
-      storeElements(elements, isStored);
-    }
-  }
+/// Two elements, finished, as words.
+void Emitter::finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words) {
+  elements.end = operands.n;
+  elements.isFull = b.lessS(b.add(elements.col, b.i64(sumsOfLane - 1)), operands.n);
+  // Rows beyond take part in the exchange, and read what the last one reads.
+  elements.row = b.minS(elements.row, b.sub(operands.m, b.i64(1)));
+  if (!cast<VectorType>(elements.acc.getType()).getElementType().isF32())
+    elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
+  Value value = host::emitValue(b, b.getLoc(), store, elements);
+  unsigned bits = cast<VectorType>(value.getType()).getElementTypeBitWidth() * sumsOfLane;
+  auto asWords = VectorType::get({int64_t(bits / 32)}, b.getI32Type());
+  Value packed = b.bitcast(asWords, value);
+  for (unsigned i = 0; i < bits / 32; ++i)
+    words.push_back(vector::ExtractOp::create(b, packed, int64_t(i)));
 }
 
-void Emitter::storeElements(host::MatmulElements elements, Value isStored) {
-  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+void Emitter::storeWords(ValueRange words, Value row, Value col, Value isStored) {
+  auto type = VectorType::get({columnsOfLane}, b.getIntegerType(words.size() * 32 / columnsOfLane));
+  Value packed = vector::FromElementsOp::create(
+      b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
+  host::MatmulElements elements;
+  elements.row = row;
+  elements.col = col;
   elements.end = operands.n;
-  elements.isFull = b.lessS(b.add(elements.col, b.i64(elementsOfVector - 1)), operands.n);
-  Value isInside = both(b.lessS(elements.row, operands.m), b.lessS(elements.col, operands.n));
+  elements.isFull = b.lessS(b.add(col, b.i64(columnsOfLane - 1)), operands.n);
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+  Value isInside = both(b.lessS(row, operands.m), b.lessS(col, operands.n));
   b.ifThen(both(isInside, isStored), [&] {
-    if (cast<VectorType>(elements.acc.getType()).getElementType().isInteger())
-      elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
-    elements.acc = undoExponents(elements.acc, elements.row, elements.col);
-    epilogue(b, b.getLoc(), elements);
+    host::storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
   });
+}
+
+void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
+  constexpr unsigned rowsApart = 8, lanes = 32, warps = 4, rowsOfLane = 2;
+  Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
+  Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
+  Value inRow = b.bitAnd(lane, b.i32(lanesOfRow - 1));
+  Value first = b.add(b.mul(warp, b.i32(fragmentRows / warps)), b.divU(lane, b.i32(lanesOfRow)));
+  SmallVector<Value> rows;
+  SmallVector<Exponents> ofRows;
+  for (unsigned i = 0; i < rowsOfLane; ++i) {
+    rows.push_back(b.add(row, b.add(b.extend(first), b.i64(i * rowsApart))));
+    if (operands.rowExponents)
+      ofRows.push_back(loadExponents(operands.rowExponents, rows.back(), b.getI32Type(),
+                                     sizeof(int32_t)));
+  }
+  Value isStored;
+  for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
+    Value firstCol = b.add(col, b.i64(done));
+    if (done % panelRows == 0)
+      isStored = isExact(row, firstCol);
+    auto colOf = [&](unsigned i) {
+      Value pair = b.add(b.mul(inRow, b.i32(sumsOfLane)), b.i32(i * columnsOfLane));
+      return b.add(firstCol, b.extend(pair));
+    };
+    SmallVector<Value> pairs; // by eight columns and rows
+    SmallVector<Exponents> ofCols;
+    for (unsigned i = 0; i < lanesOfRow; ++i) {
+      for (unsigned j = 0; j < rowsOfLane; ++j) {
+        unsigned number = (done / columnsOfLane + i) * rowsOfLane + j;
+        ValueRange own = sums.slice(number * sumsOfLane, sumsOfLane);
+        pairs.push_back(vector::FromElementsOp::create(b, b.vec(own.front().getType()), own));
+      }
+      if (operands.colExponents)
+        ofCols.push_back(loadExponents(operands.colExponents, colOf(i), b.i32s(),
+                                       sumsOfLane * sizeof(int32_t)));
+    }
+    if (operands.rowExponents)
+      undoExponents(pairs, ofRows, ofCols);
+    SmallVector<Value> words[rowsOfLane];
+    for (auto [i, pair] : llvm::enumerate(pairs)) {
+      host::MatmulElements elements;
+      elements.acc = pair;
+      elements.row = rows[i % rowsOfLane];
+      elements.col = colOf(i / rowsOfLane);
+      finishElements(elements, words[i % rowsOfLane]);
+    }
+    Value ownCol = b.add(firstCol, b.extend(b.mul(inRow, b.i32(columnsOfLane))));
+    for (unsigned j = 0; j < rowsOfLane; ++j) {
+      exchangeColumns(b, target, words[j]);
+      storeWords(words[j], rows[j], ownCol, isStored);
+    }
+  }
 }
 
 void Emitter::storeTile(const Sums &sums, Value row, Value col) {
@@ -401,6 +495,6 @@ int64_t WarpgroupPlan::sharedBytes() const {
 
 void nvvm::emitMatmul(OpBuilder &builder, Location loc, const TargetInfo &target,
                       const WarpgroupPlan &plan, const WarpgroupOperands &operands,
-                      host::MatmulEpilogue epilogue) {
-  Emitter(builder, loc, target, plan, operands, epilogue).emit();
+                      const host::MatmulStore &store) {
+  Emitter(builder, loc, target, plan, operands, store).emit();
 }

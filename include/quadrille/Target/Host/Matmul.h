@@ -188,6 +188,13 @@ struct MatmulStore {
 void emitStore(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
                const MatmulElements &elements);
 
+// Its two halves, for engines in which those who sum elements are not those who store them.
+/// The bits of what is stored, integers of the size of elements of `out`.
+mlir::Value emitValue(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
+                      const MatmulElements &elements);
+void storeValue(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
+                mlir::Value value, const MatmulElements &elements);
+
 } // namespace quadrille::host
 
 #endif // QUADRILLE_TARGET_HOST_MATMUL_H

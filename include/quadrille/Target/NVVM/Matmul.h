@@ -81,11 +81,10 @@ struct WarpgroupOperands {
   mlir::Value lhsOverflow, rhsOverflow;
 };
 
-/// Emits the product. The epilogue is given eight elements of a row at a time, in f32,
-/// within a branch that is taken for rows of C alone.
+/// Emits the product, each element of which is finished and stored as `store` says.
 void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const TargetInfo &target,
                 const WarpgroupPlan &plan, const WarpgroupOperands &operands,
-                host::MatmulEpilogue epilogue);
+                const host::MatmulStore &store);
 
 } // namespace quadrille::nvvm
 
