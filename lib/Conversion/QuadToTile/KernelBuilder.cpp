@@ -30,6 +30,9 @@ Value ScheduleBuilder::div(Value x, int64_t y) {
 Value ScheduleBuilder::isEqual(Value x, Value y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
 }
+Value ScheduleBuilder::isAtMost(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, x, y);
+}
 Value ScheduleBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(b, loc, condition, x, y);
 }
@@ -81,7 +84,8 @@ void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {
   if (unsigned threads = target.getThreads(); threads && !kernel->hasAttr("tile.threads"))
     kernel->setAttr("tile.threads", body.getI64IntegerAttr(threads));
   func::ReturnOp::create(body, loc);
-  tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel), gridX, gridY, passed);
+  tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel),
+                         schedule.conditional(gridX), gridY, passed);
 }
 
 Value KernelBuilder::programId(unsigned dim) {

@@ -204,6 +204,11 @@ Tile loadCodes(KernelBuilder &kernel, mlir::RankedTensorType words, const Schedu
 Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
                 const Tiling &tiling, mlir::Value p0, mlir::Value a0, size_t numLevels);
 
+/// The same as words of two bf16 numbers, without a tensor level: for formats of one grid whose
+/// scales and products are bf16 numbers.
+Tile loadPairs(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
+               const Tiling &tiling, mlir::Value p0, mlir::Value a0);
+
 /// Rows of the tallest block, which a tile must have.
 int64_t rowsOfBlocks(quad::QuantizedTensorType type);
 

@@ -228,6 +228,44 @@ LogicalResult verifyOrientation(quad::MatmulOp op) {
 
 } // namespace
 
+/// Few rows of the result: rhs is read once, packed, by instructions of single warps. More:
+/// by wgmma where there is that, after conversion; else the same again for every few rows.
+static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &target,
+                                      const TargetSpec &spec, ModuleOp module, StringRef name,
+                                      const MatmulRequest &request, Allocate allocate) {
+  quad::MatmulOp op = request.op;
+  const target::Capability &capability = *target::lookupCapability(spec.name);
+  target::CarrierChoice choice = quad::selectCarrier(op, capability);
+  if (choice.refused())
+    return op.emitOpError() << choice.refusal;
+  target::SelectOptions bf16;
+  bf16.carrier = "bf16";
+  target::CarrierChoice ofWarps = quad::selectCarrier(op, capability, bf16);
+  std::string whyNot = whyNoDot(target, request, ofWarps);
+  bool hasWarpgroups = StringRef(choice.mma->name).starts_with("wgmma");
+  if (!hasWarpgroups && !whyNot.empty())
+    return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
+                                                << spec.name << ", and " << whyNot;
+  op.emitRemark() << "carrier " << target::describe(hasWarpgroups ? choice : ofWarps) << ": "
+                  << (hasWarpgroups ? choice : ofWarps).why;
+  if (!whyNot.empty())
+    return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  constexpr int64_t fewest = 8, few = 16;
+  Value m = request.result.sizes[0];
+  s.condition = s.isAtMost(m, s.constant(fewest));
+  emitDotMatmul(s, target, module, (name + "_" + Twine(fewest)).str(), request, fewest);
+  s.condition = s.isAtMost(s.constant(fewest + 1), m);
+  if (hasWarpgroups)
+    s.condition = arith::AndIOp::create(s.b, s.loc, s.condition, s.isAtMost(m, s.constant(few)));
+  emitDotMatmul(s, target, module, (name + "_" + Twine(few)).str(), request, few);
+  LogicalResult result = success();
+  s.condition = s.isAtMost(s.constant(few + 1), m);
+  if (hasWarpgroups)
+    result = emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  s.condition = Value();
+  return result;
+}
+
 LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const TargetSpec &spec,
                          ModuleOp module, StringRef name, const MatmulRequest &request,
                          Allocate allocate) {
@@ -235,16 +273,8 @@ LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const Tar
   if (failed(verifyOrientation(op)))
     return failure();
   const target::Capability *capability = target::lookupCapability(spec.name);
-  if (!spec.isHost()) {
-    target::CarrierChoice choice = quad::selectCarrier(op, *capability);
-    if (choice.refused())
-      return op.emitOpError() << choice.refusal;
-    if (!StringRef(choice.mma->name).starts_with("wgmma"))
-      return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
-                                                  << spec.name << "; it runs on the host and sm_90a";
-    op.emitRemark() << "carrier " << target::describe(choice) << ": " << choice.why;
-    return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
-  }
+  if (!spec.isHost())
+    return emitDeviceMatmul(s, target, spec, module, name, request, allocate);
   std::optional<host::VectorISA> isa = host::VectorISA::get(spec);
   if (!isa)
     return op.emitOpError("has no engine for target ") << spec.name << "; AVX2 is needed";

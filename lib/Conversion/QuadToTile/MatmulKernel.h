@@ -63,6 +63,15 @@ mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetI
                                         const MatmulRequest &request,
                                         const target::CarrierChoice &choice, Allocate allocate);
 
+/// Why products of these operands cannot be made by a matrix instruction of a warp from packed
+/// operands in registers; empty if they can.
+std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
+                     const target::CarrierChoice &choice);
+/// One kernel of such products: each block makes 32 columns of so many rows of the result,
+/// each warp a part of the contraction. For few rows: it reads rhs anew for every `rows`.
+void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
+                   llvm::StringRef name, const MatmulRequest &request, int64_t rows);
+
 /// Words of flags for stretches of so many rows of either operand.
 struct OverflowFlags {
   mlir::Value lhs, rhs;

@@ -523,7 +523,9 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
       return failure();
     request.epilogue = std::move(*epilogue);
   }
-  auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
+  auto allocateBytes = [&](Value bytes) {
+    return allocate(s.conditional(bytes), b.getI8Type(), 1);
+  };
   return emitMatmul(s, target, spec, module, launch.getCallee(), request, allocateBytes);
 }
 

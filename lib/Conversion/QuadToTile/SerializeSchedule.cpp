@@ -44,6 +44,12 @@ private:
   LogicalResult printOperation(Operation *op);
   void printLaunch(tile::LaunchOp launch);
   static StringRef binaryName(Operation *op);
+  /// x > y and x >= y are y < x and y <= x.
+  static bool isGreater(Operation *op) {
+    auto cmp = dyn_cast<arith::CmpIOp>(op);
+    return cmp && llvm::is_contained({arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge},
+                                     cmp.getPredicate());
+  }
 
   /// `%3`, or for an i64 argument the value that reads it.
   std::string value(Value v) {
@@ -103,8 +109,10 @@ StringRef SchedulePrinter::binaryName(Operation *op) {
         case arith::CmpIPredicate::ne:
           return "ne";
         case arith::CmpIPredicate::slt:
+        case arith::CmpIPredicate::sgt:
           return "lt";
         case arith::CmpIPredicate::sle:
+        case arith::CmpIPredicate::sge:
           return "le";
         default:
           return "";
@@ -150,8 +158,10 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     std::string ifTrue = value(select.getTrueValue());
     text = "select " + condition + " " + ifTrue + " " + value(select.getFalseValue());
   } else if (StringRef name = binaryName(op); !name.empty()) {
-    std::string lhs = value(op->getOperand(0));
-    text = name.str() + " " + lhs + " " + value(op->getOperand(1));
+    std::string lhs = value(op->getOperand(0)), rhs = value(op->getOperand(1));
+    if (isGreater(op))
+      std::swap(lhs, rhs);
+    text = name.str() + " " + lhs + " " + rhs;
   } else {
     return op->emitOpError("cannot be part of a schedule");
   }

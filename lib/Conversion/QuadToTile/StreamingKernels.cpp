@@ -181,6 +181,22 @@ public:
     return t.reshape(t.mulf(blocks, t.broadcast(scale, type)), shape);
   }
 
+  /// The same of words of two bf16 numbers, exact where bf16 holds the scales.
+  Tile multiplyPairs(Tile pairs, size_t i) {
+    const Level &level = format.levels[i];
+    SmallVector<int64_t> shape(TileBuilder::shapeOf(pairs));
+    auto [rows, cols] = level.block;
+    int64_t words = cols / 2;
+    Tile blocks = t.reshape(pairs, {shape[0] / rows, rows, shape[1] / words, words});
+    RankedTensorType type = TileBuilder::typeOf(blocks);
+    auto perBlock = cast<RankedTensorType>(tile::reducedType(type, {1, 3}).clone(t.b.getF32Type()));
+    Tile scale = level.type == ScaleType::E1 ? loadBits(perBlock, i) : loadScales(perBlock, i);
+    Tile bits = t.bits(scale);
+    Tile word = t.bitOr(t.bitAnd(bits, int32_t(0xffff0000)), t.shrU(bits, 16));
+    Tile product = tile::MultiplyPairsOp::create(t.b, t.loc, blocks, t.broadcast(word, type));
+    return t.reshape(product, shape);
+  }
+
 private:
   Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
     unsigned bits = std::max(8u, scaleTypeInfo(format.levels[i].type).storageBits);
@@ -259,6 +275,24 @@ Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::Quant
   for (size_t i = 0; i < numLevels; ++i)
     value = scales.multiply(value, i);
   return value;
+}
+
+Tile loadPairs(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
+               const Tiling &tiling, Value p0, Value a0) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Format format = type.getFormat().toFormat();
+  auto codes = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
+      tiling.layout);
+  Tile words = loadCodes(kernel, tile::packedType(codes), input, p0, a0);
+  SmallVector<int16_t> table = llvm::map_to_vector(format.grid.values, [](float value) {
+    return int16_t(numerics::bitsOf(value) >> 16);
+  });
+  Tile pairs = tile::LookupPairsOp::create(t.b, t.loc, tile::halvedType(codes), words, table);
+  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
+  for (size_t i = 0; i < format.levels.size() - format.hasTensorLevel(); ++i)
+    pairs = scales.multiplyPairs(pairs, i);
+  return pairs;
 }
 
 int64_t rowsOfBlocks(quad::QuantizedTensorType type) {

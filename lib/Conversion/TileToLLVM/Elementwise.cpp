@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "TilePattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -246,6 +247,29 @@ private:
   }
 };
 
+class MultiplyPairsPattern : public TilePattern<tile::MultiplyPairsOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::MultiplyPairsOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type word = target.registerType(rewriter.getI32Type());
+    int64_t words = isa<VectorType>(word) ? cast<VectorType>(word).getNumElements() : 1;
+    auto pairs = VectorType::get({2 * words}, rewriter.getBF16Type());
+    auto cast = [&](Type type, Value value) -> Value {
+      return LLVM::BitcastOp::create(rewriter, loc, type, value);
+    };
+    Registers results;
+    for (auto [x, y] : llvm::zip_equal(adaptor.getLhs(), adaptor.getRhs())) {
+      Value product = arith::MulFOp::create(rewriter, loc, cast(pairs, x), cast(pairs, y));
+      results.push_back(cast(word, product));
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+};
+
 class EncodeE4M3Pattern : public TilePattern<tile::EncodeE4M3Op> {
 public:
   using TilePattern::TilePattern;
@@ -268,7 +292,7 @@ void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConv
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
   patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, LookupBytesPattern, LookupPairsPattern, EncodeE4M3Pattern,
+               LookupPattern, LookupBytesPattern, LookupPairsPattern, MultiplyPairsPattern, EncodeE4M3Pattern,
                RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }

@@ -124,6 +124,33 @@ public:
                           "cvt.rn.satfinite.e4m3x2.f32 $0, $1, $2;", "=h,f,f");
     return arith::ExtUIOp::create(b, loc, b.getI32Type(), pair);
   }
+  /// mma.m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"):
+  /// lane / 4 is a row, lane % 4 a word of two, then eight rows more, then four words more.
+  const MmaAtom *mmaAtom(StringRef carrier) const override {
+    static const MmaAtom atom{16,
+                              8,
+                              8,
+                              {7, {64, 4}, {1, 2, 8, 16, 32}},
+                              {6, {4}, {1, 2, 8, 16, 32}},
+                              {7, {1, 64}, {2, 4, 8, 16, 32}}};
+    return carrier == "bf16" ? &atom : nullptr;
+  }
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef, ValueRange lhs,
+                                       ValueRange rhs, ValueRange acc) const override {
+    SmallVector<Value> operands(lhs);
+    llvm::append_range(operands, rhs);
+    llvm::append_range(operands, acc);
+    SmallVector<Type> types(acc.getTypes());
+    Value sums = assembly(b, loc, LLVM::LLVMStructType::getLiteral(b.getContext(), types), operands,
+                          "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {$0, $1, $2, $3},"
+                          " {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};",
+                          "=f,=f,=f,=f,r,r,r,r,r,r,0,1,2,3");
+    SmallVector<Value> results;
+    for (unsigned i = 0; i < acc.size(); ++i)
+      results.push_back(LLVM::ExtractValueOp::create(b, loc, sums, i));
+    return results;
+  }
+
   void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:
