@@ -136,6 +136,13 @@ public:
   multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,
                     mlir::ValueRange lhs, mlir::ValueRange rhs, mlir::ValueRange acc) const;
 
+  /// The same of a table of eight bytes, where bit 3 of each code is 0.
+  virtual mlir::Value lookupEightBytes(mlir::OpBuilder &b, mlir::Location loc,
+                                       const std::array<mlir::Value, 2> &table, mlir::Value codes,
+                                       bool upperHalf) const {
+    return lookupBytes(b, loc, {table[0], table[1], table[0], table[1]}, codes, upperHalf);
+  }
+
   /// One access to memory: lane l accesses `width` consecutive elements from
   /// `base + offset + laneOffset[l]` (in elements).
   struct Access {

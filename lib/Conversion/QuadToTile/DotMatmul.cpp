@@ -18,6 +18,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Numerics/ScaleTypes.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using quadrille::layout::LinearLayout;
@@ -26,9 +27,8 @@ namespace quadrille {
 namespace {
 
 constexpr StringLiteral carrier = "bf16";
-constexpr int64_t weightRows = 32;
+constexpr int64_t weightRows = 16;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
-constexpr int64_t stepsAtOnce = 1;
 
 /// Elements of an operand: each lane has runs of its rows, as the instruction has words of
 /// `atom`, whose inner dimension has so many; warps have parts of the contraction.
@@ -96,7 +96,13 @@ LinearLayout storedLayout(const TargetInfo &target, int64_t columns) {
 class DotMatmulEmitter {
 public:
   DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request, int64_t rows)
-      : kernel(kernel), t(kernel.body, kernel.loc), request(request), rows(rows) {}
+      : kernel(kernel), t(kernel.body, kernel.loc), request(request), rows(rows) {
+    const TargetInfo::MmaAtom &atom = *kernel.target.mmaAtom(carrier);
+    weights = operandTiling(kernel.target, atom.lhs, atom.k, weightRows);
+    inputs = operandTiling(kernel.target, atom.rhs, atom.k, rows);
+    column = kernel.tileOrigin(0, weightRows);
+    row = kernel.tileOrigin(1, rows);
+  }
 
   void emit();
 
@@ -104,69 +110,125 @@ private:
   quad::QuantizedTensorType typeOf(Value operand) const {
     return dyn_cast<quad::QuantizedTensorType>(operand.getType());
   }
-  Tile loadLHS(const Tiling &tiling, Value row, Value k);
-  Tile sumParts(Value row, Value column);
-  Tile applyEpilogue(Tile sums, Value row, Value column);
+  /// What one step reads: of both operands codes and scales as stored, or words of bf16.
+  struct Step {
+    PackedTile weights, inputs;
+
+    SmallVector<Value> flat() const {
+      SmallVector<Value> all{weights.words, inputs.words};
+      llvm::append_range(all, weights.scales);
+      llvm::append_range(all, inputs.scales);
+      return all;
+    }
+    Step with(ValueRange all) const {
+      size_t ofWeights = weights.scales.size();
+      return {{all[0], all.slice(2, ofWeights)}, {all[1], all.drop_front(2 + ofWeights)}};
+    }
+  };
+  PackedTile loadInputs(Value k);
+  Step load(Value k, bool isInside);
+  Tile multiply(const Step &step, Tile sums);
+  Tile sumSteps(Value begin, Value end, Tile sums, bool isInside);
+  Tile sumParts();
+  Tile applyEpilogue(Tile sums);
 
   KernelBuilder &kernel;
   TileBuilder t;
   const MatmulRequest &request;
   int64_t rows;
+  Tiling weights, inputs;
+  Value row, column; ///< of the block's first element
 };
 
-/// Words of rows of the product's left operand.
-Tile DotMatmulEmitter::loadLHS(const Tiling &tiling, Value row, Value k) {
+PackedTile DotMatmulEmitter::loadInputs(Value k) {
   quad::MatmulOp op = request.op;
   if (request.lhs.quantized)
-    return loadPairs(kernel, *request.lhs.quantized, typeOf(op.getLhs()), tiling, row, k);
+    return loadPacked(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs, row, k);
   const ScheduledMatrix &matrix = *request.lhs.plain;
   auto elements = tile::withLayout(
-      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
-      tiling.layout);
+      RankedTensorType::get({inputs.shape.across, inputs.shape.along}, t.b.getI32Type()),
+      inputs.layout);
   auto half = [&](Value elements) { return kernel.div(kernel.pass(elements), 2); };
-  return tile::LoadOp::create(
+  Tile words = tile::LoadOp::create(
       t.b, t.loc, tile::halvedType(elements), kernel.pass(matrix.buffer),
       ValueRange{row, kernel.div(k, 2)},
       ValueRange{kernel.pass(matrix.sizes[0]), half(matrix.sizes[1])},
       ValueRange{half(matrix.strides[0]), kernel.constant(1)}, /*inside=*/Value(),
       t.b.getI64IntegerAttr(matrix.alignment), t.b.getI64IntegerAttr(matrix.divisors[1] / 2));
+  return {words, {}};
 }
 
-/// Sums of weights' rows times rows from `row` on, (weightRows, rows).
-Tile DotMatmulEmitter::sumParts(Value row, Value column) {
-  const TargetInfo &target = kernel.target;
-  const TargetInfo::MmaAtom &atom = *target.mmaAtom(carrier);
+/// `isInside`: all rows and elements of the weights' tile are theirs.
+DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   quad::MatmulOp op = request.op;
-  Tiling weights = operandTiling(target, atom.lhs, atom.k, weightRows);
-  Tiling inputs = operandTiling(target, atom.rhs, atom.k, rows);
-  RankedTensorType type = sumsType(target, rows, t.b.getF32Type());
-  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
+  Step step;
+  step.inputs = loadInputs(k);
+  llvm::SaveAndRestore ofWeights(kernel.inside);
+  if (isInside)
+    kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
+  step.weights = loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
+  return step;
+}
+
+Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
+  quad::MatmulOp op = request.op;
+  Tile ofInputs = request.lhs.quantized
+                      ? decodePairs(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs,
+                                    step.inputs)
+                      : step.inputs.words;
+  Tile ofWeights = decodePairs(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights,
+                               step.weights);
+  return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, carrier);
+}
+
+/// The next step is read while one is multiplied; what is read last, at the end again, is not.
+Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside) {
   int64_t along = weights.shape.along;
-  auto loop = scf::ForOp::create(t.b, t.loc, kernel.constant(0),
-                                 kernel.pass(request.rhs.quantized->length),
-                                 kernel.constant(along * stepsAtOnce), ValueRange{none});
-  {
-    OpBuilder::InsertionGuard guard(t.b);
-    t.b.setInsertionPointToStart(loop.getBody());
-    Tile loaded[stepsAtOnce][2];
-    for (int64_t step = 0; step < stepsAtOnce; ++step) {
-      Value k = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(),
-                                      kernel.constant(step * along));
-      loaded[step][0] = loadPairs(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights,
-                                  column, k);
-      loaded[step][1] = loadLHS(inputs, row, k);
-    }
-    Tile sums = loop.getRegionIterArg(0);
-    for (auto &[ofWeights, ofInputs] : loaded)
-      sums = tile::DotOp::create(t.b, t.loc, type, ofWeights, ofInputs, sums, carrier);
-    scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
-  }
-  Tile sums = t.convertLayout(loop.getResult(0), storedLayout(target, rows));
+  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, begin, end);
+  auto ifOp = scf::IfOp::create(t.b, t.loc, sums.getType(), isEmpty, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(t.b);
+  t.b.setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
+  t.b.setInsertionPointToStart(ifOp.elseBlock());
+  Step first = load(begin, isInside);
+  SmallVector<Value> carried{sums};
+  llvm::append_range(carried, first.flat());
+  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(along), carried);
+  t.b.setInsertionPointToStart(loop.getBody());
+  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), kernel.constant(along));
+  Value isLast = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, next, end);
+  next = arith::SelectOp::create(t.b, t.loc, isLast, loop.getInductionVar(), next);
+  Step following = load(next, isInside);
+  Step current = first.with(loop.getRegionIterArgs().drop_front());
+  SmallVector<Value> yielded{multiply(current, loop.getRegionIterArg(0))};
+  llvm::append_range(yielded, following.flat());
+  scf::YieldOp::create(t.b, t.loc, yielded);
+  t.b.setInsertionPointToEnd(ifOp.elseBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
+  return ifOp.getResult(0);
+}
+
+/// Sums of weights' rows times the product's, (weightRows, rows).
+Tile DotMatmulEmitter::sumParts() {
+  // Whole steps of whole rows need no masks.
+  int64_t step = weights.shape.along;
+  Value length = kernel.pass(request.rhs.quantized->length);
+  Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(weightRows));
+  Value allRows = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sle, endOfRows,
+                                        kernel.pass(request.rhs.quantized->rows));
+  Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
+                                        kernel.mul(kernel.div(length, step), kernel.constant(step)),
+                                        kernel.constant(0));
+  RankedTensorType type = sumsType(kernel.target, rows, t.b.getF32Type());
+  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
+  Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
+  parts = sumSteps(whole, length, parts, /*isInside=*/false);
+  Tile sums = t.convertLayout(parts, storedLayout(kernel.target, rows));
   return t.reshape(t.reduce(tile::Reduction::addf, sums, {2}), {weightRows, rows});
 }
 
 /// As Target/Host/Matmul.h says of MatmulStore.
-Tile DotMatmulEmitter::applyEpilogue(Tile sums, Value row, Value column) {
+Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
   quad::MatmulOp op = request.op;
   Tiling tiling{{rows, weightRows}, tile::getLayout(TileBuilder::typeOf(sums))};
   auto load = [&](const ScheduledOperand &operand) {
@@ -196,8 +258,7 @@ Tile DotMatmulEmitter::applyEpilogue(Tile sums, Value row, Value column) {
 }
 
 void DotMatmulEmitter::emit() {
-  Value column = kernel.tileOrigin(0, weightRows), row = kernel.tileOrigin(1, rows);
-  Tile value = applyEpilogue(t.transpose(sumParts(row, column)), row, column);
+  Tile value = applyEpilogue(t.transpose(sumParts()));
   Type element = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
   const auto &sizes = request.result.sizes;
   storeDense(kernel, t.narrow(value, element, kernel.target.roundsToBF16()),

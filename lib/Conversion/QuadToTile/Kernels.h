@@ -204,10 +204,18 @@ Tile loadCodes(KernelBuilder &kernel, mlir::RankedTensorType words, const Schedu
 Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
                 const Tiling &tiling, mlir::Value p0, mlir::Value a0, size_t numLevels);
 
-/// The same as words of two bf16 numbers, without a tensor level: for formats of one grid whose
-/// scales and products are bf16 numbers.
-Tile loadPairs(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
-               const Tiling &tiling, mlir::Value p0, mlir::Value a0);
+/// Codes in words and the scales of all levels but the tensor's, as stored.
+struct PackedTile {
+  Tile words;
+  llvm::SmallVector<Tile> scales;
+};
+PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
+                      quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
+                      mlir::Value a0);
+/// Their values as words of two bf16 numbers: for formats of one grid whose scales and products
+/// are bf16 numbers.
+Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
+                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed);
 
 /// Rows of the tallest block, which a tile must have.
 int64_t rowsOfBlocks(quad::QuantizedTensorType type);

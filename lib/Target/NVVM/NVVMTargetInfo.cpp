@@ -96,6 +96,13 @@ public:
     return arith::XOrIOp::create(b, loc, low, changes);
   }
 
+  Value lookupEightBytes(OpBuilder &b, Location loc, const std::array<Value, 2> &table,
+                         Value codes, bool upperHalf) const override {
+    if (upperHalf)
+      codes = arith::ShRUIOp::create(b, loc, codes, constant(b, loc, 16));
+    return permute(b, loc, table[0], table[1], codes);
+  }
+
   /// The dot product with a byte of ones.
   Value addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
                 Value addend) const override {
