@@ -27,7 +27,7 @@ namespace quadrille {
 namespace {
 
 constexpr StringLiteral carrier = "bf16";
-constexpr int64_t weightRows = 16;
+constexpr int64_t weightRows = 32;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
 /// Elements of an operand: each lane has runs of its rows, as the instruction has words of
