@@ -450,3 +450,19 @@ func.func @encode_shape(%v: tensor<16xf32>) {
   %0 = tile.encode_e4m3 %v : tensor<16xf32> -> tensor<2xi32>
   return
 }
+
+// -----
+
+func.func @dot_words(%lhs: tensor<16x8xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x4xf32>) {
+  // expected-error @+1 {{needs as many words of both operands, got 8 and 16}}
+  %0 = tile.dot %lhs, %rhs to %acc by "bf16" : tensor<16x8xi32>, tensor<8x16xi32> -> tensor<16x8x4xf32>
+  return
+}
+
+// -----
+
+func.func @dot_sums(%lhs: tensor<16x8xi32>, %rhs: tensor<8x8xi32>, %acc: tensor<8x16x4xf32>) {
+  // expected-error @+1 {{needs accumulators for 16 rows and 8 columns}}
+  %0 = tile.dot %lhs, %rhs to %acc by "bf16" : tensor<16x8xi32>, tensor<8x8xi32> -> tensor<8x16x4xf32>
+  return
+}

@@ -1,0 +1,190 @@
+"""Products against f64 products of the dequantized operands (docs/matmul.md states the bounds)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from machine import hostile, normal, qd, to_gpu, torch
+from quadrille.demo import operands
+
+if torch.cuda.get_device_capability() < (9, 0):
+    pytest.skip("products by wgmma need compute capability 9.0", allow_module_level=True)
+
+FORMATS = ["UFP4_B", "NVFP4", "NVINT4", "HIF4", "MXUF4", "MXFP4", "MXINT4"]
+ROUNDING = {"f32": 2.0**-24, "bf16": 2.0**-8, "f16": 2.0**-11}
+
+
+def error_bound(fmt: str, k: int, accum: str | None, rows: int) -> float:
+    """Of the f32 sum, as a multiple of the sum of magnitudes."""
+    by_fp8 = fmt.startswith("MX") and rows > 16
+    if not by_fp8:
+        return (k / 16 + 8) * 2.0**-23  # groups of 16 are cut at f32's last place
+    groups = k / 32 if accum == "fast" else 4
+    return groups * 2.0**-12 + (k / 128) * 2.0**-24
+
+
+def exact_product(a, b):
+    """(the product, of magnitudes), f64; a is M x K, b is N x K."""
+    plain = [x.double() if isinstance(x, torch.Tensor) else qd.dequantize(x).double() for x in (a, b)]
+    return plain[0] @ plain[1].T, plain[0].abs() @ plain[1].abs().T
+
+
+def assert_close(y, wanted, magnitudes, bound: float) -> None:
+    """Within the bound and the rounding of y's type everywhere, NaN where NaN is wanted; not shrunk on the whole."""
+    rounding = ROUNDING[str(y.dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")]
+    got, error = y.double(), None
+    assert torch.equal(torch.isnan(got), torch.isnan(wanted))
+    finite = torch.isfinite(wanted) & torch.isfinite(got)
+    got, wanted, magnitudes = got[finite], wanted[finite], magnitudes[finite]
+    error = (got - wanted).abs()
+    limit = bound * magnitudes + rounding * wanted.abs() + 1e-38
+    assert bool((error <= limit).all()), f"{float((error / limit).max()):.2f} of the bound"
+    if wanted.numel() > 1000 and float((wanted * wanted).sum()) > 0:
+        projection = float((got * wanted).sum() / (wanted * wanted).sum())
+        assert abs(projection - 1) < max(8 * bound, rounding)
+
+
+def quantized(rows: int, k: int, fmt: str, seed: int = 0, spread: int = 3):
+    """Numbers whose blocks of 32 differ in exponent."""
+    rng = np.random.default_rng(seed)
+    exponents = rng.integers(-spread, spread + 1, (rows, -(-k // 32)))
+    x = rng.standard_normal((rows, k)) * np.exp2(np.repeat(exponents, 32, axis=1)[:, :k])
+    return qd.quantize(to_gpu(x.astype(np.float32)), fmt, pad=True)
+
+
+def product(dtype="f32", accum=None):
+    return qd.jit(lambda a, b: qd.matmul(a, b.T, dtype=dtype, accum=accum))
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
+def test_formats(fmt, dtype):
+    for m, n, k in ((1, 64, 512), (13, 33, 96), (16, 520, 1024), (17, 33, 64), (129, 1000, 4160), (300, 520, 256)):
+        a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
+        assert_close(product(dtype)(a, b), *exact_product(a, b), error_bound(fmt, k, None, m))
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_shapes(fmt):
+    rng = np.random.default_rng(5)
+    f = product("bf16")
+    for _ in range(40):
+        m, n = (int(x) for x in rng.integers(1, 5000 if _ % 4 == 0 else 300, 2))
+        k = int(rng.integers(1, 40)) * int(rng.choice([1, 16, 32, 64]))
+        a, b = quantized(m, k, fmt, seed=_), quantized(n, k, fmt, seed=100 + _)
+        assert_close(f(a, b), *exact_product(a, b), error_bound(fmt, a.stored, None, m))
+
+
+@pytest.mark.parametrize("accum", ["default", "promote128", "fast"])
+def test_accumulation(accum):
+    a, b = quantized(200, 4096, "MXUF4", spread=5), quantized(300, 4096, "MXUF4", seed=1, spread=5)
+    assert_close(product(accum=accum)(a, b), *exact_product(a, b), error_bound("MXUF4", 4096, accum, 200))
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("m", [5, 16, 70])
+def test_sums_that_are_exact(fmt, m):
+    """Integers and scales that are powers of two: f32 holds every partial sum."""
+    rng = np.random.default_rng(m)
+    x, w = (rng.integers(-3, 4, (rows, 512)).astype(np.float32) for rows in (m, 90))
+    x[:, ::16] = w[:, ::16] = 3
+    a, b = (qd.quantize(to_gpu(v), fmt) for v in (x, w))
+    wanted, _ = exact_product(a, b)
+    assert torch.equal(product()(a, b).double(), wanted)
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4", "HIF4"])
+@pytest.mark.parametrize("m", [7, 64])
+def test_hostile(fmt, m):
+    a, b = (qd.quantize(to_gpu(hostile(rows, 512, "f32", seed=rows)), fmt) for rows in (m, 80))
+    with np.errstate(all="ignore"):
+        wanted, magnitudes = exact_product(a, b)
+    y = product()(a, b)
+    assert torch.equal(torch.isnan(y), torch.isnan(wanted) | torch.isnan(wanted.float()))
+    inside = torch.isfinite(wanted) & (magnitudes < 1e37) & (magnitudes > 1e-30)
+    error = (y.double() - wanted)[inside].abs()
+    assert bool((error <= error_bound(fmt, 512, None, m) * magnitudes[inside] * 2).all())
+
+
+def test_rows_beyond_the_window():
+    """A row whose exponents spread over more than e5m2 holds is multiplied without it, as exactly."""
+    x, w = normal(300, 1024, "f32"), normal(200, 1024, "f32", seed=1)
+    x[5, :32] *= 2.0**60
+    w[133, 64:96] *= 2.0**-50
+    w[133, 96:128] *= 2.0**30
+    a, b = (qd.quantize(to_gpu(v), "MXUF4") for v in (x, w))
+    acc = to_gpu(normal(300, 200, "f32", seed=2))
+    wanted, magnitudes = exact_product(a, b)
+    for accum in ("default", "fast"):
+        bound = error_bound("MXUF4", 1024, accum, 300)
+        assert_close(product(accum=accum)(a, b), wanted, magnitudes, bound)
+        out = acc.clone()
+        add = qd.jit(lambda a, b, c: qd.matmul(a, b.T, dtype="f32", acc=c, accum=accum))
+        add(a, b, out, out=out)
+        assert_close(out, wanted + acc.double(), magnitudes + acc.abs().double(), bound + 2.0**-22)
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4"])
+@pytest.mark.parametrize("m", [3, 11, 150])
+def test_epilogues(fmt, m):
+    n, k = 136, 512
+    a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
+    bias, gate = to_gpu(normal(1, n, "f32", seed=3)[0]), to_gpu(normal(m, n, "bf16", seed=4))
+
+    @qd.jit
+    def fused(a, b, bias, gate):
+        return qd.maximum(qd.matmul(a, b.T, dtype="f32", bias=bias), 0.0) * gate
+
+    wanted, magnitudes = exact_product(a, b)
+    wanted = (wanted + bias.double()).clamp(min=0) * gate.double()
+    magnitudes = (magnitudes + bias.double().abs()) * gate.double().abs()
+    assert_close(fused(a, b, bias, gate), wanted, magnitudes, error_bound(fmt, k, None, m) + 2.0**-21)
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_three_products_of_a_linear(fmt):
+    """From one read of each operand: y = x w^T, dx = dy w, dw = dy^T x, rotated."""
+    rht = qd.RHT(32, seed=1)
+    linear = operands.load()[0]
+    x, w, dy = (to_gpu(np.ascontiguousarray(v[:256, :256], dtype=np.float32)) for v in (linear.x, linear.w, linear.dy))
+    pairs = [qd.quantize_pair(v, fmt, rht=rht) for v in (x, w, dy)]
+    (xr, xc), (wr, wc), (dyr, dyc) = pairs
+    f = qd.jit(lambda a, b: qd.matmul(a, b, dtype="f32"))
+    for a, b in ((xr, wr.T), (dyr, wc), (dyc.T, xc)):
+        left = qd.dequantize(a if a.axis == 1 else a.T).double()
+        right = qd.dequantize(b if b.axis == 0 else b.T).double()
+        left, right = (left if a.axis == 1 else left.T), (right if b.axis == 0 else right.T)
+        assert_close(f(a, b), left @ right, left.abs() @ right.abs(), error_bound(fmt, 256, None, 256))
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+@pytest.mark.parametrize("m", [4, 300])
+def test_the_same_bits_again_and_in_graphs(fmt, m):
+    a, b, f = quantized(m, 2048, fmt), quantized(500, 2048, fmt, seed=1), product("bf16")
+    first = f(a, b)
+    for _ in range(20):
+        assert torch.equal(f(a, b), first)
+    out = torch.empty_like(first)
+    workspace = torch.empty(f.explain(a, b).workspace + 64, dtype=torch.uint8, device="cuda")
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        f(a, b, out=out, workspace=workspace)
+    out.zero_()
+    graph.replay()
+    assert torch.equal(out, first)
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXFP4"])
+def test_plain_operands(fmt):
+    """W4A16: bf16 as it is."""
+    for m, n, k in ((1, 100, 512), (9, 64, 1024), (200, 300, 768)):
+        x, w = to_gpu(normal(m, k, "bf16")), quantized(n, k, fmt, seed=1)
+        assert_close(product("bf16")(x, w), *exact_product(x, w), (k / 16 + 8) * 2.0**-23)
+
+
+def test_no_rows():
+    a, b = quantized(5, 64, "UFP4_B"), quantized(8, 64, "UFP4_B", seed=1)
+    empty = qd.quantize(torch.empty(0, 64, device="cuda"), "UFP4_B")
+    assert product()(empty, b).shape == (0, 8)
+    assert product()(a, empty).shape == (5, 0)
