@@ -33,7 +33,7 @@ def assert_close(y, wanted, magnitudes, bound: float) -> None:
     """Within the bound and the rounding of y's type everywhere, NaN where NaN is wanted; not shrunk on the whole."""
     rounding = ROUNDING[str(y.dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")]
     got, error = y.double(), None
-    assert torch.equal(torch.isnan(got), torch.isnan(wanted))
+    assert bool((torch.isnan(got) == torch.isnan(wanted)).all())
     finite = torch.isfinite(wanted) & torch.isfinite(got)
     got, wanted, magnitudes = got[finite], wanted[finite], magnitudes[finite]
     error = (got - wanted).abs()
@@ -88,9 +88,11 @@ def test_sums_that_are_exact(fmt, m):
     rng = np.random.default_rng(m)
     x, w = (rng.integers(-3, 4, (rows, 512)).astype(np.float32) for rows in (m, 90))
     x[:, ::16] = w[:, ::16] = 3
-    a, b = (qd.quantize(to_gpu(v), fmt) for v in (x, w))
+    largest = 448 * (7 if "INT4" in fmt else 6)  # which makes a tensor's scale 1
+    amax = torch.tensor([largest], dtype=torch.float32, device="cuda") if fmt.startswith("NV") else None
+    a, b = (qd.quantize(to_gpu(v), fmt, amax=amax) for v in (x, w))
     wanted, _ = exact_product(a, b)
-    assert torch.equal(product()(a, b).double(), wanted)
+    assert bool((product()(a, b).double() == wanted).all())
 
 
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4", "HIF4"])
@@ -100,7 +102,9 @@ def test_hostile(fmt, m):
     with np.errstate(all="ignore"):
         wanted, magnitudes = exact_product(a, b)
     y = product()(a, b)
-    assert torch.equal(torch.isnan(y), torch.isnan(wanted) | torch.isnan(wanted.float()))
+    # Sums beyond f32 are infinite or, of both signs, NaN.
+    assert bool(torch.isnan(y)[torch.isnan(wanted)].all())
+    assert not bool(torch.isnan(y)[magnitudes < 1e37].any())
     inside = torch.isfinite(wanted) & (magnitudes < 1e37) & (magnitudes > 1e-30)
     error = (y.double() - wanted)[inside].abs()
     assert bool((error <= error_bound(fmt, 512, None, m) * magnitudes[inside] * 2).all())
@@ -165,7 +169,7 @@ def test_the_same_bits_again_and_in_graphs(fmt, m):
     for _ in range(20):
         assert torch.equal(f(a, b), first)
     out = torch.empty_like(first)
-    workspace = torch.empty(f.explain(a, b).workspace + 64, dtype=torch.uint8, device="cuda")
+    workspace = torch.empty(f.explain(a, b).bytes["workspace"] + 64, dtype=torch.uint8, device="cuda")
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
