@@ -87,7 +87,7 @@ struct MatmulPlan {
   /// The plan for two operands; null stands for a plain operand (f32 only).
   /// Nothing if the carrier cannot hold them: S8 needs two quantized operands
   /// of the same block whose grids times a power of two are small integers,
-  /// and F32 level blocks that divide 16 or are multiples of it. Says nothing
+  /// and F32 level blocks that divide kBlock or are multiples of it. Says nothing
   /// about the exactness of code x scale in f32, which is carrier selection's.
   static std::optional<MatmulPlan> get(VectorISA isa, MatmulCarrier carrier,
                                        const Format *lhs, const Format *rhs);
