@@ -103,8 +103,10 @@ StringRef SchedulePrinter::binaryName(Operation *op) {
         case arith::CmpIPredicate::ne:
           return "ne";
         case arith::CmpIPredicate::slt:
+        case arith::CmpIPredicate::sgt:
           return "lt";
         case arith::CmpIPredicate::sle:
+        case arith::CmpIPredicate::sge:
           return "le";
         default:
           return "";
@@ -150,8 +152,12 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     std::string ifTrue = value(select.getTrueValue());
     text = "select " + condition + " " + ifTrue + " " + value(select.getFalseValue());
   } else if (StringRef name = binaryName(op); !name.empty()) {
-    std::string lhs = value(op->getOperand(0));
-    text = name.str() + " " + lhs + " " + value(op->getOperand(1));
+    // The grammar has no greater: canonicalization writes it where a constant was first.
+    auto cmp = dyn_cast<arith::CmpIOp>(op);
+    bool isSwapped = cmp && (cmp.getPredicate() == arith::CmpIPredicate::sgt ||
+                             cmp.getPredicate() == arith::CmpIPredicate::sge);
+    std::string lhs = value(op->getOperand(isSwapped));
+    text = name.str() + " " + lhs + " " + value(op->getOperand(!isSwapped));
   } else {
     return op->emitOpError("cannot be part of a schedule");
   }

@@ -163,6 +163,20 @@ int64_t MatmulPlan::blockBytes(MatmulSide side) const {
   return panelRows(side) * perRow;
 }
 
+std::string MatmulPlan::describePanels(MatmulSide side) const {
+  bool isLhs = side == MatmulSide::LHS;
+  std::string text = (isLhs ? "lhs in " : "rhs in ") +
+                     std::string(carrier == MatmulCarrier::S8 ? "s8" : "f32") + " panels of " +
+                     std::to_string(panelRows(side)) + " x " + std::to_string(kBlock);
+  if (carrier == MatmulCarrier::F32)
+    return text;
+  text += ", codes in units of 2^-" + std::to_string(isLhs ? lhsUnit : rhsUnit);
+  if (isLhs) // offset by its own largest code
+    return text;
+  // See `start`.
+  return text + ", of lhs 2^-" + std::to_string(lhsUnit) + " up to " + std::to_string(lhsMax);
+}
+
 int64_t MatmulPlan::panelBytes(MatmulSide side, int64_t rows, int64_t k) const {
   return llvm::divideCeil(rows, panelRows(side)) * (k / kBlock) * blockBytes(side);
 }
