@@ -54,6 +54,7 @@ struct Kernel {
   cuda::Function function;
   std::string name;
   unsigned threads;
+  int64_t mostBlocks = INT32_MAX; ///< along x; of all GPUs, or as many as run at once
 };
 
 class CUDADevice : public Device {
@@ -81,6 +82,7 @@ private:
   Error initialize();
   Expected<int> attribute(cuda::DeviceAttribute attribute);
   Expected<int> attribute(const Kernel &kernel, cuda::FunctionAttribute attribute);
+  Expected<int> occupancy(const KernelDecl &declaration, const Kernel &kernel);
   Expected<std::string> compilePTX(StringRef ptx);
   Expected<std::string> linkPTX(StringRef ptx);
   Error check(cuda::Result result, const Twine &call) const {
@@ -97,7 +99,7 @@ private:
   cuda::Context context = nullptr;
   std::string description;
   target::DeviceTarget target;
-  int major = 0, minor = 0, maxThreads = 0;
+  int major = 0, minor = 0, maxThreads = 0, processors = 0;
 
   std::mutex uploadMutex;
   cuda::Pointer slab = 0; ///< where the next upload goes
@@ -155,7 +157,8 @@ Error CUDADevice::initialize() {
   };
   for (auto [number, value] : {Wanted{cuda::computeCapabilityMajor, major},
                                Wanted{cuda::computeCapabilityMinor, minor},
-                               Wanted{cuda::maxThreadsPerMultiprocessor, maxThreads}}) {
+                               Wanted{cuda::maxThreadsPerMultiprocessor, maxThreads},
+                               Wanted{cuda::multiprocessorCount, processors}}) {
     Expected<int> found = attribute(number);
     if (!found)
       return found.takeError();
@@ -305,7 +308,24 @@ Expected<Kernel> CUDADevice::bind(cuda::Module module, const KernelDecl &declara
             driver.funcSetAttribute(kernel.function, cuda::maxDynamicSharedSizeBytes, shared),
             "cuFuncSetAttribute(MAX_DYNAMIC_SHARED_SIZE_BYTES)", kernel))
       return error;
+  if (int64_t cluster = declaration.attributes.cluster) {
+    Expected<int> perProcessor = occupancy(declaration, kernel);
+    if (!perProcessor)
+      return perProcessor.takeError();
+    kernel.mostBlocks = std::max<int64_t>(1, *perProcessor) * processors / cluster * cluster;
+  }
   return kernel;
+}
+
+/// Blocks of the kernel that a multiprocessor runs at once.
+Expected<int> CUDADevice::occupancy(const KernelDecl &declaration, const Kernel &kernel) {
+  int blocks = 0;
+  if (Error error = check(driver.occupancy(&blocks, kernel.function,
+                                           static_cast<int>(kernel.threads),
+                                           size_t(declaration.attributes.shared)),
+                          "cuOccupancyMaxActiveBlocksPerMultiprocessor", kernel))
+    return error;
+  return blocks;
 }
 
 Expected<KernelFacts> CUDADevice::describe(const KernelDecl &declaration, const Kernel &kernel) {
@@ -326,15 +346,12 @@ Expected<KernelFacts> CUDADevice::describe(const KernelDecl &declaration, const 
       return found.takeError();
     value = *found;
   }
-  size_t dynamicShared = declaration.attributes.shared;
-  facts.sharedBytes += dynamicShared;
-  int blocks = 0;
-  if (Error error = check(driver.occupancy(&blocks, kernel.function,
-                                           static_cast<int>(kernel.threads), dynamicShared),
-                          "cuOccupancyMaxActiveBlocksPerMultiprocessor", kernel))
-    return error;
-  facts.blocksPerUnit = blocks;
-  facts.occupancy = maxThreads ? double(blocks) * kernel.threads / maxThreads : 0;
+  facts.sharedBytes += declaration.attributes.shared;
+  Expected<int> blocks = occupancy(declaration, kernel);
+  if (!blocks)
+    return blocks.takeError();
+  facts.blocksPerUnit = *blocks;
+  facts.occupancy = maxThreads ? double(*blocks) * kernel.threads / maxThreads : 0;
   return facts;
 }
 
@@ -429,6 +446,7 @@ Error CUDADevice::launch(void *handle, const KernelAttributes &attributes, int64
   if (gridX > maxGridX)
     return createStringError("kernel '" + kernel.name + "' would need " + Twine(gridX) +
                              " blocks along x, more than a GPU runs");
+  gridX = std::min(gridX, kernel.mostBlocks);
   int64_t y0 = 0;
   SmallVector<void *, 32> parameters;
   for (const uint64_t &slot : slots)

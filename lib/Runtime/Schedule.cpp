@@ -147,6 +147,7 @@ Error Parser::parseKernel(Tokens tokens) {
                       .Case("cost", &kernel.attributes.cost)
                       .Case("threads", &kernel.attributes.threads)
                       .Case("shared", &kernel.attributes.shared)
+                      .Case("cluster", &kernel.attributes.cluster)
                       .Default(nullptr);
     if (!attribute)
       return error("unknown attribute '" + token + "' of a kernel");

@@ -221,7 +221,12 @@ void SIMTTargetInfo::finishKernel(FunctionOpInterface kernel) const {
       LLVM::ReturnOp::create(b, end.getLoc(), ValueRange());
       end.erase();
     }
-  addKernelAttributes(function);
+  LaunchShape shape{getLanes() * getWarps(), 1};
+  if (auto threads = program->getAttrOfType<IntegerAttr>("tile.threads"))
+    shape.threads = threads.getInt();
+  if (auto cluster = program->getAttrOfType<IntegerAttr>("tile.cluster"))
+    shape.cluster = cluster.getInt();
+  addKernelAttributes(function, shape);
   program.erase();
 }
 

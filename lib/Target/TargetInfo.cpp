@@ -115,6 +115,13 @@ Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t) const {
 }
 void TargetInfo::barrier(OpBuilder &, Location) const {}
 
+const TargetInfo::MmaAtom *TargetInfo::mmaAtom(llvm::StringRef) const { return nullptr; }
+
+SmallVector<Value> TargetInfo::multiplyFragments(OpBuilder &, Location, llvm::StringRef,
+                                                 ValueRange, ValueRange, ValueRange) const {
+  llvm_unreachable("there is no atom");
+}
+
 Value TargetInfo::lookup(OpBuilder &b, Location loc, llvm::ArrayRef<float> table,
                          Value index) const {
   SmallVector<Value> values = llvm::map_to_vector(table, [&](float value) {

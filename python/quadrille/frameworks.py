@@ -110,6 +110,16 @@ def _ordinal(device: str) -> int:
 
 def address_function(array) -> Callable[[Any], int]:
     """What gives the addresses of arrays of `array`'s kind (0 on the host, where checks refuse it)."""
+    kind = type(array)
+    if kind not in _ADDRESS_FUNCTIONS:  # every call asks
+        _ADDRESS_FUNCTIONS[kind] = _address_function(array)
+    return _ADDRESS_FUNCTIONS[kind]
+
+
+_ADDRESS_FUNCTIONS: dict[type, Callable[[Any], int]] = {}
+
+
+def _address_function(array) -> Callable[[Any], int]:
     if isinstance(array, arrays.DeviceView):
         return operator.attrgetter("address")
     framework = framework_of(array)

@@ -27,6 +27,8 @@
 //                 is worth a thread; default 4096)
 //       threads   threads of a block (GPU)
 //       shared    bytes of dynamic shared memory (GPU)
+//       cluster   blocks that run together; no more of them are launched than run at once,
+//                 and they share out what there is to do (GPU)
 //
 //   instruction ::= value `=` op | check | launch
 //   value       ::= `%`N        numbered from 0 in order of definition
@@ -93,6 +95,7 @@ struct KernelAttributes {
   int64_t cost = 0;
   int64_t threads = 0;
   int64_t shared = 0;
+  int64_t cluster = 0;
 };
 
 struct KernelDecl {

@@ -48,8 +48,12 @@ public:
 protected:
   using TargetInfo::TargetInfo;
 
+  struct LaunchShape {
+    unsigned threads; ///< of a block
+    unsigned cluster; ///< blocks that run together
+  };
   /// The attributes by which LLVM knows a kernel and its block's size.
-  virtual void addKernelAttributes(mlir::Operation *kernel) const = 0;
+  virtual void addKernelAttributes(mlir::Operation *kernel, const LaunchShape &shape) const = 0;
   /// The thread's number in its block, an i32.
   virtual mlir::Value threadId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
   /// The i32 `word` of lane `lane xor distance`.

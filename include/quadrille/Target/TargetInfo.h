@@ -123,6 +123,26 @@ public:
                                   const std::array<mlir::Value, 4> &table, mlir::Value codes,
                                   bool upperHalf) const;
 
+  /// An instruction by which a warp multiplies: acc (m x n) += lhs (m x k) * rhs (n x k)^T, k in
+  /// words of the operands' elements. Layouts are of row-major indices and have no warps.
+  struct MmaAtom {
+    unsigned m, n, k;
+    layout::LinearLayout lhs, rhs, acc;
+  };
+  /// The one for operands in a carrier (Target/Carrier.h); null if there is none.
+  virtual const MmaAtom *mmaAtom(llvm::StringRef carrier) const;
+  /// The accumulators after one such instruction; all in the order of the atom's registers.
+  virtual llvm::SmallVector<mlir::Value>
+  multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,
+                    mlir::ValueRange lhs, mlir::ValueRange rhs, mlir::ValueRange acc) const;
+
+  /// The same of a table of eight bytes, where bit 3 of each code is 0.
+  virtual mlir::Value lookupEightBytes(mlir::OpBuilder &b, mlir::Location loc,
+                                       const std::array<mlir::Value, 2> &table, mlir::Value codes,
+                                       bool upperHalf) const {
+    return lookupBytes(b, loc, {table[0], table[1], table[0], table[1]}, codes, upperHalf);
+  }
+
   /// One access to memory: lane l accesses `width` consecutive elements from
   /// `base + offset + laneOffset[l]` (in elements).
   struct Access {

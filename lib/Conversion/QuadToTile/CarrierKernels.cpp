@@ -15,6 +15,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Numerics/ScaleTypes.h"
+#include "quadrille/Target/NVVM/Matmul.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -37,11 +38,31 @@ int64_t elementsOfTile(const TargetInfo &target) {
   return int64_t(target.getLanes()) * target.getWarps() * target.columnTile().elementsPerLane;
 }
 
-void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input, TileShape shape,
-                    int64_t bytesPerElement) {
+/// Panels are written to their end.
+void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input,
+                    const CarrierResult &result, TileShape shape, unsigned elementBytes) {
   ScheduleBuilder &s = kernel.schedule;
-  kernel.launch(s.ceilDiv(input.length, shape.along), s.ceilDiv(input.rows, shape.across),
+  Value length = result.pieces ? s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes))
+                               : input.length;
+  int64_t bytesPerElement = elementBytes + 1;
+  kernel.launch(s.ceilDiv(length, shape.along), s.ceilDiv(input.rows, shape.across),
                 bytesPerElement * shape.across * shape.along);
+}
+
+/// Whether rows and columns of a tile from (row, column) on are within the bounds; like
+/// `tile`, whose elements are `step` columns.
+Tile isWithin(KernelBuilder &kernel, Tile like, Value row, Value column, Value rows, Value cols) {
+  TileBuilder t(kernel.body, kernel.loc);
+  auto isBelow = [&](unsigned dim, Value first, Value bound) {
+    Value left = arith::SubIOp::create(t.b, t.loc, bound, first);
+    left = arith::MinSIOp::create(t.b, t.loc, left, kernel.constant(1 << 30));
+    left = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), left);
+    auto words = cast<RankedTensorType>(t.withElement(like, t.b.getI32Type()));
+    Tile end = tile::SplatOp::create(t.b, t.loc, words, left);
+    Tile number = tile::IotaOp::create(t.b, t.loc, words, dim);
+    return t.cmp(arith::CmpIPredicate::slt, number, end);
+  };
+  return t.op<arith::AndIOp>(isBelow(0, row, rows), isBelow(1, column, cols));
 }
 
 /// The array of the scales of blocks.
@@ -61,24 +82,40 @@ ScaleArray scaleArray(KernelBuilder &kernel, const Block &block, const Scheduled
 //===----------------------------------------------------------------------===//
 
 void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
-                   const ScheduledTensor &input, const CarrierResult &result) {
+                   const ScheduledTensor &input, const CarrierResult &result, bool exact) {
   Format format = type.getFormat().toFormat();
   constexpr unsigned elementBytes = 2;
-  Tiling tiling = valuesTiling(kernel.target, type, elementsOfTile(kernel.target),
-                               neighboursOf(kernel.target, elementBytes));
+  Tiling tiling = result.pieces
+                      ? panelTiling(kernel.target, rowsOfBlocks(type), type.getGranularity())
+                      : valuesTiling(kernel.target, type, elementsOfTile(kernel.target),
+                                     neighboursOf(kernel.target, elementBytes));
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
   Tile value = loadValues(kernel, input, type, tiling, p0, a0,
                           format.levels.size() - format.hasTensorLevel());
-  // The products are bf16, so the lower half of each is zero.
-  Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
-  word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
-  Tile bits = t.truncate(t.shrU(word, 16), t.b.getI16Type());
-  storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
-             kernel.pass(input.length), input.divisor);
-  constexpr int64_t bytesPerElement = 3;
-  launchOverRows(kernel, input, tiling.shape, bytesPerElement);
+  Tile bits;
+  if (exact) { // the products are bf16, so the lower half of each is zero
+    Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
+    word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
+    bits = t.truncate(t.shrU(word, 16), t.b.getI16Type());
+  } else {
+    bits = t.narrow(value, t.b.getBF16Type());
+  }
+  if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0) {
+    // Code 0 of some grids is not 0.
+    Tile isValid = isWithin(kernel, value, p0, a0, kernel.pass(input.rows),
+                            kernel.pass(input.length));
+    Tile none = arith::ConstantOp::create(
+        t.b, t.loc, DenseElementsAttr::get(TileBuilder::typeOf(bits), int16_t(0)));
+    bits = t.select(isValid, bits, none);
+  }
+  if (result.pieces)
+    storePanels(kernel, bits, result, p0, a0);
+  else
+    storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
+               kernel.pass(input.length), input.divisor);
+  launchOverRows(kernel, input, result, tiling.shape, elementBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -214,7 +251,7 @@ private:
   std::vector<Words> special;
 };
 
-/// A tile of one row in words of codes, with what each of its blocks has.
+/// A tile in words of codes, with what each of its blocks in a row has.
 class FoldedTile {
 public:
   FoldedTile(KernelBuilder &kernel, const Tiling &tiling, const Block &block)
@@ -224,13 +261,14 @@ public:
         tiling.layout);
     words = tile::packedType(codes);
     bytes = tile::halvedType(tile::halvedType(codes));
+    numRows = tiling.shape.across;
     numBlocks = tiling.shape.along / block.cols;
   }
 
   RankedTensorType wordsType() const { return words; }
-  /// (1, blocks), i32, as every lane with a part of a block needs it.
+  /// (rows, blocks), i32, as every lane with a part of a block needs it.
   RankedTensorType blocksType() const {
-    return tile::reshapedType(tile::reducedType(split(words), {2}), {1, numBlocks});
+    return tile::reshapedType(tile::reducedType(split(words), {2}), {numRows, numBlocks});
   }
 
   /// The bytes of the codes in `loaded`, by four words of tables for each block.
@@ -244,29 +282,17 @@ public:
 
 private:
   RankedTensorType split(RankedTensorType type) const {
-    return tile::reshapedType(type, {1, numBlocks, type.getDimSize(1) / numBlocks});
+    return tile::reshapedType(type, {numRows, numBlocks, type.getDimSize(1) / numBlocks});
   }
   Tile ofElements(Tile perBlock, RankedTensorType type) {
-    Tile one = t.reshape(perBlock, {1, numBlocks, 1});
+    Tile one = t.reshape(perBlock, {numRows, numBlocks, 1});
     return t.reshape(t.broadcast(one, split(type)), type.getShape());
   }
 
   TileBuilder t;
   RankedTensorType words, bytes;
-  int64_t numBlocks;
+  int64_t numRows, numBlocks;
 };
-
-/// Whether blocks of a tile from column a0 of a row are within it.
-Tile isInRow(KernelBuilder &kernel, Tile blocks, Value a0, const Block &block,
-             const ScaleArray &scales) {
-  TileBuilder t(kernel.body, kernel.loc);
-  Value left = arith::SubIOp::create(t.b, t.loc, scales.cols, kernel.div(a0, block.cols));
-  left = arith::MinSIOp::create(t.b, t.loc, left, kernel.constant(1 << 30));
-  left = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), left);
-  Tile bound = tile::SplatOp::create(t.b, t.loc, blocks.getType(), left);
-  Tile number = tile::IotaOp::create(t.b, t.loc, blocks.getType(), 1);
-  return t.cmp(arith::CmpIPredicate::slt, number, bound);
-}
 
 /// The bytes that a block's word keeps and gets, and those that it loses below the window.
 struct BlockMasks {
@@ -293,11 +319,17 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
     return emitError(kernel.loc) << "kernels of 8-bit carriers need blocks of at least "
                                  << codesPerWord << " elements, format '" << format.name
                                  << "' has " << level.block.cols << "; bf16 needs none";
-  // One row, whatever rows a block has: it has an exponent of its own.
-  Tiling tiling{{1, std::max(type.getGranularity(), elementsOfTile(kernel.target))}, {}};
-  tiling.layout = computeLayout(kernel.target, tiling.shape,
-                                neighboursOf(kernel.target, /*elementBytes=*/1));
-  Value p0 = kernel.tileOrigin(1, 1), a0 = kernel.tileOrigin(0, tiling.shape.along);
+  constexpr unsigned elementBytes = 1;
+  Tiling tiling;
+  if (result.pieces) {
+    tiling = panelTiling(kernel.target, /*rows=*/1, type.getGranularity());
+  } else { // one row, whatever rows a block has: it has an exponent of its own
+    tiling.shape = {1, std::max(type.getGranularity(), elementsOfTile(kernel.target))};
+    tiling.layout = computeLayout(kernel.target, tiling.shape,
+                                  neighboursOf(kernel.target, elementBytes));
+  }
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
   FoldedTile folded(kernel, tiling, level.block);
   Tile words = loadCodes(kernel, folded.wordsType(), input, p0, a0);
@@ -308,16 +340,22 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
   Tile scale = t.extend(loadCopies(kernel, cast<RankedTensorType>(blocks.clone(t.b.getI8Type())),
                                    scales.buffer, kernel.div(p0, level.block.rows),
                                    kernel.div(a0, level.block.cols), scales.rows, scales.cols));
-  Tile exponent = loadCopies(kernel, tile::reducedType(blocks, {0, 1}),
+  Tile exponent = loadCopies(kernel, tile::reducedType(blocks, {1}),
                              kernel.pass(result.exponents), p0, kernel.constant(0),
                              kernel.pass(input.rows), kernel.constant(1));
   Tile position = t.add(t.sub(scale, t.broadcast(exponent, blocks)), -(info.bias + carrier.low));
   Tile isNaN = t.cmp(arith::CmpIPredicate::eq, scale, info.nanBits);
   Tile isBelow = t.cmp(arith::CmpIPredicate::slt, position, 0);
   isBelow = t.op<arith::AndIOp>(isBelow, t.cmp(arith::CmpIPredicate::ne, scale, info.nanBits));
-  if (format.grid.values.front() != 0) // what is read beyond the end is no number
-    isBelow = t.op<arith::AndIOp>(isBelow, isInRow(kernel, scale, a0, level.block, scales));
+  Tile isValid;
+  if (format.grid.values.front() != 0) { // what is read beyond the end is no number
+    isValid = isWithin(kernel, scale, p0, kernel.div(a0, level.block.cols),
+                       kernel.pass(input.rows), scales.cols);
+    isBelow = t.op<arith::AndIOp>(isBelow, isValid);
+  }
   BlockMasks masks = masksOf(t, isNaN, isBelow);
+  if (isValid && result.pieces)
+    masks.keep = t.select(isValid, masks.keep, t.i32(masks.keep, 0));
 
   Tile inWindow = t.minS(t.maxS(position, 0), carrier.size() - 1);
   TableWords tables(format.grid, carrier);
@@ -326,16 +364,21 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
     table.push_back(tables.word(t, inWindow, i));
   Tile bytes = folded.lookUp(words, table);
   Tile values = t.bitOr(t.bitAnd(bytes, folded.ofBytes(masks.keep)), folded.ofBytes(masks.set));
-  storeDense(kernel, values, kernel.pass(result.values), p0, kernel.div(a0, bytesPerWord),
-             kernel.pass(input.rows), kernel.div(kernel.pass(input.length), bytesPerWord),
-             std::max<int64_t>(1, input.divisor / bytesPerWord));
+  Value word0 = kernel.div(a0, bytesPerWord);
+  if (result.pieces)
+    storePanels(kernel, values, result, p0, word0);
+  else
+    storeDense(kernel, values, kernel.pass(result.values), p0, word0, kernel.pass(input.rows),
+               kernel.div(kernel.pass(input.length), bytesPerWord),
+               std::max<int64_t>(1, input.divisor / bytesPerWord));
 
   Tile overflow = t.minU(t.bitAnd(bytes, folded.ofBytes(masks.lost)), 1);
+  Value flag = result.pieces ? kernel.div(p0, nvvm::panelRows) : p0;
   Value word = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
-                                   t.b.getI32Type(), kernel.pass(result.overflow), ValueRange{p0});
+                                   t.b.getI32Type(), kernel.pass(result.overflow),
+                                   ValueRange{flag});
   t.atomicReduce(tile::AtomicReduction::ori, overflow, word);
-  constexpr int64_t bytesPerElement = 2;
-  launchOverRows(kernel, input, tiling.shape, bytesPerElement);
+  launchOverRows(kernel, input, result, tiling.shape, elementBytes);
   return success();
 }
 

@@ -33,6 +33,10 @@ QuantizeInput inputOf(ScheduleBuilder &s, const ScheduledMap &map);
 /// quad.map as a kernel: `result` is dense and row-major.
 mlir::LogicalResult emitMap(KernelBuilder &kernel, ScheduledMap map, ScheduledMatrix result);
 
+/// One of its operands at (p0, a0), in f32.
+Tile loadOperand(KernelBuilder &kernel, const ScheduledOperand &operand, unsigned axis,
+                 const Tiling &tiling, mlir::Value p0, mlir::Value a0);
+
 /// A map's tile of the P x A orientation at (p0, a0) in f32, not yet rounded to the map's
 /// element type. Where an element lies outside of the matrix, it is unspecified.
 Tile computeMap(KernelBuilder &kernel, const ScheduledMap &map, unsigned axis,

@@ -31,6 +31,9 @@ Value ScheduleBuilder::div(Value x, Value y) { return arith::DivSIOp::create(b, 
 Value ScheduleBuilder::isEqual(Value x, Value y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
 }
+Value ScheduleBuilder::isAtMost(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, x, y);
+}
 Value ScheduleBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(b, loc, condition, x, y);
 }
@@ -85,10 +88,11 @@ void KernelBuilder::beginRanged() {
 
 void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {
   kernel->setAttr("tile.cost", body.getI64IntegerAttr(cost));
-  if (unsigned threads = target.getThreads())
+  if (unsigned threads = target.getThreads(); threads && !kernel->hasAttr("tile.threads"))
     kernel->setAttr("tile.threads", body.getI64IntegerAttr(threads));
   func::ReturnOp::create(body, loc);
-  tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel), gridX, gridY, passed);
+  tile::LaunchOp::create(schedule.b, loc, SymbolRefAttr::get(kernel),
+                         schedule.conditional(gridX), gridY, passed);
 }
 
 Value KernelBuilder::programId(unsigned dim) {

@@ -66,6 +66,7 @@ struct ScheduledTensor {
   int64_t divisor = 1;                   ///< a power of two that divides length
   mlir::Value ownLength;                 ///< of the axis without padding; null: not known
   int64_t alignment = 0;                 ///< bytes that divide the arrays' addresses; 0: not known
+  int64_t rowsDivisor = 1;               ///< a power of two that divides rows
 };
 
 /// Builds i64 arithmetic of the schedule.
@@ -75,6 +76,8 @@ public:
 
   mlir::OpBuilder &b;
   mlir::Location loc;
+  /// If not null, kernels run and workspace is allocated only where this is not 0.
+  mlir::Value condition;
 
   mlir::Value constant(int64_t value);
   mlir::Value add(mlir::Value x, mlir::Value y);
@@ -83,6 +86,11 @@ public:
   mlir::Value div(mlir::Value x, int64_t y);
   mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value isEqual(mlir::Value x, mlir::Value y);
+  mlir::Value isAtMost(mlir::Value x, mlir::Value y);
+  /// x where the condition holds, else 0.
+  mlir::Value conditional(mlir::Value x) {
+    return condition ? select(condition, x, constant(0)) : x;
+  }
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
   /// x rounded up to a multiple of y.
   mlir::Value roundUp(mlir::Value x, int64_t y) { return mul(ceilDiv(x, y), constant(y)); }

@@ -70,14 +70,17 @@ mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMa
                              mlir::Value signs, const ScheduledGroups &groups,
                              mlir::Value result);
 
-/// What quad.to_carrier makes; without row results for a carrier that holds scales themselves.
+/// What quad.to_carrier and products make of a tensor; without row results for a carrier that
+/// holds scales themselves.
 struct CarrierResult {
-  mlir::Value values, exponents, overflow;
+  mlir::Value values, exponents;
+  mlir::Value overflow; ///< a word for each row, or each panel
+  mlir::Value pieces;   ///< of a panel (Target/NVVM/Matmul.h); null: values are row by row
 };
 
-/// quad.to_carrier, of code x scale.
+/// quad.to_carrier, of code x scale; `exact` if that is a bf16 number.
 void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
-                   const ScheduledTensor &input, const CarrierResult &result);
+                   const ScheduledTensor &input, const CarrierResult &result, bool exact = true);
 /// Of code x 2^(exponent - the row's), first: the rows' exponents; no overflow yet.
 void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
                       const ScheduledTensor &input, const numerics::FoldedCarrier &carrier,
@@ -86,6 +89,18 @@ mlir::LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTe
                                         const ScheduledTensor &input,
                                         const numerics::FoldedCarrier &carrier,
                                         const CarrierResult &result);
+/// A plain matrix as bf16, in panels, with the contraction along `axis`.
+void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned axis,
+                  const CarrierResult &result);
+
+/// Groups of rows of panels for each warp, whose lanes have a group's rows side by side, as
+/// they are in memory, and each a run of one access to codes along them. At least that many
+/// rows and elements along them.
+struct Tiling;
+Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along);
+/// Stores (across, along) elements at row p0 and element a0 of each row.
+void storePanels(KernelBuilder &kernel, mlir::Value tile, const CarrierResult &result,
+                 mlir::Value p0, mlir::Value a0);
 
 //===----------------------------------------------------------------------===//
 // Pieces
@@ -188,6 +203,22 @@ Tile loadCodes(KernelBuilder &kernel, mlir::RankedTensorType words, const Schedu
 /// The values of a tile of a tensor: codes in their grids times the `numLevels` innermost scales.
 Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::QuantizedTensorType type,
                 const Tiling &tiling, mlir::Value p0, mlir::Value a0, size_t numLevels);
+
+/// Codes in words and the scales of all levels but the tensor's, as stored.
+struct PackedTile {
+  Tile words;
+  llvm::SmallVector<Tile> scales;
+};
+PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
+                      quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
+                      mlir::Value a0);
+/// Their values as words of two bf16 numbers: for formats of one grid whose scales and products
+/// are bf16 numbers.
+Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
+                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed);
+
+/// Rows of the tallest block, which a tile must have.
+int64_t rowsOfBlocks(quad::QuantizedTensorType type);
 
 /// The tile of a tensor's values along memory: whole blocks, at least `least` elements, with
 /// `perLane` neighbours in a lane.

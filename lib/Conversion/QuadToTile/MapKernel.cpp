@@ -81,18 +81,6 @@ Tile loadRepeated(KernelBuilder &kernel, const ScheduledOperand &operand, unsign
   return t.broadcast(t.widen(x), type);
 }
 
-Tile loadOperand(KernelBuilder &kernel, const ScheduledOperand &operand, unsigned axis,
-                 const Tiling &tiling, Value p0, Value a0) {
-  auto [shape, layout] = tiling;
-  auto type = tile::withLayout(
-      RankedTensorType::get({shape.across, shape.along}, kernel.body.getF32Type()), layout);
-  if (operand.number)
-    return tile::SplatOp::create(kernel.body, kernel.loc, type, kernel.pass(operand.number));
-  if (operand.repeats[0] || operand.repeats[1])
-    return loadRepeated(kernel, operand, axis, type, p0, a0);
-  return loadMatrix(kernel, *operand.matrix, axis, tiling, p0, a0);
-}
-
 /// flattenRows of the result and of all that is read, if all are dense.
 void flattenAll(ScheduleBuilder &s, ScheduledMap &map, ScheduledMatrix &result) {
   Value rows = result.sizes[0], length = result.sizes[1], dense;
@@ -119,6 +107,18 @@ void flattenAll(ScheduleBuilder &s, ScheduledMap &map, ScheduledMatrix &result) 
 }
 
 } // namespace
+
+Tile loadOperand(KernelBuilder &kernel, const ScheduledOperand &operand, unsigned axis,
+                 const Tiling &tiling, Value p0, Value a0) {
+  auto [shape, layout] = tiling;
+  auto type = tile::withLayout(
+      RankedTensorType::get({shape.across, shape.along}, kernel.body.getF32Type()), layout);
+  if (operand.number)
+    return tile::SplatOp::create(kernel.body, kernel.loc, type, kernel.pass(operand.number));
+  if (operand.repeats[0] || operand.repeats[1])
+    return loadRepeated(kernel, operand, axis, type, p0, a0);
+  return loadMatrix(kernel, *operand.matrix, axis, tiling, p0, a0);
+}
 
 Tile computeMap(KernelBuilder &kernel, const ScheduledMap &map, unsigned axis,
                 const Tiling &tiling, Value p0, Value a0) {

@@ -14,10 +14,80 @@
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Target/Host/Matmul.h"
 #include "quadrille/Target/TargetSpec.h"
+#include <numeric>
 
 using namespace mlir;
 
 namespace quadrille {
+
+std::optional<Format> formatOf(Value operand) {
+  if (quad::QuantizedTensorType type = quad::getQuantizedType(operand.getType()))
+    return type.getFormat().toFormat();
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// The epilogue
+//===----------------------------------------------------------------------===//
+
+MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
+                               ArrayRef<std::optional<Format>> formats)
+    : kernel(kernel), request(request) {
+  to.elementType = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
+  to.out = kernel.pass(request.result.buffer);
+  to.ldc = kernel.pass(request.result.sizes[1]);
+  int64_t elementBytes = to.elementType.getIntOrFloatBitWidth() / 8;
+  to.roundsToBF16 = kernel.target.roundsToBF16();
+  to.alignment = std::gcd(resultAlignment, request.result.divisors[1] * elementBytes);
+  for (const ScheduledOperand &addend : request.addends)
+    to.addends.push_back(pass(addend));
+  if (request.epilogue)
+    for (const ScheduledOperand &operand : request.epilogue->operands)
+      to.inputs.push_back(pass(operand));
+  const MatmulOperand *sides[] = {&request.lhs, &request.rhs};
+  for (auto [operand, format] : llvm::zip_equal(sides, formats))
+    if (format && format->hasTensorLevel())
+      tensorScales.push_back(kernel.pass(operand->tensorScale()));
+  body = [&request](OpBuilder &b, Location, ValueRange arguments) {
+    return emitElementwiseBody(b, *request.epilogue->body, arguments);
+  };
+}
+
+/// fl(ta * tb) of the tensor-level scales, where there are any.
+void MatmulEpilogue::begin() {
+  if (request.epilogue)
+    to.body = body;
+  for (Value pointer : tensorScales) {
+    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
+    to.scale = to.scale
+                   ? Value(arith::MulFOp::create(kernel.body, kernel.loc, to.scale, scale))
+                   : scale;
+  }
+}
+
+host::EpilogueOperand MatmulEpilogue::pass(const ScheduledOperand &operand) {
+  host::EpilogueOperand passed;
+  if (operand.number) {
+    passed.number = kernel.pass(operand.number);
+    return passed;
+  }
+  const ScheduledMatrix &matrix = *operand.matrix;
+  passed.elementType = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
+  passed.data = kernel.pass(matrix.buffer);
+  if (!operand.repeats[0])
+    passed.rowStride = kernel.pass(matrix.strides[0]);
+  passed.isContiguous = matrix.isContiguous && matrix.contiguousDim == 1;
+  passed.alignment = std::max<int64_t>(matrix.alignment,
+                                       passed.elementType.getIntOrFloatBitWidth() / 8);
+  if (!operand.repeats[1])
+    passed.colStride = passed.isContiguous ? kernel.constant(1) : kernel.pass(matrix.strides[1]);
+  return passed;
+}
+
+//===----------------------------------------------------------------------===//
+// The host's engine
+//===----------------------------------------------------------------------===//
+
 namespace {
 
 // One panel or tile of any useful contraction is worth a thread.
@@ -94,7 +164,7 @@ public:
   HostMatmulEmitter(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                     const MatmulRequest &request, const host::MatmulPlan &plan,
                     ArrayRef<std::optional<Format>> formats,
-                    llvm::function_ref<Value(Value)> allocate)
+                    Allocate allocate)
       : s(s), target(target), module(module), name(name), request(request), plan(plan),
         formats(formats), allocate(allocate) {}
 
@@ -109,9 +179,6 @@ private:
   Value contraction(host::MatmulSide side) const;
   Value emitPack(host::MatmulSide side);
   void emitProduct(Value lhsPanels, Value rhsPanels);
-  host::EpilogueOperand passOperand(KernelBuilder &kernel, const ScheduledOperand &operand);
-  /// fl(ta * tb) of the tensor-level scales, where there are any.
-  Value tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales);
 
   ScheduleBuilder &s;
   const TargetInfo &target;
@@ -120,7 +187,7 @@ private:
   const MatmulRequest &request;
   const host::MatmulPlan &plan;
   ArrayRef<std::optional<Format>> formats;
-  llvm::function_ref<Value(Value)> allocate;
+  Allocate allocate;
   std::optional<HostGroups> groups;
 };
 
@@ -188,71 +255,24 @@ Value HostMatmulEmitter::emitPack(host::MatmulSide side) {
   return workspace;
 }
 
-Value HostMatmulEmitter::tensorScale(KernelBuilder &kernel, ArrayRef<Value> scales) {
-  Value product;
-  for (Value pointer : scales) {
-    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
-    product = product ? Value(arith::MulFOp::create(kernel.body, kernel.loc, product, scale))
-                      : scale;
-  }
-  return product;
-}
-
-host::EpilogueOperand HostMatmulEmitter::passOperand(KernelBuilder &kernel,
-                                                     const ScheduledOperand &operand) {
-  host::EpilogueOperand passed;
-  if (operand.number) {
-    passed.number = kernel.pass(operand.number);
-    return passed;
-  }
-  const ScheduledMatrix &matrix = *operand.matrix;
-  passed.elementType = cast<tile::BufferType>(matrix.buffer.getType()).getElementType();
-  passed.data = kernel.pass(matrix.buffer);
-  if (!operand.repeats[0])
-    passed.rowStride = kernel.pass(matrix.strides[0]);
-  passed.isContiguous = matrix.isContiguous && matrix.contiguousDim == 1;
-  if (!operand.repeats[1])
-    passed.colStride = passed.isContiguous ? kernel.constant(1) : kernel.pass(matrix.strides[1]);
-  return passed;
-}
-
 void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
   KernelBuilder kernel(s, target, name, module);
   Value m = request.result.sizes[0], n = request.result.sizes[1];
   host::MatmulOperands operands{kernel.pass(lhsPanels), kernel.pass(rhsPanels), kernel.pass(m),
                                 kernel.pass(n),
                                 kernel.pass(contraction(host::MatmulSide::LHS))};
-  host::MatmulStore store{};
-  store.elementType =
-      cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
-  store.out = kernel.pass(request.result.buffer);
-  store.ldc = operands.n;
-  for (const ScheduledOperand &addend : request.addends)
-    store.addends.push_back(passOperand(kernel, addend));
-  auto emitBody = [&](OpBuilder &b, Location, ValueRange arguments) {
-    return emitElementwiseBody(b, *request.epilogue->body, arguments);
-  };
-  if (request.epilogue) {
-    store.body = emitBody;
-    for (const ScheduledOperand &operand : request.epilogue->operands)
-      store.inputs.push_back(passOperand(kernel, operand));
-  }
-  SmallVector<Value> tensorScales;
-  const MatmulOperand *sides[] = {&request.lhs, &request.rhs};
-  for (auto [operand, format] : llvm::zip_equal(sides, formats))
-    if (format && format->hasTensorLevel())
-      tensorScales.push_back(kernel.pass(operand->tensorScale()));
+  MatmulEpilogue epilogue(kernel, request, formats);
   HostGroups::TileRowsOf rowsOf;
   if (groups) {
     operands.rhsK = kernel.pass(contraction(host::MatmulSide::RHS));
     rowsOf = groups->tileRows(kernel);
   }
   kernel.beginRanged();
-  store.scale = tensorScale(kernel, tensorScales);
+  epilogue.begin();
   host::emitMatmul(kernel.body, kernel.loc, plan, operands, rangeOf(kernel, 0),
                    rangeOf(kernel, 1),
                    [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
-                     host::emitStore(b, loc, store, elements);
+                     host::emitStore(b, loc, epilogue.get(), elements);
                    },
                    rowsOf ? host::TileRowsOf(rowsOf) : host::TileRowsOf());
   Value tiles = groups ? groups->tiles() : s.ceilDiv(m, plan.mTile);
@@ -268,13 +288,6 @@ LogicalResult HostMatmulEmitter::emit() {
   Value lhsPanels = emitPack(host::MatmulSide::LHS);
   emitProduct(lhsPanels, emitPack(host::MatmulSide::RHS));
   return success();
-}
-
-/// The format of an operand; nothing for a plain one.
-std::optional<Format> formatOf(Value operand) {
-  if (quad::QuantizedTensorType type = quad::getQuantizedType(operand.getType()))
-    return type.getFormat().toFormat();
-  return std::nullopt;
 }
 
 bool isPerKBlock(const target::OperandPlan &plan) {
@@ -347,13 +360,57 @@ LogicalResult verifyOrientation(quad::MatmulOp op) {
 
 } // namespace
 
+/// Few rows of the result: rhs is read once, packed, by instructions of single warps. More:
+/// by wgmma where there is that, after conversion; else the same again for every few rows.
+static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &target,
+                                      const TargetSpec &spec, ModuleOp module, StringRef name,
+                                      const MatmulRequest &request, Allocate allocate) {
+  quad::MatmulOp op = request.op;
+  if (request.groups || request.lhs.prepared || request.rhs.prepared)
+    return op.emitOpError("has no engine for ")
+           << (request.groups ? "groups" : "prepared operands") << " on target " << spec.name
+           << "; it runs on the host";
+  const target::Capability &capability = *target::lookupCapability(spec.name);
+  target::CarrierChoice choice = quad::selectCarrier(op, capability);
+  if (choice.refused())
+    return op.emitOpError() << choice.refusal;
+  target::SelectOptions bf16;
+  bf16.carrier = "bf16";
+  target::CarrierChoice ofWarps = quad::selectCarrier(op, capability, bf16);
+  std::string whyNot = whyNoDot(target, request, ofWarps);
+  bool hasWarpgroups = StringRef(choice.mma->name).starts_with("wgmma");
+  if (!hasWarpgroups && !whyNot.empty())
+    return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
+                                                << spec.name << ", and " << whyNot;
+  op.emitRemark() << "carrier " << target::describe(hasWarpgroups ? choice : ofWarps) << ": "
+                  << (hasWarpgroups ? choice : ofWarps).why;
+  if (!whyNot.empty())
+    return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  constexpr int64_t fewest = 8, few = 16;
+  Value m = request.result.sizes[0];
+  s.condition = s.isAtMost(m, s.constant(fewest));
+  emitDotMatmul(s, target, module, (name + "_" + Twine(fewest)).str(), request, fewest);
+  s.condition = s.isAtMost(s.constant(fewest + 1), m);
+  if (hasWarpgroups)
+    s.condition = arith::AndIOp::create(s.b, s.loc, s.condition, s.isAtMost(m, s.constant(few)));
+  emitDotMatmul(s, target, module, (name + "_" + Twine(few)).str(), request, few);
+  LogicalResult result = success();
+  s.condition = s.isAtMost(s.constant(few + 1), m);
+  if (hasWarpgroups)
+    result = emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  s.condition = Value();
+  return result;
+}
+
 LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const TargetSpec &spec,
                          ModuleOp module, StringRef name, const MatmulRequest &request,
-                         llvm::function_ref<Value(Value)> allocate) {
+                         Allocate allocate) {
   quad::MatmulOp op = request.op;
-  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
-  if (spec.isHost() && failed(verifyOrientation(op)))
+  if (failed(verifyOrientation(op)))
     return failure();
+  if (!spec.isHost())
+    return emitDeviceMatmul(s, target, spec, module, name, request, allocate);
+  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
   std::optional<host::MatmulPlan> plan = planFor(op, spec, formats);
   if (!plan)
     return failure();
@@ -363,7 +420,7 @@ LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const Tar
 FailureOr<ScheduledPrepared> emitPrepare(ScheduleBuilder &s, const TargetInfo &target,
                                          const TargetSpec &spec, ModuleOp module, StringRef name,
                                          const PrepareRequest &request,
-                                         llvm::function_ref<Value(Value)> allocate) {
+                                         Allocate allocate) {
   quad::PrepareOp op = request.op;
   bool isLhs = op.getSide() == quad::OperandSide::LHS;
   std::optional<Format> formats[2];

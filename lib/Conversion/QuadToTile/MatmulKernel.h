@@ -9,6 +9,8 @@
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_MATMULKERNEL_H
 
 #include "Kernels.h"
+#include "quadrille/Target/Carrier.h"
+#include "quadrille/Target/Host/Matmul.h"
 #include <functional>
 #include <optional>
 
@@ -71,6 +73,59 @@ struct MatmulRequest {
   std::optional<MatmulGroups> groups = {};
 };
 
+/// What a kernel of a product does with sums: operands of the request, which are passed to
+/// it, and the epilogue's code. Lives until the kernel is emitted.
+class MatmulEpilogue {
+public:
+  MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
+                 llvm::ArrayRef<std::optional<Format>> formats);
+  /// Emits what is the same for all elements; after the last argument is passed.
+  void begin();
+  const host::MatmulStore &get() const { return to; }
+
+private:
+  host::EpilogueOperand pass(const ScheduledOperand &operand);
+
+  KernelBuilder &kernel;
+  const MatmulRequest &request;
+  host::MatmulStore to;
+  llvm::SmallVector<mlir::Value> tensorScales; ///< pointers
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
+};
+
+/// Makes workspace of so many bytes.
+using Allocate = llvm::function_ref<mlir::Value(mlir::Value)>;
+
+/// The kernels of a product by wgmma, for operands in the carriers of `choice`.
+mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
+                                        mlir::ModuleOp module, llvm::StringRef name,
+                                        const MatmulRequest &request,
+                                        const target::CarrierChoice &choice, Allocate allocate);
+
+/// Why products of these operands cannot be made by a matrix instruction of a warp from packed
+/// operands in registers; empty if they can.
+std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
+                     const target::CarrierChoice &choice);
+/// One kernel of such products: each block makes 32 columns of so many rows of the result,
+/// each warp a part of the contraction. For few rows: it reads rhs anew for every `rows`.
+void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
+                   llvm::StringRef name, const MatmulRequest &request, int64_t rows);
+
+/// Words of flags for stretches of so many rows of either operand.
+struct OverflowFlags {
+  mlir::Value lhs, rhs;
+  int64_t rows;
+};
+/// The part of a product whose operands' rows have flags, by scalar arithmetic: sums of the
+/// products of codes of a block, exact, times both scales, added in f32 in increasing k. For
+/// operands of one level of e8m0 scales, whose exponents a carrier did not hold.
+void emitOverflowMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
+                        mlir::ModuleOp module, llvm::StringRef name,
+                        const MatmulRequest &request, const OverflowFlags &flags);
+
+/// The format of an operand; nothing for a plain one.
+std::optional<Format> formatOf(mlir::Value operand);
+
 /// Schedule values of one quad.prepare.
 struct PrepareRequest {
   mutable quad::PrepareOp op;
@@ -82,14 +137,14 @@ struct PrepareRequest {
 mlir::FailureOr<ScheduledPrepared>
 emitPrepare(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpec &spec,
             mlir::ModuleOp module, llvm::StringRef name, const PrepareRequest &request,
-            llvm::function_ref<mlir::Value(mlir::Value)> allocate);
+            Allocate allocate);
 
 /// Chooses the carrier, and emits and launches the kernels: both operands packed
-/// into it, then the product. `allocate` makes workspace of so many bytes.
+/// into it, then the product.
 mlir::LogicalResult emitMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
                                const TargetSpec &spec, mlir::ModuleOp module,
                                llvm::StringRef name, const MatmulRequest &request,
-                               llvm::function_ref<mlir::Value(mlir::Value)> allocate);
+                               Allocate allocate);
 
 } // namespace quadrille
 

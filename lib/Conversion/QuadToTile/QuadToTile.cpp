@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -184,6 +185,9 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
                          dim(buffers[0], 0), length, /*divisor=*/1,
                          quantized.getPadded() ? Value() : length,
                          alignment ? alignment.getInt() : 0};
+    if (auto sizes = source.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(),
+                                                                "quad.divisible_by"))
+      tensors[argument].rowsDivisor = powerOfTwoDivisor(sizes[1 - quantized.getAxis()]);
   } else if (isa<quad::PreparedType>(type)) {
     bindPrepared(argument, buffers);
   } else if (isa<MemRefType>(type)) {
@@ -374,6 +378,8 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
         resultTensor(result, input.sizes[1 - axis], length, /*ownLength=*/input.sizes[axis]);
     stored.divisor = std::max(powerOfTwoDivisor(granularity),
                               op.getPad() ? 1 : input.divisors[axis]);
+    stored.rowsDivisor = input.divisors[1 - axis];
+    tensors[result] = stored;
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
                         scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
@@ -606,6 +612,12 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
       n = s.select(s.isEqual(groups->expertRows, s.constant(0)), n, groups->expertRows);
   }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), m, n);
+  if (groups)
+    result.divisors[1] = 1;
+  else if (sides[1].plain)
+    result.divisors[1] = sides[1].plain->divisors[1];
+  else if (sides[1].quantized)
+    result.divisors[1] = sides[1].quantized->rowsDivisor;
   MatmulRequest request{op, sides[0], sides[1], {}, {}, result, groups};
   for (Value addend : {Value(op.getBias()), Value(op.getAcc())})
     if (addend)
@@ -618,7 +630,9 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
       return failure();
     request.epilogue = std::move(*epilogue);
   }
-  auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
+  auto allocateBytes = [&](Value bytes) {
+    return allocate(s.conditional(bytes), b.getI8Type(), 1);
+  };
   return emitMatmul(s, target, spec, module, launch.getCallee(), request, allocateBytes);
 }
 

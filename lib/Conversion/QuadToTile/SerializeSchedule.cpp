@@ -44,6 +44,12 @@ private:
   LogicalResult printOperation(Operation *op);
   void printLaunch(tile::LaunchOp launch);
   static StringRef binaryName(Operation *op);
+  /// x > y and x >= y are y < x and y <= x.
+  static bool isGreater(Operation *op) {
+    auto cmp = dyn_cast<arith::CmpIOp>(op);
+    return cmp && llvm::is_contained({arith::CmpIPredicate::sgt, arith::CmpIPredicate::sge},
+                                     cmp.getPredicate());
+  }
 
   /// `%3`, or for an i64 argument the value that reads it.
   std::string value(Value v) {
@@ -77,7 +83,7 @@ void SchedulePrinter::printKernel(func::FuncOp schedule, StringRef name) {
   auto module = schedule->getParentOfType<ModuleOp>();
   os << "kernel " << name;
   if (auto kernel = module.lookupSymbol<func::FuncOp>(name))
-    for (StringRef attribute : {"cost", "threads", "shared"})
+    for (StringRef attribute : {"cost", "threads", "shared", "cluster"})
       if (auto value = kernel->getAttrOfType<IntegerAttr>(("tile." + attribute).str());
           value && value.getInt())
         os << " " << attribute << "=" << value.getInt();
@@ -152,12 +158,10 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     std::string ifTrue = value(select.getTrueValue());
     text = "select " + condition + " " + ifTrue + " " + value(select.getFalseValue());
   } else if (StringRef name = binaryName(op); !name.empty()) {
-    // The grammar has no greater: canonicalization writes it where a constant was first.
-    auto cmp = dyn_cast<arith::CmpIOp>(op);
-    bool isSwapped = cmp && (cmp.getPredicate() == arith::CmpIPredicate::sgt ||
-                             cmp.getPredicate() == arith::CmpIPredicate::sge);
-    std::string lhs = value(op->getOperand(isSwapped));
-    text = name.str() + " " + lhs + " " + value(op->getOperand(!isSwapped));
+    std::string lhs = value(op->getOperand(0)), rhs = value(op->getOperand(1));
+    if (isGreater(op))
+      std::swap(lhs, rhs);
+    text = name.str() + " " + lhs + " " + rhs;
   } else {
     return op->emitOpError("cannot be part of a schedule");
   }

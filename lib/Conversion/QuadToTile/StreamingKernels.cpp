@@ -103,7 +103,7 @@ Tile loadInPlace(KernelBuilder &kernel, RankedTensorType type, Value buffer, Val
   IntegerAttr granularity = divisor > 1 ? b.getI64IntegerAttr(divisor) : IntegerAttr();
   return tile::LoadOp::create(b, kernel.loc, type, buffer, ValueRange{row, column},
                               ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
-                              /*inside=*/Value(), aligned, granularity);
+                              kernel.inside, aligned, granularity);
 }
 
 } // namespace
@@ -181,7 +181,38 @@ public:
     return t.reshape(t.mulf(blocks, t.broadcast(scale, type)), shape);
   }
 
+  /// The same of words of two bf16 numbers, exact where bf16 holds the scales.
+  Tile multiplyPairs(Tile pairs, size_t i) {
+    auto [perBlock, type] = blocksOfPairs(TileBuilder::typeOf(pairs), i);
+    bool isBit = format.levels[i].type == ScaleType::E1;
+    Tile bits = t.bits(isBit ? loadBits(perBlock, i) : loadScales(perBlock, i));
+    Tile word = t.bitOr(t.bitAnd(bits, int32_t(0xffff0000)), t.shrU(bits, 16));
+    Tile product = tile::MultiplyPairsOp::create(
+        t.b, t.loc, t.reshape(pairs, type.getShape()), t.broadcast(word, type));
+    return t.reshape(product, TileBuilder::shapeOf(pairs));
+  }
+
+  /// The scales as stored, of all levels but the tensor's, for blocks of words of pairs.
+  SmallVector<Tile> loadAllStored(RankedTensorType pairs) {
+    SmallVector<Tile> all;
+    for (size_t i = 0; i < format.levels.size() - format.hasTensorLevel(); ++i)
+      all.push_back(loadStored(blocksOfPairs(pairs, i).first, i));
+    return all;
+  }
+  /// What an earlier loadAllStored gave, to be used instead of loading.
+  void use(ArrayRef<Tile> scales) { given = scales; }
+
 private:
+  /// One f32 for each block of level i, and words of pairs by blocks.
+  std::pair<RankedTensorType, RankedTensorType> blocksOfPairs(RankedTensorType pairs, size_t i) {
+    auto [rows, cols] = format.levels[i].block;
+    ArrayRef<int64_t> shape = pairs.getShape();
+    int64_t words = cols / 2;
+    auto blocks = tile::reshapedType(pairs, {shape[0] / rows, rows, shape[1] / words, words});
+    auto perBlock = tile::reducedType(blocks, {1, 3});
+    return {cast<RankedTensorType>(perBlock.clone(t.b.getF32Type())), blocks};
+  }
+
   Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
     unsigned bits = std::max(8u, scaleTypeInfo(format.levels[i].type).storageBits);
     auto stored = cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
@@ -197,27 +228,37 @@ private:
     return decodeScale(t, format.levels[i].type, encoding);
   }
 
-  /// The stored bits of scales, i32.
-  Tile loadEncoding(RankedTensorType perBlock, size_t i) {
+  /// The stored bits of the scales of blocks; of HiF4's one-bit exponents bytes for eight.
+  Tile loadStored(RankedTensorType perBlock, size_t i) {
+    if (!given.empty())
+      return given[i];
+    bool isBit = format.levels[i].type == ScaleType::E1;
     auto [rows, cols] = format.levels[i].block;
-    auto flat = tile::reshapedType(perBlock, {perBlock.getDimSize(0), perBlock.getDimSize(2)});
+    int64_t elementsEach = cols * (isBit ? 8 : 1);
+    auto type = isBit ? bytesType(perBlock) : perBlock;
+    auto flat = tile::reshapedType(type, {type.getDimSize(0), type.getDimSize(isBit ? 1 : 2)});
     Value allRows = kernel.pass(kernel.schedule.ceilDiv(input.rows, rows));
-    Tile bits = load(flat, i, kernel.div(p0, rows), kernel.div(a0, cols), allRows,
-                     kernel.div(kernel.pass(input.length), cols));
-    return t.reshape(t.extend(bits), perBlock.getShape());
+    return load(flat, i, kernel.div(p0, rows), kernel.div(a0, elementsEach), allRows,
+                kernel.div(kernel.pass(input.length), elementsEach));
   }
 
-  /// HiF4's one-bit exponents: a byte serves 8 blocks. 1 or 2.
+  /// The stored bits of scales, i32.
+  Tile loadEncoding(RankedTensorType perBlock, size_t i) {
+    return t.reshape(t.extend(loadStored(perBlock, i)), perBlock.getShape());
+  }
+
+  static RankedTensorType groupedByEight(RankedTensorType perBlock) {
+    return tile::reshapedType(perBlock, {perBlock.getDimSize(0), perBlock.getDimSize(2) / 8, 8});
+  }
+  static RankedTensorType bytesType(RankedTensorType perBlock) {
+    return tile::reducedType(groupedByEight(perBlock), {2});
+  }
+
+  /// HiF4's one-bit exponents. 1 or 2.
   Tile loadBits(RankedTensorType perBlock, size_t i) {
-    int64_t rows = perBlock.getDimSize(0), blocks = perBlock.getDimSize(2);
-    auto grouped = tile::reshapedType(perBlock, {rows, blocks / 8, 8});
-    auto bytesType = tile::reducedType(grouped, {2});
-    auto flat = tile::reshapedType(bytesType, {rows, blocks / 8});
-    int64_t elementsPerByte = format.levels[i].block.cols * 8;
-    Tile bytes = load(flat, i, p0, kernel.div(a0, elementsPerByte), kernel.pass(input.rows),
-                      kernel.div(kernel.pass(input.length), elementsPerByte));
-    bytes = t.reshape(t.extend(bytes), {rows, blocks / 8, 1});
-    Tile all = t.broadcast(bytes, cast<RankedTensorType>(grouped.clone(t.b.getI32Type())));
+    auto grouped = cast<RankedTensorType>(groupedByEight(perBlock).clone(t.b.getI32Type()));
+    Tile bytes = t.extend(loadStored(perBlock, i));
+    Tile all = t.broadcast(t.reshape(bytes, bytesType(perBlock).getShape()), grouped);
     Tile position = tile::IotaOp::create(t.b, t.loc, TileBuilder::typeOf(all), 2);
     Tile bit = t.bitAnd(t.op<arith::ShRUIOp>(all, position), 1);
     Tile scale = t.fromBits(t.add(t.shl(bit, 23), numerics::bitsOf(1.0f)));
@@ -231,6 +272,7 @@ private:
   const Format &format;
   Value p0, a0;
   Tile innermost; ///< stored bits of the innermost scales, once `decode` has read them
+  ArrayRef<Tile> given;
 };
 
 /// s * (H y): undoes `rotate` up to rounding.
@@ -261,8 +303,38 @@ Tile loadValues(KernelBuilder &kernel, const ScheduledTensor &input, quad::Quant
   return value;
 }
 
-/// Rows of the tallest block, which a tile must have.
-static int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
+static RankedTensorType codesTypeOf(KernelBuilder &kernel, const Tiling &tiling) {
+  auto type = RankedTensorType::get({tiling.shape.across, tiling.shape.along},
+                                    kernel.body.getI32Type());
+  return tile::withLayout(type, tiling.layout);
+}
+
+PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
+                      quad::QuantizedTensorType type, const Tiling &tiling, Value p0, Value a0) {
+  Format format = type.getFormat().toFormat();
+  RankedTensorType codes = codesTypeOf(kernel, tiling);
+  Tile words = loadCodes(kernel, tile::packedType(codes), input, p0, a0);
+  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
+  return {words, scales.loadAllStored(tile::halvedType(codes))};
+}
+
+Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
+                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Format format = type.getFormat().toFormat();
+  SmallVector<int16_t> table = llvm::map_to_vector(format.grid.values, [](float value) {
+    return int16_t(numerics::bitsOf(value) >> 16);
+  });
+  Tile pairs = tile::LookupPairsOp::create(
+      t.b, t.loc, tile::halvedType(codesTypeOf(kernel, tiling)), packed.words, table);
+  ScaleLoader scales(kernel, input, type.getScaleLayout(), format, Value(), Value());
+  scales.use(packed.scales);
+  for (size_t i = 0; i < packed.scales.size(); ++i)
+    pairs = scales.multiplyPairs(pairs, i);
+  return pairs;
+}
+
+int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
   int64_t rows = 1;
   for (quad::LevelAttr level : type.getFormat().getLevels())
     rows = std::max(rows, level.getBlock().rows);

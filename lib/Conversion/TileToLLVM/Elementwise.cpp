@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "TilePattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -202,47 +203,113 @@ public:
   }
 };
 
-/// The lower and the upper bytes of four entries, then two of each to a word.
+/// The lower and the upper bytes of four entries, then two of each to a word. Of grids with
+/// a sign half of the entries will do, and bit 3 of a code becomes the sign.
 class LookupPairsPattern : public TilePattern<tile::LookupPairsOp> {
 public:
   using TilePattern::TilePattern;
 
   LogicalResult matchAndRewrite(tile::LookupPairsOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
     LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
-    auto lower = bytesOf(rewriter, op, 0), upper = bytesOf(rewriter, op, 8);
+    Table table(rewriter, op, target);
     DenseMap<std::pair<unsigned, unsigned>, std::pair<Value, Value>> found;
     Registers registers;
     for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
       uint64_t index = registerIndex(result, r);
       unsigned source = registerOf(words, index / 4), half = index / 2 % 2;
+      Value codes = adaptor.getWords()[source];
       auto [entry, isNew] = found.try_emplace({source, half});
       auto &[low, high] = entry->second;
       if (isNew) {
-        Value codes = adaptor.getWords()[source];
-        low = target.lookupBytes(rewriter, loc, lower, codes, half);
-        high = target.lookupBytes(rewriter, loc, upper, codes, half);
+        low = table.lookup(table.lower, codes, half);
+        high = table.lookup(table.upper, codes, half);
       }
       unsigned first = index % 2 * 2;
-      registers.push_back(target.permuteBytes(rewriter, loc, low, high,
-                                              {first, first + 4, first + 1, first + 5}));
+      Value pair = target.permuteBytes(rewriter, op.getLoc(), low, high,
+                                       {first, first + 4, first + 1, first + 5});
+      registers.push_back(table.hasSigns ? table.withSigns(pair, codes, index % 4) : pair);
     }
     rewriter.replaceOpWithMultiple(op, {registers});
     return success();
   }
 
 private:
-  /// The bytes of the entries from bit `shift` on, four to a word.
-  std::array<Value, 4> bytesOf(OpBuilder &b, tile::LookupPairsOp op, unsigned shift) const {
-    std::array<uint32_t, 4> words = {};
-    for (auto [i, entry] : llvm::enumerate(op.getTable()))
-      words[i / 4] |= (uint16_t(entry) >> shift & 0xffu) << (i % 4 * 8);
-    std::array<Value, 4> values;
-    for (auto [value, word] : llvm::zip_equal(values, words))
-      value = target.splat(b, op.getLoc(), arith::ConstantOp::create(
-                               b, op.getLoc(), b.getI32IntegerAttr(int32_t(word))));
-    return values;
+  class Table {
+  public:
+    Table(OpBuilder &b, tile::LookupPairsOp op, const TargetInfo &target)
+        : b(b), loc(op.getLoc()), target(target) {
+      ArrayRef<int16_t> entries = op.getTable();
+      constexpr uint16_t sign = 0x8000;
+      hasSigns = llvm::all_of(llvm::seq<size_t>(0, 8), [&](size_t i) {
+        return (uint16_t(entries[i]) ^ uint16_t(entries[i + 8])) == sign &&
+               !(uint16_t(entries[i]) & sign);
+      });
+      lower = bytesOf(entries, 0);
+      upper = bytesOf(entries, 8);
+    }
+
+    using Words = std::array<Value, 4>;
+    Words lower, upper; ///< bytes of the entries
+    bool hasSigns;
+
+    Value lookup(const Words &bytes, Value codes, bool half) {
+      if (!hasSigns)
+        return target.lookupBytes(b, loc, bytes, codes, half);
+      Value magnitudes = arith::AndIOp::create(b, loc, codes, splat(0x77777777));
+      return target.lookupEightBytes(b, loc, {bytes[0], bytes[1]}, magnitudes, half);
+    }
+    /// `pair` with the signs of the two codes in byte `number`.
+    Value withSigns(Value pair, Value codes, unsigned number) {
+      Value even = arith::ShLIOp::create(b, loc, codes, splat(4));
+      Value signs = target.permuteBytes(b, loc, even, codes,
+                                        {number, number, number + 4, number + 4});
+      signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80008000)));
+      return arith::OrIOp::create(b, loc, pair, signs);
+    }
+
+  private:
+    Value splat(int32_t word) {
+      return target.splat(b, loc,
+                          arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(word)));
+    }
+    /// The bytes of the entries from bit `shift` on, four to a word.
+    Words bytesOf(ArrayRef<int16_t> entries, unsigned shift) {
+      std::array<uint32_t, 4> words = {};
+      for (auto [i, entry] : llvm::enumerate(entries))
+        words[i / 4] |= (uint16_t(entry) >> shift & 0xffu) << (i % 4 * 8);
+      Words values;
+      for (auto [value, word] : llvm::zip_equal(values, words))
+        value = splat(int32_t(word));
+      return values;
+    }
+
+    OpBuilder &b;
+    Location loc;
+    const TargetInfo &target;
+  };
+};
+
+class MultiplyPairsPattern : public TilePattern<tile::MultiplyPairsOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::MultiplyPairsOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type word = target.registerType(rewriter.getI32Type());
+    int64_t words = isa<VectorType>(word) ? cast<VectorType>(word).getNumElements() : 1;
+    auto pairs = VectorType::get({2 * words}, rewriter.getBF16Type());
+    auto cast = [&](Type type, Value value) -> Value {
+      return LLVM::BitcastOp::create(rewriter, loc, type, value);
+    };
+    Registers results;
+    for (auto [x, y] : llvm::zip_equal(adaptor.getLhs(), adaptor.getRhs())) {
+      Value product = arith::MulFOp::create(rewriter, loc, cast(pairs, x), cast(pairs, y));
+      results.push_back(cast(word, product));
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
   }
 };
 
@@ -268,7 +335,7 @@ void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConv
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
   patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, LookupBytesPattern, LookupPairsPattern, EncodeE4M3Pattern,
+               LookupPattern, LookupBytesPattern, LookupPairsPattern, MultiplyPairsPattern, EncodeE4M3Pattern,
                RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }

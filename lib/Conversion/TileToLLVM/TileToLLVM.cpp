@@ -81,6 +81,7 @@ LogicalResult TileToLLVMPass::lower(func::FuncOp kernel, const TargetInfo &targe
   populateTileMemoryPatterns(patterns, converter, target);
   populateTileAtomicPatterns(patterns, converter, target);
   populateTileRandomPatterns(patterns, converter, target);
+  populateTileDotPatterns(patterns, converter, target);
 
   ConversionTarget legality(*context);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, legality);

@@ -256,7 +256,7 @@ void Tile::finish(MatmulEpilogue epilogue) {
           elements.acc = b.load(b.f32s(), b.at(tile, b.shl(index, b.i64(2))));
           elements.row = b.add(firstRow, r);
           elements.col = b.add(firstCol, c);
-          elements.mask = b.lessS(b.add(b.iota(), elements.col), operands.n);
+          elements.end = operands.n;
           elements.isFull = b.lessS(b.add(elements.col, b.i64(b.lanes - 1)), operands.n);
           epilogue(b, b.getLoc(), elements);
         });
@@ -314,16 +314,40 @@ Value narrowToBF16(VectorBuilder &b, Value value) {
   return b.bitcast(b.vec(b.getBF16Type()), narrow);
 }
 
-Value narrowFromF32(VectorBuilder &b, Type type, Value value) {
-  if (type.isBF16())
+Value narrowFromF32(VectorBuilder &b, Type type, Value value, bool roundsToBF16) {
+  if (type.isBF16() && !roundsToBF16)
     return narrowToBF16(b, value);
-  if (type.isF16())
-    return arith::TruncFOp::create(b, b.vec(type), value);
-  return value;
+  return type.isF32() ? value : arith::TruncFOp::create(b, b.vec(type), value);
 }
 
 Value elementAddress(VectorBuilder &b, Value base, Value index, Type type) {
   return b.at(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));
+}
+
+Value maskOf(VectorBuilder &b, const MatmulElements &elements) {
+  return b.lessS(b.add(b.iota(), elements.col), elements.end);
+}
+
+/// Of vectors at positions that the number of elements divides: the bytes that divide their
+/// address, where `alignment` does each row's.
+unsigned vectorAlignment(VectorType type, unsigned alignment) {
+  unsigned bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  return std::min(alignment, bytes);
+}
+
+/// Neither AVX2 nor GPUs have masked accesses of 16-bit elements; LLVM would make them a
+/// branch per element everywhere.
+Value loadRow(VectorBuilder &b, VectorType type, Value address, const MatmulElements &elements,
+              unsigned alignment) {
+  unsigned elementBytes = type.getElementTypeBitWidth() / 8;
+  auto ifOp = scf::IfOp::create(b, type, elements.isFull, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(b, b.load(type, address, vectorAlignment(type, alignment)));
+  b.setInsertionPointToStart(ifOp.elseBlock());
+  scf::YieldOp::create(b, b.maskedLoad(type, address, maskOf(b, elements),
+                                       std::min(alignment, elementBytes)));
+  return ifOp.getResult(0);
 }
 
 /// The operand's elements for those of the product, as f32.
@@ -335,15 +359,17 @@ Value loadOperand(VectorBuilder &b, const EpilogueOperand &operand,
   Value base = operand.data;
   if (operand.rowStride)
     base = elementAddress(b, base, b.mul(elements.row, operand.rowStride), type);
+  unsigned bytes = bits.getIntOrFloatBitWidth() / 8;
   Value loaded;
   if (!operand.colStride) {
-    loaded = b.broadcast(b.load(bits, base));
+    loaded = b.broadcast(b.load(bits, base, std::min(operand.alignment, bytes)));
   } else if (operand.isContiguous) {
-    loaded = b.maskedLoad(b.vec(bits), elementAddress(b, base, elements.col, type), elements.mask);
+    loaded = loadRow(b, b.vec(bits), elementAddress(b, base, elements.col, type), elements,
+                     operand.alignment);
   } else {
     Value index = b.mul(b.add(b.iota(), elements.col), operand.colStride);
     Value pointers = b.lanesAt(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));
-    loaded = LLVM::masked_gather::create(b, b.vec(bits), pointers, elements.mask,
+    loaded = LLVM::masked_gather::create(b, b.vec(bits), pointers, maskOf(b, elements),
                                          ValueRange{b.zero(b.vec(bits))}, /*alignment=*/1);
   }
   return widenToF32(b, b.bitcast(b.vec(type), loaded));
@@ -351,8 +377,8 @@ Value loadOperand(VectorBuilder &b, const EpilogueOperand &operand,
 
 } // namespace
 
-void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
-                     const MatmulElements &elements) {
+Value host::emitValue(OpBuilder &builder, Location loc, const MatmulStore &store,
+                      const MatmulElements &elements) {
   unsigned lanes = cast<VectorType>(elements.acc.getType()).getNumElements();
   VectorBuilder b(builder, loc, lanes);
   Value value = elements.acc;
@@ -366,16 +392,27 @@ void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
       arguments.push_back(loadOperand(b, input, elements));
     value = store.body(b, loc, arguments);
   }
-  value = narrowFromF32(b, store.elementType, value);
+  value = narrowFromF32(b, store.elementType, value, store.roundsToBF16);
   Type asInteger = b.getIntegerType(store.elementType.getIntOrFloatBitWidth());
-  value = b.bitcast(b.vec(asInteger), value);
+  return b.bitcast(b.vec(asInteger), value);
+}
+
+void host::storeValue(OpBuilder &builder, Location loc, const MatmulStore &store, Value value,
+                      const MatmulElements &elements) {
+  auto type = cast<VectorType>(value.getType());
+  VectorBuilder b(builder, loc, type.getNumElements());
   Value index = b.add(b.mul(elements.row, store.ldc), elements.col);
   Value address = elementAddress(b, store.out, index, store.elementType);
-  // AVX2 has no masked store of 16-bit elements; LLVM would make it a branch
-  // per element everywhere.
+  unsigned bytes = type.getElementTypeBitWidth() / 8;
+  // As in loadRow.
   auto ifOp = scf::IfOp::create(b, elements.isFull, /*withElseRegion=*/true);
   b.setInsertionPointToStart(ifOp.thenBlock());
-  b.store(value, address);
+  b.store(value, address, vectorAlignment(type, store.alignment));
   b.setInsertionPointToStart(ifOp.elseBlock());
-  b.maskedStore(value, address, elements.mask);
+  b.maskedStore(value, address, maskOf(b, elements), std::min(store.alignment, bytes));
+}
+
+void host::emitStore(OpBuilder &builder, Location loc, const MatmulStore &store,
+                     const MatmulElements &elements) {
+  storeValue(builder, loc, store, emitValue(builder, loc, store, elements), elements);
 }

@@ -8,7 +8,7 @@
 #ifndef QUADRILLE_LIB_TARGET_HOST_MATMULINTERNAL_H
 #define QUADRILLE_LIB_TARGET_HOST_MATMULINTERNAL_H
 
-#include "VectorBuilder.h"
+#include "quadrille/Target/VectorBuilder.h"
 #include "quadrille/Target/Host/Matmul.h"
 
 namespace quadrille::host {

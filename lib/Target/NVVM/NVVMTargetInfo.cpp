@@ -96,6 +96,13 @@ public:
     return arith::XOrIOp::create(b, loc, low, changes);
   }
 
+  Value lookupEightBytes(OpBuilder &b, Location loc, const std::array<Value, 2> &table,
+                         Value codes, bool upperHalf) const override {
+    if (upperHalf)
+      codes = arith::ShRUIOp::create(b, loc, codes, constant(b, loc, 16));
+    return permute(b, loc, table[0], table[1], codes);
+  }
+
   /// The dot product with a byte of ones.
   Value addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
                 Value addend) const override {
@@ -124,14 +131,47 @@ public:
                           "cvt.rn.satfinite.e4m3x2.f32 $0, $1, $2;", "=h,f,f");
     return arith::ExtUIOp::create(b, loc, b.getI32Type(), pair);
   }
+  /// mma.m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"):
+  /// lane / 4 is a row, lane % 4 a word of two, then eight rows more, then four words more.
+  const MmaAtom *mmaAtom(StringRef carrier) const override {
+    static const MmaAtom atom{16,
+                              8,
+                              8,
+                              {7, {64, 4}, {1, 2, 8, 16, 32}},
+                              {6, {4}, {1, 2, 8, 16, 32}},
+                              {7, {1, 64}, {2, 4, 8, 16, 32}}};
+    return carrier == "bf16" ? &atom : nullptr;
+  }
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef, ValueRange lhs,
+                                       ValueRange rhs, ValueRange acc) const override {
+    SmallVector<Value> operands(lhs);
+    llvm::append_range(operands, rhs);
+    llvm::append_range(operands, acc);
+    SmallVector<Type> types(acc.getTypes());
+    Value sums = assembly(b, loc, LLVM::LLVMStructType::getLiteral(b.getContext(), types), operands,
+                          "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {$0, $1, $2, $3},"
+                          " {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};",
+                          "=f,=f,=f,=f,r,r,r,r,r,r,0,1,2,3");
+    SmallVector<Value> results;
+    for (unsigned i = 0; i < acc.size(); ++i)
+      results.push_back(LLVM::ExtractValueOp::create(b, loc, sums, i));
+    return results;
+  }
+
   void barrier(OpBuilder &b, Location loc) const override { NVVM::Barrier0Op::create(b, loc); }
 
 protected:
-  void addKernelAttributes(Operation *kernel) const override {
+  void addKernelAttributes(Operation *kernel, const LaunchShape &shape) const override {
     Builder b(kernel->getContext());
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
-                    b.getDenseI32ArrayAttr({int32_t(getLanes() * getWarps())}));
+                    b.getDenseI32ArrayAttr({int32_t(shape.threads)}));
+    if (shape.cluster == 1)
+      return;
+    // One block a multiprocessor, whose warpgroups share out its registers.
+    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                    b.getDenseI32ArrayAttr({int32_t(shape.cluster), 1, 1}));
+    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
   }
 
   Value threadId(OpBuilder &b, Location loc) const override {

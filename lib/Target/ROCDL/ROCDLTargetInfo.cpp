@@ -65,7 +65,7 @@ public:
   }
 
 protected:
-  void addKernelAttributes(Operation *kernel) const override {
+  void addKernelAttributes(Operation *kernel, const LaunchShape &) const override {
     Builder b(kernel->getContext());
     kernel->setAttr(ROCDL::ROCDLDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr("rocdl.reqd_work_group_size", b.getDenseI32ArrayAttr({threadsPerBlock, 1, 1}));

@@ -59,4 +59,4 @@ func.func @linear(%x: !x, %wt: !wt) -> tensor<?x?xf32> {
 // CHECK:      scf.if
 // CHECK-NEXT:   llvm.store
 // CHECK:      else
-// CHECK-NEXT:   llvm.intr.masked.store
+// CHECK:        llvm.intr.masked.store

@@ -51,7 +51,8 @@ def QuadToTile : Pass<"convert-quad-to-tile", "::mlir::ModuleOp"> {
   let options = [Option<"target", "target", "std::string", "\"host\"", "Name of the target">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
       "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
-      "::mlir::LLVM::LLVMDialect", "::quadrille::tile::TileDialect"];
+      "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+      "::quadrille::tile::TileDialect"];
 }
 
 def TileSerializeSchedule : Pass<"tile-serialize-schedule", "::mlir::ModuleOp"> {

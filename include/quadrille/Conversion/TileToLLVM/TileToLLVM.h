@@ -40,6 +40,9 @@ void populateTileAtomicPatterns(mlir::RewritePatternSet &patterns,
 /// Pattern for random bits.
 void populateTileRandomPatterns(mlir::RewritePatternSet &patterns,
                                 const mlir::TypeConverter &converter, const TargetInfo &target);
+/// Pattern for products by matrix instructions.
+void populateTileDotPatterns(mlir::RewritePatternSet &patterns,
+                             const mlir::TypeConverter &converter, const TargetInfo &target);
 
 } // namespace quadrille
 

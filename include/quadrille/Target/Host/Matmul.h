@@ -144,12 +144,11 @@ void emitPack(mlir::OpBuilder &builder, mlir::Location loc, const MatmulPlan &pl
               ProgramRange range, PanelRowsOf rowsOf = nullptr);
 
 /// One vector of the product, given to an epilogue: elements
-/// (row, col) .. (row, col + lanes - 1), those whose `mask` is set.
+/// (row, col) .. (row, col + lanes - 1), those before column `end`.
 struct MatmulElements {
-  mlir::Value acc;      ///< vector<lanes x f32>
-  mlir::Value row, col; ///< i64
-  mlir::Value mask;     ///< vector<lanes x i1>: col + lane < N
-  mlir::Value isFull;   ///< i1: the mask is all ones
+  mlir::Value acc;           ///< vector<lanes x f32>
+  mlir::Value row, col, end; ///< i64
+  mlir::Value isFull;        ///< i1: none is beyond
 };
 using MatmulEpilogue =
     llvm::function_ref<void(mlir::OpBuilder &, mlir::Location, const MatmulElements &)>;
@@ -185,6 +184,7 @@ struct EpilogueOperand {
   mlir::Value rowStride;   ///< null: the same for all rows
   mlir::Value colStride;   ///< null: the same for all columns
   bool isContiguous = false; ///< colStride is 1
+  unsigned alignment = 1;    ///< bytes that divide the address of each row, and elements
 };
 
 /// Computes the value of C from vectors of f32: the sum, then one for each input.
@@ -202,9 +202,18 @@ struct MatmulStore {
   llvm::SmallVector<EpilogueOperand> addends; ///< in order; may equal out
   llvm::SmallVector<EpilogueOperand> inputs;
   EpilogueBody body;
+  unsigned alignment = 1; ///< bytes that divide the address of each row, and elements
+  bool roundsToBF16 = false; ///< by an instruction, as above
 };
 void emitStore(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
                const MatmulElements &elements);
+
+// Its two halves, for engines in which those who sum elements are not those who store them.
+/// The bits of what is stored, integers of the size of elements of `out`.
+mlir::Value emitValue(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
+                      const MatmulElements &elements);
+void storeValue(mlir::OpBuilder &builder, mlir::Location loc, const MatmulStore &store,
+                mlir::Value value, const MatmulElements &elements);
 
 } // namespace quadrille::host
 

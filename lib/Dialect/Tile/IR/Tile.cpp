@@ -333,6 +333,21 @@ LogicalResult LookupPairsOp::verify() {
   return verifyTiles(*this);
 }
 
+LogicalResult DotOp::verify() {
+  auto lhs = cast<RankedTensorType>(getLhs().getType());
+  auto rhs = cast<RankedTensorType>(getRhs().getType());
+  auto acc = cast<RankedTensorType>(getAcc().getType());
+  if (lhs.getRank() != 2 || rhs.getRank() != 2 || acc.getRank() != 3)
+    return emitOpError("needs operands of rank 2 and accumulators of rank 3");
+  if (lhs.getDimSize(1) != rhs.getDimSize(1))
+    return emitOpError("needs as many words of both operands, got ")
+           << lhs.getDimSize(1) << " and " << rhs.getDimSize(1);
+  if (acc.getDimSize(0) != lhs.getDimSize(0) || acc.getDimSize(1) != rhs.getDimSize(0))
+    return emitOpError("needs accumulators for ")
+           << lhs.getDimSize(0) << " rows and " << rhs.getDimSize(0) << " columns, got " << acc;
+  return verifyTiles(*this);
+}
+
 LogicalResult PackOp::verify() {
   if (getShift() > 28)
     return emitOpError("needs codes of four bits, got a shift of ") << getShift();

@@ -332,6 +332,34 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
   let hasVerifier = 1;
 }
 
+def MultiplyPairsOp : TileOp<"multiply_pairs", [Pure, SameOperandsAndResultType]> {
+  let summary = "Products of bf16 numbers, two to a word";
+  let description = "Each rounded to nearest even. A NaN is any NaN.";
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs);
+  let results = (outs I32Tile:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
+def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "Accumulators plus products of two operands, by a matrix instruction";
+  let description = [{
+    acc (M x N x P) += lhs (M x K) times rhs (N x K) transposed, K in words of elements of
+    the carrier's type. Each warp has a part of the words, by its number, and adds its
+    products to the accumulators of that part: P is the number of warps.
+
+    The layouts are those of the target's instruction, repeated in registers: which lane has
+    which of its rows, columns and words is what TargetInfo::mmaAtom says, but any words may
+    be those of a step, if they are the same in both operands. The order in which an
+    instruction adds its own products is the target's; steps are added in the order of words.
+  }];
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc, StrAttr:$carrier);
+  let results = (outs F32Tile:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs `to` $acc `by` $carrier attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def RandomOp : TileOp<"random", [Pure]> {
   let summary = "Philox4x32 bits for each element, by its number in the output";
   let description = [{

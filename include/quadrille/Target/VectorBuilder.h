@@ -1,12 +1,12 @@
-//===- VectorBuilder.h - Short names for host vector code -------*- C++ -*-===//
+//===- VectorBuilder.h - Short names for code on vectors --------*- C++ -*-===//
 //
 // Part of the Quadrille project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
-#define QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
+#ifndef QUADRILLE_TARGET_VECTORBUILDER_H
+#define QUADRILLE_TARGET_VECTORBUILDER_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -14,7 +14,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
-namespace quadrille::host {
+namespace quadrille {
 
 /// A builder of code on vectors of `lanes` 32-bit elements and on byte
 /// addresses. Integer operands of different widths do not mix.
@@ -103,18 +103,19 @@ public:
     return mlir::LLVM::GEPOp::create(*this, vec(pointer.getType()), getI8Type(), pointer,
                                      mlir::ValueRange{byteOffsets});
   }
-  mlir::Value load(mlir::Type type, mlir::Value pointer) {
-    return mlir::LLVM::LoadOp::create(*this, type, pointer, /*alignment=*/1);
+  mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned alignment = 1) {
+    return mlir::LLVM::LoadOp::create(*this, type, pointer, alignment);
   }
-  void store(mlir::Value value, mlir::Value pointer) {
-    mlir::LLVM::StoreOp::create(*this, value, pointer, /*alignment=*/1);
+  void store(mlir::Value value, mlir::Value pointer, unsigned alignment = 1) {
+    mlir::LLVM::StoreOp::create(*this, value, pointer, alignment);
   }
-  mlir::Value maskedLoad(mlir::VectorType type, mlir::Value pointer, mlir::Value mask) {
-    return mlir::LLVM::MaskedLoadOp::create(*this, type, pointer, mask, zero(type),
-                                            /*alignment=*/1);
+  mlir::Value maskedLoad(mlir::VectorType type, mlir::Value pointer, mlir::Value mask,
+                         unsigned alignment = 1) {
+    return mlir::LLVM::MaskedLoadOp::create(*this, type, pointer, mask, zero(type), alignment);
   }
-  void maskedStore(mlir::Value value, mlir::Value pointer, mlir::Value mask) {
-    mlir::LLVM::MaskedStoreOp::create(*this, value, pointer, mask, /*alignment=*/1);
+  void maskedStore(mlir::Value value, mlir::Value pointer, mlir::Value mask,
+                   unsigned alignment = 1) {
+    mlir::LLVM::MaskedStoreOp::create(*this, value, pointer, mask, alignment);
   }
   void prefetch(mlir::Value pointer) {
     mlir::LLVM::Prefetch::create(*this, pointer, /*rw=*/0, /*hint=*/3, /*cache=*/1);
@@ -164,6 +165,6 @@ private:
   }
 };
 
-} // namespace quadrille::host
+} // namespace quadrille
 
-#endif // QUADRILLE_LIB_TARGET_HOST_VECTORBUILDER_H
+#endif // QUADRILLE_TARGET_VECTORBUILDER_H

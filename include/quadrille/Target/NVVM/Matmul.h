@@ -1,0 +1,91 @@
+//===- Matmul.h - Matrix product kernels for Hopper -------------*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Builds, in upstream dialects and inline PTX, the kernel of
+//
+//   C[M, N] = A[M, K] * B[N, K]^T
+//
+// by wgmma (PTX ISA, "Asynchronous warpgroup level matrix instructions"). A block is
+// one warpgroup that copies and two that multiply, two blocks are a cluster, and
+// clusters stay while there are tiles of C left (Runtime/Schedule.h, `cluster`).
+//
+// Panels. Both operands are in the workspace as panels of 128 rows, ceil(R / 128) of
+// them; what is beyond R may be anything, what is beyond K is zero. A panel is
+// ceil(K bytes / 128) pieces of 128 bytes of each row, a piece 16 groups of eight rows,
+// and a group as wgmma reads it without a swizzle:
+//
+//   char element[16 groups][8 chunks][8 rows][16 bytes]
+//
+// So a piece is 16 KiB in a row, which one bulk copy takes to shared memory as it is:
+// there are no tensor maps, and a launch needs pointers and sizes alone.
+//
+// Tiles. A cluster makes 256 x 256 elements of C. Its blocks have one panel of the own
+// side each and share the two of the other side, half of which each block copies to both.
+//
+// Numerics. Each element's products are summed by the instruction in increasing k: in
+// groups of 32 bytes of K with two more bits than f32 (bf16) or 13 fraction bits (fp8)
+// below the largest, cut off. With `promote`, sums over 128 of k are added in f32. The
+// order depends on K alone.
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_TARGET_NVVM_MATMUL_H
+#define QUADRILLE_TARGET_NVVM_MATMUL_H
+
+#include "quadrille/Target/Host/Matmul.h"
+#include <string>
+
+namespace quadrille {
+class TargetInfo;
+}
+
+namespace quadrille::nvvm {
+
+/// Sizes of panels; see the head of this file.
+constexpr int64_t panelRows = 128, pieceBytes = 128, groupRows = 8, chunkBytes = 16;
+constexpr int64_t panelPieceBytes = panelRows * pieceBytes;
+
+/// Every constant of a kernel.
+struct WarpgroupPlan {
+  std::string carrier; ///< bf16, e5m2, e4m3 or s8
+  unsigned elementBytes = 2;
+  bool promote = false;
+
+  /// Nothing if wgmma has no such operands.
+  static std::optional<WarpgroupPlan> get(llvm::StringRef carrier, bool promote);
+
+  // Two sums for each element leave registers for half as wide an instruction.
+  unsigned width() const { return promote ? 128 : 256; } ///< N of the instruction
+  unsigned fragments() const { return promote ? 2 : 1; } ///< of 64 rows, of a warpgroup
+  /// Whether the panels that the blocks of a cluster share are A's.
+  bool sharesLHS() const { return promote; }
+
+  static constexpr unsigned multiplyingWarpgroups = 2, blocksOfCluster = 2, stages = 4;
+  static constexpr unsigned threads = 128 * (1 + multiplyingWarpgroups);
+  static constexpr int64_t clusterTile = 256; ///< rows and columns of C
+  int64_t sharedBytes() const;
+  int64_t piecesOf(int64_t k) const; ///< of a panel, for a static K
+};
+
+struct WarpgroupOperands {
+  mlir::Value lhsPanels, rhsPanels; ///< !llvm.ptr
+  mlir::Value m, n, pieces;         ///< i64
+  /// i32 by row and by column, to the end of the last panel: the sum is in units of 2^(their
+  /// sum); null: of 1.
+  mlir::Value rowExponents, colExponents;
+  /// i32 by panel: those with a word that is not 0 are not stored; null: all are.
+  mlir::Value lhsOverflow, rhsOverflow;
+};
+
+/// Emits the product, each element of which is finished and stored as `store` says.
+void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const TargetInfo &target,
+                const WarpgroupPlan &plan, const WarpgroupOperands &operands,
+                const host::MatmulStore &store);
+
+} // namespace quadrille::nvvm
+
+#endif // QUADRILLE_TARGET_NVVM_MATMUL_H

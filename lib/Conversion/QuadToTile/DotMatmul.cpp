@@ -1,0 +1,324 @@
+//===- DotMatmul.cpp - Products of few rows, from packed operands -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Decoding a language model multiplies few rows by large weights: the time is that of reading
+// these, packed. They are the instruction's rows, and what it has fewer of, columns, are the
+// product's rows. Codes become bf16 in the registers in which the instruction wants them:
+// which elements of the contraction are those of a step is free, so a lane reads a run.
+//
+//===----------------------------------------------------------------------===//
+#include "Elementwise.h"
+#include "MatmulKernel.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "quadrille/Numerics/ScaleTypes.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/SaveAndRestore.h"
+
+using namespace mlir;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+namespace {
+
+constexpr StringLiteral carrier = "bf16";
+constexpr int64_t weightRows = 32;
+constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
+
+/// Elements of an operand: each lane has runs of its rows, as the instruction has words of
+/// `atom`, whose inner dimension has so many; warps have parts of the contraction.
+Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
+                     int64_t rows) {
+  auto isWord = [&](uint64_t basis) { return basis < atomWords; };
+  unsigned warpBits = llvm::Log2_32(target.getWarps());
+  unsigned alongBits = runBits + llvm::count_if(atom.lane, isWord) + warpBits;
+  unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
+  std::vector<uint64_t> reg, lane, warp;
+  for (unsigned bit = 0; bit < runBits; ++bit)
+    reg.push_back(uint64_t(1) << bit);
+  for (uint64_t basis : atom.lane)
+    lane.push_back(isWord(basis) ? uint64_t(1) << nextAlong++
+                                 : (basis / atomWords) << alongBits);
+  for (unsigned bit = 0; bit < warpBits; ++bit)
+    warp.push_back(uint64_t(1) << nextAlong++);
+  for (unsigned bit = alongBits; bit < alongBits + rowBits; ++bit)
+    if (!llvm::is_contained(lane, uint64_t(1) << bit))
+      reg.push_back(uint64_t(1) << bit);
+  return {{rows, int64_t(1) << alongBits}, LinearLayout(alongBits + rowBits, reg, lane, warp)};
+}
+
+/// (weights' rows, columns, parts) as the instruction leaves them.
+RankedTensorType sumsType(const TargetInfo &target, int64_t columns, Type element) {
+  const TargetInfo::MmaAtom &atom = *target.mmaAtom(carrier);
+  int64_t parts = target.getWarps();
+  auto indexOf = [&](uint64_t basis) {
+    return (basis / atom.n * columns + basis % atom.n) * parts;
+  };
+  std::vector<uint64_t> reg, lane, warp;
+  for (uint64_t basis : atom.acc.reg)
+    reg.push_back(indexOf(basis));
+  for (uint64_t basis : atom.acc.lane)
+    lane.push_back(indexOf(basis));
+  for (int64_t basis = 1; basis < parts; basis *= 2)
+    warp.push_back(basis);
+  for (int64_t column = atom.n; column < columns; column *= 2)
+    reg.push_back(column * parts);
+  for (int64_t row = atom.m; row < weightRows; row *= 2)
+    reg.push_back(row * columns * parts);
+  unsigned indexBits = llvm::Log2_64(weightRows * columns * parts);
+  return tile::withLayout(RankedTensorType::get({weightRows, columns, parts}, element),
+                          LinearLayout(indexBits, reg, lane, warp));
+}
+
+/// Parts side by side in a lane; lanes along the weights' rows, which are neighbours in memory.
+LinearLayout storedLayout(const TargetInfo &target, int64_t columns) {
+  int64_t parts = target.getWarps();
+  std::vector<uint64_t> order, reg, lane, warp;
+  for (int64_t row = 1; row < weightRows; row *= 2)
+    order.push_back(row * columns * parts);
+  for (int64_t column = 1; column < columns; column *= 2)
+    order.push_back(column * parts);
+  for (int64_t part = 1; part < parts; part *= 2)
+    reg.push_back(part);
+  size_t laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_64(parts);
+  for (auto [i, basis] : llvm::enumerate(order))
+    (i < laneBits ? lane : i < laneBits + warpBits ? warp : reg).push_back(basis);
+  lane.resize(laneBits);
+  warp.resize(warpBits);
+  return LinearLayout(llvm::Log2_64(weightRows * columns * parts), reg, lane, warp);
+}
+
+class DotMatmulEmitter {
+public:
+  DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request, int64_t rows)
+      : kernel(kernel), t(kernel.body, kernel.loc), request(request), rows(rows) {
+    const TargetInfo::MmaAtom &atom = *kernel.target.mmaAtom(carrier);
+    weights = operandTiling(kernel.target, atom.lhs, atom.k, weightRows);
+    inputs = operandTiling(kernel.target, atom.rhs, atom.k, rows);
+    column = kernel.tileOrigin(0, weightRows);
+    row = kernel.tileOrigin(1, rows);
+  }
+
+  void emit();
+
+private:
+  quad::QuantizedTensorType typeOf(Value operand) const {
+    return dyn_cast<quad::QuantizedTensorType>(operand.getType());
+  }
+  /// What one step reads: of both operands codes and scales as stored, or words of bf16.
+  struct Step {
+    PackedTile weights, inputs;
+
+    SmallVector<Value> flat() const {
+      SmallVector<Value> all{weights.words, inputs.words};
+      llvm::append_range(all, weights.scales);
+      llvm::append_range(all, inputs.scales);
+      return all;
+    }
+    Step with(ValueRange all) const {
+      size_t ofWeights = weights.scales.size();
+      return {{all[0], all.slice(2, ofWeights)}, {all[1], all.drop_front(2 + ofWeights)}};
+    }
+  };
+  PackedTile loadInputs(Value k);
+  Step load(Value k, bool isInside);
+  Tile multiply(const Step &step, Tile sums);
+  Tile sumSteps(Value begin, Value end, Tile sums, bool isInside);
+  Tile sumParts();
+  Tile applyEpilogue(Tile sums);
+
+  KernelBuilder &kernel;
+  TileBuilder t;
+  const MatmulRequest &request;
+  int64_t rows;
+  Tiling weights, inputs;
+  Value row, column; ///< of the block's first element
+};
+
+PackedTile DotMatmulEmitter::loadInputs(Value k) {
+  quad::MatmulOp op = request.op;
+  if (request.lhs.quantized)
+    return loadPacked(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs, row, k);
+  const ScheduledMatrix &matrix = *request.lhs.plain;
+  auto elements = tile::withLayout(
+      RankedTensorType::get({inputs.shape.across, inputs.shape.along}, t.b.getI32Type()),
+      inputs.layout);
+  auto half = [&](Value elements) { return kernel.div(kernel.pass(elements), 2); };
+  Tile words = tile::LoadOp::create(
+      t.b, t.loc, tile::halvedType(elements), kernel.pass(matrix.buffer),
+      ValueRange{row, kernel.div(k, 2)},
+      ValueRange{kernel.pass(matrix.sizes[0]), half(matrix.sizes[1])},
+      ValueRange{half(matrix.strides[0]), kernel.constant(1)}, /*inside=*/Value(),
+      t.b.getI64IntegerAttr(matrix.alignment), t.b.getI64IntegerAttr(matrix.divisors[1] / 2));
+  return {words, {}};
+}
+
+/// `isInside`: all rows and elements of the weights' tile are theirs.
+DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
+  quad::MatmulOp op = request.op;
+  Step step;
+  step.inputs = loadInputs(k);
+  llvm::SaveAndRestore ofWeights(kernel.inside);
+  if (isInside)
+    kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
+  step.weights = loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
+  return step;
+}
+
+Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
+  quad::MatmulOp op = request.op;
+  Tile ofInputs = request.lhs.quantized
+                      ? decodePairs(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs,
+                                    step.inputs)
+                      : step.inputs.words;
+  Tile ofWeights = decodePairs(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights,
+                               step.weights);
+  return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, carrier);
+}
+
+/// The next step is read while one is multiplied; what is read last, at the end again, is not.
+Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside) {
+  int64_t along = weights.shape.along;
+  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, begin, end);
+  auto ifOp = scf::IfOp::create(t.b, t.loc, sums.getType(), isEmpty, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(t.b);
+  t.b.setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
+  t.b.setInsertionPointToStart(ifOp.elseBlock());
+  Step first = load(begin, isInside);
+  SmallVector<Value> carried{sums};
+  llvm::append_range(carried, first.flat());
+  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(along), carried);
+  t.b.setInsertionPointToStart(loop.getBody());
+  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), kernel.constant(along));
+  Value isLast = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, next, end);
+  next = arith::SelectOp::create(t.b, t.loc, isLast, loop.getInductionVar(), next);
+  Step following = load(next, isInside);
+  Step current = first.with(loop.getRegionIterArgs().drop_front());
+  SmallVector<Value> yielded{multiply(current, loop.getRegionIterArg(0))};
+  llvm::append_range(yielded, following.flat());
+  scf::YieldOp::create(t.b, t.loc, yielded);
+  t.b.setInsertionPointToEnd(ifOp.elseBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
+  return ifOp.getResult(0);
+}
+
+/// Sums of weights' rows times the product's, (weightRows, rows).
+Tile DotMatmulEmitter::sumParts() {
+  // Whole steps of whole rows need no masks.
+  int64_t step = weights.shape.along;
+  Value length = kernel.pass(request.rhs.quantized->length);
+  Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(weightRows));
+  Value allRows = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sle, endOfRows,
+                                        kernel.pass(request.rhs.quantized->rows));
+  Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
+                                        kernel.mul(kernel.div(length, step), kernel.constant(step)),
+                                        kernel.constant(0));
+  RankedTensorType type = sumsType(kernel.target, rows, t.b.getF32Type());
+  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
+  Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
+  parts = sumSteps(whole, length, parts, /*isInside=*/false);
+  Tile sums = t.convertLayout(parts, storedLayout(kernel.target, rows));
+  return t.reshape(t.reduce(tile::Reduction::addf, sums, {2}), {weightRows, rows});
+}
+
+/// As Target/Host/Matmul.h says of MatmulStore.
+Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
+  quad::MatmulOp op = request.op;
+  Tiling tiling{{rows, weightRows}, tile::getLayout(TileBuilder::typeOf(sums))};
+  auto load = [&](const ScheduledOperand &operand) {
+    return loadOperand(kernel, operand, /*axis=*/1, tiling, row, column);
+  };
+  Value scale;
+  const MatmulOperand *operands[] = {&request.lhs, &request.rhs};
+  const Value values[] = {op.getLhs(), op.getRhs()};
+  for (auto [operand, value] : llvm::zip_equal(operands, values)) {
+    std::optional<Format> format = formatOf(value);
+    if (!format || !format->hasTensorLevel())
+      continue;
+    Value own = LLVM::LoadOp::create(t.b, t.loc, t.b.getF32Type(),
+                                     kernel.pass(operand->quantized->scales.back()));
+    scale = scale ? Value(arith::MulFOp::create(t.b, t.loc, scale, own)) : own;
+  }
+  if (scale)
+    sums = t.mulf(sums, tile::SplatOp::create(t.b, t.loc, sums.getType(), scale));
+  for (const ScheduledOperand &addend : request.addends)
+    sums = t.addf(sums, load(addend));
+  if (!request.epilogue)
+    return sums;
+  SmallVector<Value> arguments{sums};
+  for (const ScheduledOperand &operand : request.epilogue->operands)
+    arguments.push_back(load(operand));
+  return emitElementwiseBody(t.b, *request.epilogue->body, arguments);
+}
+
+void DotMatmulEmitter::emit() {
+  Tile value = applyEpilogue(t.transpose(sumParts()));
+  Type element = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
+  const auto &sizes = request.result.sizes;
+  storeDense(kernel, t.narrow(value, element, kernel.target.roundsToBF16()),
+             kernel.pass(request.result.buffer), row, column, kernel.pass(sizes[0]),
+             kernel.pass(sizes[1]), request.result.divisors[1]);
+  ScheduleBuilder &s = kernel.schedule;
+  kernel.launch(s.ceilDiv(sizes[1], weightRows), s.ceilDiv(sizes[0], rows), /*cost=*/0);
+}
+
+/// Scales, each on its own, are bf16 numbers too, and what is read beyond the end is zero.
+std::string whyNotPairs(const Format &format, bool exact, int64_t mostRows) {
+  auto isShort = [](const Level &level) {
+    constexpr unsigned ofBF16 = 8;
+    unsigned bits = level.bits ? level.bits : numerics::scaleTypeInfo(level.type).mantissaBits + 1;
+    return level.block.isTensor() || bits <= ofBF16;
+  };
+  if (!exact || !llvm::all_of(format.levels, isShort))
+    return "the scales of " + format.name + " are no bf16 numbers";
+  if (format.alternative || format.grid.values.front() != 0)
+    return format.name + " has a choice of grids, or a code 0 that is not 0";
+  if (llvm::any_of(format.levels, [&](const Level &level) {
+        return !level.block.isTensor() && (level.block.rows > mostRows || level.block.cols % 2);
+      }))
+    return format.name + " has blocks of more than " + std::to_string(mostRows) +
+           " rows or odd columns";
+  return "";
+}
+
+} // namespace
+
+std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
+                     const target::CarrierChoice &choice) {
+  quad::MatmulOp op = request.op;
+  if (choice.refused())
+    return choice.refusal;
+  if (!target.mmaAtom(carrier))
+    return "its instructions of single warps are not used yet";
+  if (!request.rhs.quantized)
+    return "the right operand is not quantized";
+  if (choice.kBlock || choice.a.shift || choice.b.shift)
+    return "bf16 does not hold code x scale";
+  std::optional<Format> lhs = formatOf(op.getLhs()), rhs = formatOf(op.getRhs());
+  std::string why = whyNotPairs(*rhs, choice.b.exact, weightRows);
+  if (why.empty() && lhs)
+    why = whyNotPairs(*lhs, choice.a.exact, /*mostRows=*/1);
+  if (!why.empty())
+    return why;
+  if (const auto &plain = request.lhs.plain) {
+    Type element = cast<tile::BufferType>(plain->buffer.getType()).getElementType();
+    if (!element.isBF16() || !plain->isContiguous || plain->contiguousDim != 1 ||
+        plain->alignment < 4 || plain->divisors[1] % 2)
+      return "the left operand is no bf16 matrix whose rows are aligned to 4 bytes";
+  }
+  return "";
+}
+
+void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
+                   const MatmulRequest &request, int64_t rows) {
+  KernelBuilder kernel(s, target, name, module);
+  DotMatmulEmitter(kernel, request, rows).emit();
+}
+
+} // namespace quadrille

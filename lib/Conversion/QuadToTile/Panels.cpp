@@ -1,0 +1,84 @@
+//===- Panels.cpp - Operands as a matrix unit reads them -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Kernels.h"
+#include "quadrille/Target/NVVM/Matmul.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+
+Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along) {
+  constexpr unsigned runBits = 5; // 16 bytes of codes
+  const unsigned groupBits = llvm::Log2_64(nvvm::groupRows);
+  const unsigned laneBits = llvm::Log2_32(target.getLanes());
+  const unsigned warpBits = llvm::Log2_32(target.getWarps());
+  // Two runs of a lane, to have reads in flight.
+  unsigned alongBits = std::max(runBits + laneBits - groupBits + 1, llvm::Log2_64_Ceil(along));
+  unsigned acrossBits = std::max(groupBits + warpBits, llvm::Log2_64_Ceil(rows));
+  std::vector<uint64_t> reg, lane, warp;
+  unsigned nextAlong = 0, nextAcross = alongBits;
+  auto take = [](std::vector<uint64_t> &bases, unsigned &next, unsigned count) {
+    for (; count; --count)
+      bases.push_back(uint64_t(1) << next++);
+  };
+  take(reg, nextAlong, runBits);
+  take(lane, nextAcross, groupBits);
+  take(lane, nextAlong, laneBits - groupBits);
+  take(warp, nextAcross, warpBits);
+  take(reg, nextAlong, alongBits - nextAlong);
+  take(reg, nextAcross, alongBits + acrossBits - nextAcross);
+  return {{int64_t(1) << acrossBits, int64_t(1) << alongBits},
+          LinearLayout(alongBits + acrossBits, reg, lane, warp)};
+}
+
+void storePanels(KernelBuilder &kernel, Tile tile, const CarrierResult &result, Value p0,
+                 Value a0) {
+  TileBuilder t(kernel.body, kernel.loc);
+  const int64_t bytes = bytesOf(TileBuilder::typeOf(tile));
+  const int64_t perChunk = nvvm::chunkBytes / bytes, perPiece = nvvm::pieceBytes / bytes;
+  constexpr int64_t groups = nvvm::panelRows / nvvm::groupRows;
+  constexpr int64_t chunks = nvvm::pieceBytes / nvvm::chunkBytes;
+  auto c = [&](int64_t value) { return kernel.constant(value); };
+  Value rows = arith::RemUIOp::create(t.b, t.loc, p0, c(nvvm::panelRows));
+  Value pieces = kernel.pass(result.pieces);
+  ArrayRef<int64_t> shape = TileBuilder::shapeOf(tile);
+  // Panel, group, row; piece, chunk, element. What lies beyond the last panel is not stored.
+  int64_t panels = std::max<int64_t>(1, shape[0] / nvvm::panelRows);
+  Tile split = t.reshape(tile, {panels, shape[0] / nvvm::groupRows / panels, nvvm::groupRows,
+                                shape[1] / perPiece, chunks, perChunk});
+  Value offsets[] = {kernel.div(p0, nvvm::panelRows), kernel.div(rows, nvvm::groupRows), c(0),
+                     kernel.div(a0, perPiece), c(0), c(0)};
+  constexpr int64_t unbounded = int64_t(1) << 40;
+  Value bounds[] = {c(unbounded), c(groups), c(nvvm::groupRows), pieces, c(chunks), c(perChunk)};
+  Value strides[] = {kernel.mul(pieces, c(nvvm::panelRows * perPiece)),
+                     c(nvvm::groupRows * perPiece), c(perChunk), c(nvvm::panelRows * perPiece),
+                     c(nvvm::groupRows * perChunk), c(1)};
+  tile::StoreOp::create(t.b, t.loc, split, kernel.pass(result.values), offsets, bounds, strides,
+                        /*inside=*/Value(), t.b.getI64IntegerAttr(nvvm::chunkBytes),
+                        t.b.getI64IntegerAttr(perChunk));
+}
+
+void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned axis,
+                  const CarrierResult &result) {
+  Tiling tiling = panelTiling(kernel.target, 1, 1);
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile value = loadMatrix(kernel, input, axis, tiling, p0, a0);
+  storePanels(kernel, t.narrow(value, t.b.getBF16Type()), result, p0, a0);
+  ScheduleBuilder &s = kernel.schedule;
+  constexpr int64_t elementBytes = 2;
+  Value length = s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes));
+  kernel.launch(s.ceilDiv(length, tiling.shape.along),
+                s.ceilDiv(input.sizes[1 - axis], tiling.shape.across),
+                2 * elementBytes * tiling.shape.across * tiling.shape.along);
+}
+
+} // namespace quadrille

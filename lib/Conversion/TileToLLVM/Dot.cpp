@@ -1,0 +1,186 @@
+//===- Dot.cpp - Products of tiles by matrix instructions -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TilePattern.h"
+#include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace quadrille {
+namespace {
+
+/// One dimension of an instruction within that of a tile: bit i of its number is bit
+/// bits[i] of the tile's. The others repeat it.
+class DimensionMap {
+public:
+  DimensionMap(unsigned atomSize, int64_t tileSize)
+      : bits(llvm::Log2_32(atomSize), none), tileBits(llvm::Log2_64(tileSize)) {}
+
+  /// False if that contradicts what is known.
+  bool assign(unsigned atomBit, unsigned tileBit) {
+    if (bits[atomBit] == none)
+      bits[atomBit] = tileBit;
+    return bits[atomBit] == tileBit && tileBit < tileBits;
+  }
+  bool isAssigned(unsigned atomBit) const { return bits[atomBit] != none; }
+  bool uses(unsigned tileBit) const { return llvm::is_contained(bits, tileBit); }
+
+  uint64_t spread(uint64_t number) const {
+    uint64_t result = 0;
+    for (auto [i, bit] : llvm::enumerate(bits))
+      result |= (number >> i & 1) << bit;
+    return result;
+  }
+  /// Where the instruction is repeated, but for the bits of `excluded`.
+  SmallVector<uint64_t> repetitions(uint64_t excluded = 0) const {
+    SmallVector<uint64_t> result{0};
+    for (unsigned bit = 0; bit < tileBits; ++bit)
+      if (uint64_t basis = uint64_t(1) << bit; !uses(bit) && !(excluded & basis))
+        for (size_t i = 0, e = result.size(); i < e; ++i)
+          result.push_back(result[i] | basis);
+    llvm::sort(result);
+    return result;
+  }
+
+private:
+  static constexpr unsigned none = ~0u;
+  SmallVector<unsigned> bits;
+  unsigned tileBits;
+};
+
+/// A tile whose index is that of two dimensions, of an instruction and of the tile.
+struct FragmentMap {
+  const LinearLayout &atom;
+  unsigned atomInner;
+  LinearLayout tile;
+  unsigned tileInner;
+  DimensionMap &outer, &inner;
+
+  /// Lanes hold what the instruction wants of them.
+  bool matchLanes() {
+    if (atom.lane.size() != tile.lane.size())
+      return false;
+    return llvm::all_of(llvm::zip_equal(atom.lane, tile.lane), [&](auto bases) {
+      return match(std::get<0>(bases), std::get<1>(bases));
+    });
+  }
+  /// Registers of an instruction are the tile's lowest ones of the dimension.
+  bool matchRegisters() {
+    for (uint64_t basis : atom.reg) {
+      bool isInner = basis < atomInner;
+      unsigned bit = llvm::Log2_64(isInner ? basis : basis / atomInner);
+      if ((isInner ? inner : outer).isAssigned(bit))
+        continue;
+      auto found = llvm::find_if(tile.reg, [&](uint64_t own) {
+        bool ownIsInner = own < tileInner;
+        unsigned ownBit = llvm::Log2_64(ownIsInner ? own : own / tileInner);
+        return ownIsInner == isInner && !(isInner ? inner : outer).uses(ownBit);
+      });
+      if (found == tile.reg.end() || !match(basis, *found))
+        return false;
+    }
+    return true;
+  }
+  /// The tile's registers for the instruction at these offsets; empty if others hold them.
+  SmallVector<unsigned> registers(uint64_t outerOffset, uint64_t innerOffset) const {
+    SmallVector<unsigned> result;
+    for (unsigned r = 0; r < atom.numRegisters(); ++r) {
+      uint64_t index = atom.evaluate(r, 0);
+      uint64_t own = (outer.spread(index / atomInner) | outerOffset) * tileInner +
+                     (inner.spread(index % atomInner) | innerOffset);
+      auto place = tile.invert(own);
+      if (!place || place->lane || place->warp)
+        return {};
+      result.push_back(place->reg);
+    }
+    return result;
+  }
+
+private:
+  bool match(uint64_t atomBasis, uint64_t tileBasis) {
+    bool isInner = atomBasis < atomInner;
+    if (isInner != (tileBasis < tileInner))
+      return false;
+    unsigned atomBit = llvm::Log2_64(isInner ? atomBasis : atomBasis / atomInner);
+    unsigned tileBit = llvm::Log2_64(isInner ? tileBasis : tileBasis / tileInner);
+    return (isInner ? inner : outer).assign(atomBit, tileBit);
+  }
+};
+
+class DotPattern : public TilePattern<tile::DotOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::DotOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    const TargetInfo::MmaAtom *atom = target.mmaAtom(op.getCarrier());
+    if (!atom)
+      return op.emitOpError("needs a target with a matrix instruction for ") << op.getCarrier();
+    auto shape = tileType(op.getAcc()).getShape();
+    int64_t words = tileType(op.getLhs()).getDimSize(1), parts = shape[2];
+    LinearLayout accLayout = layoutOf(op.getAcc()), lhsLayout = layoutOf(op.getLhs());
+    DimensionMap m(atom->m, shape[0]), n(atom->n, shape[1]), k(atom->k, words);
+    FragmentMap lhs{atom->lhs, atom->k, lhsLayout, unsigned(words), m, k};
+    FragmentMap rhs{atom->rhs, atom->k, layoutOf(op.getRhs()), unsigned(words), n, k};
+    FragmentMap acc{atom->acc, atom->n, withoutParts(accLayout, parts), unsigned(shape[1]), m, n};
+    bool matches = lhs.matchLanes() && rhs.matchLanes() && lhs.matchRegisters() &&
+                   rhs.matchRegisters() && acc.matchLanes() && lhs.tile.warp == rhs.tile.warp &&
+                   isOnePartAWarp(accLayout, parts);
+    if (!matches)
+      return op.emitOpError("has layouts that are not those of the target's instruction");
+    uint64_t ofWarps = 0;
+    for (uint64_t basis : lhsLayout.warp)
+      ofWarps |= basis;
+
+    Registers sums(adaptor.getAcc());
+    for (uint64_t row : m.repetitions())
+      for (uint64_t col : n.repetitions())
+        for (uint64_t word : k.repetitions(ofWarps)) {
+          SmallVector<unsigned> own = acc.registers(row, col);
+          auto select = [](ValueRange values, ArrayRef<unsigned> which) {
+            return llvm::map_to_vector(which, [&](unsigned r) { return values[r]; });
+          };
+          SmallVector<unsigned> a = lhs.registers(row, word), c = rhs.registers(col, word);
+          if (own.empty() || a.empty() || c.empty())
+            return op.emitOpError("has fragments that other lanes hold");
+          SmallVector<Value> next = target.multiplyFragments(
+              rewriter, op.getLoc(), op.getCarrier(), select(adaptor.getLhs(), a),
+              select(adaptor.getRhs(), c), select(sums, own));
+          for (auto [r, value] : llvm::zip_equal(own, next))
+            sums[r] = value;
+        }
+    rewriter.replaceOpWithMultiple(op, {sums});
+    return success();
+  }
+
+private:
+  static bool isOnePartAWarp(const LinearLayout &acc, int64_t parts) {
+    for (auto [i, basis] : llvm::enumerate(acc.warp))
+      if (basis != uint64_t(1) << i)
+        return false;
+    return int64_t(acc.numWarps()) == parts;
+  }
+  /// The layout of one part.
+  static LinearLayout withoutParts(LinearLayout layout, int64_t parts) {
+    for (auto *bases : {&layout.reg, &layout.lane})
+      for (uint64_t &basis : *bases)
+        basis /= parts;
+    layout.warp.clear();
+    layout.indexBits -= llvm::Log2_64(parts);
+    return layout;
+  }
+};
+
+} // namespace
+
+void populateTileDotPatterns(RewritePatternSet &patterns, const TypeConverter &converter,
+                             const TargetInfo &target) {
+  patterns.add<DotPattern>(converter, patterns.getContext(), target);
+}
+
+} // namespace quadrille

@@ -1,0 +1,500 @@
+//===- Matmul.cpp - Panels to a product by wgmma --------------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A ring of stages in shared memory, each with a barrier that says that its bytes have
+// come (`full`) and one that says that both blocks have multiplied them (`empty`). The
+// copying warpgroup runs ahead over the tiles, so the next tile's first stages come while
+// this one's elements are stored.
+//
+//===----------------------------------------------------------------------===//
+#include "quadrille/Target/NVVM/Matmul.h"
+#include "WarpgroupBuilder.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "quadrille/Target/TargetInfo.h"
+
+using namespace mlir;
+using namespace quadrille;
+using namespace quadrille::nvvm;
+
+namespace {
+
+constexpr int64_t barrierBytes = 8, stepBytes = 2 * groupRows * chunkBytes;
+constexpr int64_t groupBytes = groupRows * pieceBytes, chunkDistance = groupRows * chunkBytes;
+constexpr unsigned stepsOfPiece = pieceBytes / (2 * chunkBytes);
+/// A stage has one panel's piece of the own side, then two of the shared one.
+constexpr int64_t piecesOfStage = 3, stageBytes = piecesOfStage * panelPieceBytes;
+
+// What wgmma leaves: of every eight columns of 64 rows a lane has two, of rows lane / 4 and
+// eight more. Four lanes exchange what they have of four times eight columns before they store.
+constexpr unsigned fragmentRows = 64, sumsOfLane = 2, lanesOfRow = 4;
+constexpr unsigned columnsOfLane = sumsOfLane * lanesOfRow; ///< that a lane stores
+constexpr unsigned columnsAtOnce = columnsOfLane * lanesOfRow;
+
+/// Of the block's copying warpgroup and of the others: together all that there are.
+constexpr unsigned copyingRegisters = 40, multiplyingRegisters = 232;
+
+/// What the sums of a row or of columns are in units of.
+struct Exponents {
+  Value exponents; ///< i32
+  Value powers;    ///< 2 to them, where they are moderate
+  Value isModerate;
+};
+
+class Emitter {
+public:
+  Emitter(OpBuilder &builder, Location loc, const TargetInfo &target, const WarpgroupPlan &plan,
+          const WarpgroupOperands &operands, const host::MatmulStore &store)
+      : b(builder, loc, sumsOfLane), target(target), plan(plan), operands(operands),
+        store(store) {}
+
+  void emit();
+
+private:
+  /// A position in the ring: how many stages were passed.
+  struct Stage {
+    Value address, full, empty, parity;
+  };
+  Stage stageAt(Value count);
+  void initialize();
+
+  /// First row and column of the cluster's tile of that number.
+  std::pair<Value, Value> originOf(Value tile);
+  /// Over the tiles of this cluster, with the number of stages that were passed.
+  void forEachTile(llvm::function_ref<Value(Value row, Value col, Value count)> body);
+
+  void copyTiles();
+  void multiplyTiles();
+  using Sums = SmallVector<SmallVector<Value>>; ///< by fragment
+  Sums multiplyTile(Value count);
+  SmallVector<Value> multiplyStage(const Stage &stage, ValueRange sums);
+  void release(const Stage &stage);
+  void storeTile(const Sums &sums, Value row, Value col);
+  void storeFragment(ValueRange sums, Value row, Value col);
+  void finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words);
+  void storeWords(ValueRange words, Value row, Value col, Value isStored);
+  Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
+  void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
+                     ArrayRef<Exponents> cols);
+  /// Whether what the panels of row and col make is to be stored.
+  Value isExact(Value row, Value col);
+
+  Value piece(Value panels, Value panel, Value numPanels, Value number);
+  Value ceilDiv(Value x, int64_t y) { return b.ceilDiv(x, y); }
+
+  WarpgroupBuilder b;
+  const TargetInfo &target;
+  const WarpgroupPlan &plan;
+  const WarpgroupOperands &operands;
+  const host::MatmulStore &store;
+  Value shared, rank, warpgroup, zero, one;
+};
+
+//===----------------------------------------------------------------------===//
+// The ring
+//===----------------------------------------------------------------------===//
+
+Emitter::Stage Emitter::stageAt(Value count) {
+  static_assert(llvm::isPowerOf2_32(WarpgroupPlan::stages));
+  Value slot = b.bitAnd(count, b.i32(plan.stages - 1));
+  Value barriers = b.add(shared, b.i32(plan.stages * stageBytes));
+  Value full = b.add(barriers, b.mul(slot, b.i32(barrierBytes)));
+  return {b.add(shared, b.mul(slot, b.i32(stageBytes))), full,
+          b.add(full, b.i32(plan.stages * barrierBytes)),
+          b.bitAnd(b.divU(count, b.i32(plan.stages)), one)};
+}
+
+/// Dynamic shared memory: static variables have at most 48 KiB.
+Value sharedAddress(WarpgroupBuilder &b) {
+  constexpr unsigned sharedSpace = 3, alignment = 128;
+  constexpr StringLiteral name = "quadrille_dynamic_shared";
+  auto module = b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  if (!module.lookupSymbol(name)) {
+    OpBuilder global = OpBuilder::atBlockBegin(module.getBody(), b.getListener());
+    LLVM::GlobalOp::create(global, b.getLoc(), LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+                           /*isConstant=*/false, LLVM::Linkage::External, name,
+                           /*value=*/Attribute(), alignment, sharedSpace);
+  }
+  Value pointer = LLVM::AddressOfOp::create(
+      b, LLVM::LLVMPointerType::get(b.getContext(), sharedSpace), name);
+  return LLVM::PtrToIntOp::create(b, b.getI32Type(), pointer);
+}
+
+void Emitter::initialize() {
+  shared = sharedAddress(b);
+  zero = b.i32(0);
+  one = b.i32(1);
+  rank = b.rankInCluster();
+  warpgroup = b.warpgroupId();
+  b.ifThen(b.equal(b.threadId(), zero), [&] {
+    for (unsigned i = 0; i < plan.stages; ++i) {
+      Stage stage = stageAt(b.i32(i));
+      b.initBarrier(stage.full, 1);
+      b.initBarrier(stage.empty, plan.multiplyingWarpgroups * plan.blocksOfCluster);
+    }
+    b.publishBarriers();
+  });
+  b.syncCluster();
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+/// Bands of rows of tiles, column by column: what runs at once then shares what it reads.
+std::pair<Value, Value> Emitter::originOf(Value tile) {
+  constexpr int32_t bandRows = 8;
+  Value rows = b.truncate(ceilDiv(operands.m, plan.clusterTile));
+  Value cols = b.truncate(ceilDiv(operands.n, plan.clusterTile));
+  Value perBand = b.mul(cols, b.i32(bandRows));
+  Value firstRow = b.mul(b.divU(tile, perBand), b.i32(bandRows));
+  Value height = b.minS(b.sub(rows, firstRow), b.i32(bandRows)), inBand = b.remU(tile, perBand);
+  Value row = b.add(firstRow, b.remU(inBand, height)), col = b.divU(inBand, height);
+  auto origin = [&](Value number) { return b.mul(b.extend(number), b.i64(plan.clusterTile)); };
+  return {origin(row), origin(col)};
+}
+
+void Emitter::forEachTile(llvm::function_ref<Value(Value, Value, Value)> body) {
+  Value tiles = b.mul(ceilDiv(operands.m, plan.clusterTile), ceilDiv(operands.n, plan.clusterTile));
+  auto loop = scf::ForOp::create(b, b.clusterId(), b.truncate(tiles), b.numClusters(),
+                                 ValueRange{zero});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  auto [row, col] = originOf(loop.getInductionVar());
+  scf::YieldOp::create(b, body(row, col, loop.getRegionIterArg(0)));
+}
+
+//===----------------------------------------------------------------------===//
+// Copying
+//===----------------------------------------------------------------------===//
+
+/// Piece `number` of a panel; of the last one instead of those that there are not.
+Value Emitter::piece(Value panels, Value panel, Value numPanels, Value number) {
+  Value last = b.sub(numPanels, b.i64(1));
+  Value index = b.add(b.mul(b.minS(panel, last), operands.pieces), number);
+  return b.at(panels, b.mul(index, b.i64(panelPieceBytes)));
+}
+
+/// One thread's work.
+void Emitter::copyTiles() {
+  Value lhsPanels = ceilDiv(operands.m, panelRows), rhsPanels = ceilDiv(operands.n, panelRows);
+  forEachTile([&](Value row, Value col, Value count) -> Value {
+    Value lhs = b.add(b.divU(row, b.i64(panelRows)), b.extend(rank));
+    Value rhs = b.add(b.divU(col, b.i64(panelRows)), b.extend(rank));
+    return b.loop(b.i64(0), operands.pieces, 1, ValueRange{count},
+                  [&](Value number, ValueRange carried) -> SmallVector<Value> {
+      Stage stage = stageAt(carried[0]);
+      b.wait(stage.empty, b.sub(one, stage.parity)); // at first passes
+      b.expectBytes(stage.full, stageBytes);
+      Value lhsPiece = piece(operands.lhsPanels, lhs, lhsPanels, number);
+      Value rhsPiece = piece(operands.rhsPanels, rhs, rhsPanels, number);
+      if (plan.sharesLHS())
+        std::swap(lhsPiece, rhsPiece);
+      constexpr unsigned bothBlocks = (1 << WarpgroupPlan::blocksOfCluster) - 1;
+      Value half = b.mul(b.add(rank, one), b.i32(panelPieceBytes));
+      b.copy(stage.address, lhsPiece, panelPieceBytes, stage.full);
+      b.copy(b.add(stage.address, half), rhsPiece, panelPieceBytes, stage.full, bothBlocks);
+      return {b.add(carried[0], one)};
+    })[0];
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Multiplying
+//===----------------------------------------------------------------------===//
+
+/// One thread of the warpgroup for each block that copies into the stage.
+void Emitter::release(const Stage &stage) {
+  constexpr int32_t lastThread = 127;
+  Value thread = b.bitAnd(b.threadId(), b.i32(lastThread));
+  b.ifThen(b.lessS(thread, b.i32(plan.blocksOfCluster)), [&] { b.arrive(stage.empty, thread); });
+}
+
+/// The sums of all fragments plus a stage's products; with `promote` they are complete,
+/// else those of the stage before are.
+SmallVector<Value> Emitter::multiplyStage(const Stage &stage, ValueRange sums) {
+  b.wait(stage.full, stage.parity);
+  Value own = stage.address, both = b.add(own, b.i32(panelPieceBytes));
+  Value number = b.sub(warpgroup, one);
+  const WarpgroupOperandType &type = *lookupOperandType(plan.carrier);
+  auto descriptor = [&](Value address) {
+    return b.descriptor(address, groupBytes, chunkDistance);
+  };
+  constexpr int32_t fragmentBytes = fragmentRows * pieceBytes;
+  if (!plan.promote) {
+    Value lhs = b.add(own, b.mul(number, b.i32(fragmentBytes)));
+    return b.multiply({type, plan.width(), /*accumulates=*/true, /*pending=*/1}, sums,
+                      descriptor(lhs), descriptor(both), stepsOfPiece, stepBytes);
+  }
+  SmallVector<Value> result;
+  Value lhs = b.add(both, b.mul(number, b.i32(panelPieceBytes)));
+  for (unsigned i = 0; i < plan.fragments(); ++i) {
+    SmallVector<Value> partial = b.multiply(
+        {type, plan.width(), /*accumulates=*/false, /*pending=*/0}, {},
+        descriptor(b.add(lhs, b.i32(i * fragmentBytes))), descriptor(own), stepsOfPiece,
+        stepBytes);
+    for (Value sum : partial)
+      result.push_back(b.addF(sums[result.size()], sum));
+  }
+  return result;
+}
+
+Emitter::Sums Emitter::multiplyTile(Value count) {
+  unsigned numSums = plan.width() / 2;
+  bool isInteger = lookupOperandType(plan.carrier)->sum == "s32";
+  Value none = b.zero(isInteger ? Type(b.getI32Type()) : b.getF32Type());
+  SmallVector<Value> carried(plan.fragments() * numSums, none);
+  carried = b.loop(b.i64(0), operands.pieces, 1, carried, [&](Value piece, ValueRange sums) {
+    Value position = b.add(count, b.truncate(piece));
+    SmallVector<Value> next = multiplyStage(stageAt(position), sums);
+    if (plan.promote)
+      release(stageAt(position));
+    else
+      b.ifThen(b.lessS(b.i64(0), piece), [&] { release(stageAt(b.sub(position, one))); });
+    return next;
+  });
+  if (!plan.promote) {
+    carried = b.waitForAll(carried);
+    b.ifThen(b.lessS(b.i64(0), operands.pieces), [&] {
+      release(stageAt(b.sub(b.add(count, b.truncate(operands.pieces)), one)));
+    });
+  }
+  Sums sums;
+  for (unsigned i = 0; i < plan.fragments(); ++i)
+    sums.emplace_back(ArrayRef(carried).slice(i * numSums, numSums));
+  return sums;
+}
+
+void Emitter::multiplyTiles() {
+  forEachTile([&](Value row, Value col, Value count) -> Value {
+    Value own = b.mul(b.extend(rank), b.i64(panelRows));
+    Sums sums = multiplyTile(count);
+    int64_t rowsOfWarpgroup = plan.fragments() * fragmentRows;
+    Value first = b.mul(b.extend(b.sub(warpgroup, one)), b.i64(rowsOfWarpgroup));
+    Value tileRow = b.add(row, first), tileCol = col;
+    (plan.sharesLHS() ? tileCol : tileRow) = b.add(plan.sharesLHS() ? tileCol : tileRow, own);
+    storeTile(sums, tileRow, tileCol);
+    return b.add(count, b.truncate(operands.pieces));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Storing
+//===----------------------------------------------------------------------===//
+
+Value powerOf(WarpgroupBuilder &b, Value exponents) {
+  constexpr int32_t bias = 127, mantissaBits = 23;
+  auto constant = [&](int32_t value) {
+    return isa<VectorType>(exponents.getType()) ? b.i32s(value) : b.i32(value);
+  };
+  Value bits = b.add(b.shl(exponents, constant(mantissaBits)), constant(bias << mantissaBits));
+  Type type = b.getF32Type();
+  return b.bitcast(isa<VectorType>(exponents.getType()) ? Type(b.f32s()) : type, bits);
+}
+
+Exponents Emitter::loadExponents(Value buffer, Value position, Type type, unsigned alignment) {
+  Value address = b.at(buffer, b.mul(position, b.i64(sizeof(int32_t))));
+  Value exponents = b.load(type, address, alignment);
+  // Products of carriers lie within 2^+-32, so a moderate power neither overflows nor
+  // makes subnormal what a second one does not.
+  constexpr int32_t most = 64;
+  SmallVector<Value> each{exponents};
+  if (isa<VectorType>(type))
+    each = {vector::ExtractOp::create(b, exponents, 0), vector::ExtractOp::create(b, exponents, 1)};
+  Value beyond = zero;
+  for (Value one : each)
+    beyond = b.bitOr(beyond, b.add(one, b.i32(most)));
+  return {exponents, powerOf(b, exponents), b.equal(b.bitAnd(beyond, b.i32(-2 * most)), zero)};
+}
+
+/// Times 2^exponent, at most 252. What an exponent below -252 leaves is zero anyway.
+static Value scaleByPower(WarpgroupBuilder &b, Value sums, Value exponent) {
+  constexpr int32_t least = -252;
+  exponent = arith::MaxSIOp::create(b, exponent, b.i32s(least));
+  Value half = arith::ShRSIOp::create(b, exponent, b.i32s(1));
+  for (Value part : {half, b.sub(exponent, half)})
+    sums = b.mulF(sums, powerOf(b, part));
+  return sums;
+}
+
+/// `sums` by columns and rows, times the powers of both.
+void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
+                            ArrayRef<Exponents> cols) {
+  Value isModerate = arith::ConstantOp::create(b, b.getBoolAttr(true));
+  for (const Exponents &one : llvm::concat<const Exponents>(rows, cols))
+    isModerate = arith::AndIOp::create(b, isModerate, one.isModerate);
+  auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isModerate,
+                                /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  auto emit = [&](mlir::Block *block, auto scale) {
+    b.setInsertionPointToStart(block);
+    SmallVector<Value> scaled;
+    for (size_t i = 0; i < sums.size(); ++i)
+      scaled.push_back(scale(sums[i], rows[i % rows.size()], cols[i / rows.size()]));
+    scf::YieldOp::create(b, scaled);
+  };
+  emit(ifOp.thenBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
+    return b.mulF(b.mulF(sum, row.powers), col.powers);
+  });
+  emit(ifOp.elseBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
+    return scaleByPower(b, sum, b.add(col.exponents, row.exponents));
+  });
+  llvm::copy(ifOp.getResults(), sums.begin());
+}
+
+Value Emitter::isExact(Value row, Value col) {
+  if (!operands.lhsOverflow)
+    return arith::ConstantOp::create(b, b.getBoolAttr(true));
+  auto load = [&](Value flags, Value position) {
+    Value panel = b.divU(position, b.i64(panelRows)); // the next may be beyond, unused
+    return b.load(b.getI32Type(), b.at(flags, b.mul(panel, b.i64(sizeof(int32_t)))),
+                  sizeof(int32_t));
+  };
+  return b.equal(b.bitOr(load(operands.lhsOverflow, row), load(operands.rhsOverflow, col)), zero);
+}
+
+/// `words` are as many of each of four times eight columns: lanes exchange them such that
+/// each has all of its own eight.
+void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
+                     MutableArrayRef<Value> words) {
+  const unsigned each = words.size() / lanesOfRow;
+  for (unsigned bit = 0; (1u << bit) < lanesOfRow; ++bit)
+    for (unsigned i = 0; i < lanesOfRow; ++i)
+      for (unsigned j = 0; j < each && !(i >> bit & 1); ++j) {
+        Value &low = words[i * each + j], &high = words[(i | 1 << bit) * each + j];
+        std::tie(low, high) = target.swapRegisterAndLane(b, b.getLoc(), low, high, bit);
+      }
+}
+
+/// Two elements, finished, as words.
+void Emitter::finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words) {
+  elements.end = operands.n;
+  elements.isFull = b.lessS(b.add(elements.col, b.i64(sumsOfLane - 1)), operands.n);
+  // Rows beyond take part in the exchange, and read what the last one reads.
+  elements.row = b.minS(elements.row, b.sub(operands.m, b.i64(1)));
+  if (!cast<VectorType>(elements.acc.getType()).getElementType().isF32())
+    elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
+  Value value = host::emitValue(b, b.getLoc(), store, elements);
+  unsigned bits = cast<VectorType>(value.getType()).getElementTypeBitWidth() * sumsOfLane;
+  auto asWords = VectorType::get({int64_t(bits / 32)}, b.getI32Type());
+  Value packed = b.bitcast(asWords, value);
+  for (unsigned i = 0; i < bits / 32; ++i)
+    words.push_back(vector::ExtractOp::create(b, packed, int64_t(i)));
+}
+
+void Emitter::storeWords(ValueRange words, Value row, Value col, Value isStored) {
+  auto type = VectorType::get({columnsOfLane}, b.getIntegerType(words.size() * 32 / columnsOfLane));
+  Value packed = vector::FromElementsOp::create(
+      b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
+  host::MatmulElements elements;
+  elements.row = row;
+  elements.col = col;
+  elements.end = operands.n;
+  elements.isFull = b.lessS(b.add(col, b.i64(columnsOfLane - 1)), operands.n);
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+  Value isInside = both(b.lessS(row, operands.m), b.lessS(col, operands.n));
+  b.ifThen(both(isInside, isStored), [&] {
+    host::storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
+  });
+}
+
+void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
+  constexpr unsigned rowsApart = 8, lanes = 32, warps = 4, rowsOfLane = 2;
+  Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
+  Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
+  Value inRow = b.bitAnd(lane, b.i32(lanesOfRow - 1));
+  Value first = b.add(b.mul(warp, b.i32(fragmentRows / warps)), b.divU(lane, b.i32(lanesOfRow)));
+  SmallVector<Value> rows;
+  SmallVector<Exponents> ofRows;
+  for (unsigned i = 0; i < rowsOfLane; ++i) {
+    rows.push_back(b.add(row, b.add(b.extend(first), b.i64(i * rowsApart))));
+    if (operands.rowExponents)
+      ofRows.push_back(loadExponents(operands.rowExponents, rows.back(), b.getI32Type(),
+                                     sizeof(int32_t)));
+  }
+  Value isStored;
+  for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
+    Value firstCol = b.add(col, b.i64(done));
+    if (done % panelRows == 0)
+      isStored = isExact(row, firstCol);
+    auto colOf = [&](unsigned i) {
+      Value pair = b.add(b.mul(inRow, b.i32(sumsOfLane)), b.i32(i * columnsOfLane));
+      return b.add(firstCol, b.extend(pair));
+    };
+    SmallVector<Value> pairs; // by eight columns and rows
+    SmallVector<Exponents> ofCols;
+    for (unsigned i = 0; i < lanesOfRow; ++i) {
+      for (unsigned j = 0; j < rowsOfLane; ++j) {
+        unsigned number = (done / columnsOfLane + i) * rowsOfLane + j;
+        ValueRange own = sums.slice(number * sumsOfLane, sumsOfLane);
+        pairs.push_back(vector::FromElementsOp::create(b, b.vec(own.front().getType()), own));
+      }
+      if (operands.colExponents)
+        ofCols.push_back(loadExponents(operands.colExponents, colOf(i), b.i32s(),
+                                       sumsOfLane * sizeof(int32_t)));
+    }
+    if (operands.rowExponents)
+      undoExponents(pairs, ofRows, ofCols);
+    SmallVector<Value> words[rowsOfLane];
+    for (auto [i, pair] : llvm::enumerate(pairs)) {
+      host::MatmulElements elements;
+      elements.acc = pair;
+      elements.row = rows[i % rowsOfLane];
+      elements.col = colOf(i / rowsOfLane);
+      finishElements(elements, words[i % rowsOfLane]);
+    }
+    Value ownCol = b.add(firstCol, b.extend(b.mul(inRow, b.i32(columnsOfLane))));
+    for (unsigned j = 0; j < rowsOfLane; ++j) {
+      exchangeColumns(b, target, words[j]);
+      storeWords(words[j], rows[j], ownCol, isStored);
+    }
+  }
+}
+
+void Emitter::storeTile(const Sums &sums, Value row, Value col) {
+  for (auto [i, fragment] : llvm::enumerate(sums))
+    storeFragment(fragment, b.add(row, b.i64(i * fragmentRows)), col);
+}
+
+//===----------------------------------------------------------------------===//
+// The kernel
+//===----------------------------------------------------------------------===//
+
+void Emitter::emit() {
+  initialize();
+  auto copies = scf::IfOp::create(b, b.equal(warpgroup, zero), /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(copies.thenBlock());
+    b.setMaxRegisters(copyingRegisters, /*increase=*/false);
+    b.ifThen(b.equal(b.threadId(), zero), [&] { copyTiles(); });
+    b.setInsertionPointToStart(copies.elseBlock());
+    b.setMaxRegisters(multiplyingRegisters, /*increase=*/true);
+    multiplyTiles();
+  }
+  // No block goes while the other may still arrive at its barriers.
+  b.syncCluster();
+}
+
+} // namespace
+
+std::optional<WarpgroupPlan> WarpgroupPlan::get(StringRef carrier, bool promote) {
+  const WarpgroupOperandType *type = lookupOperandType(carrier);
+  if (!type)
+    return std::nullopt;
+  return WarpgroupPlan{carrier.str(), type->bytes, promote};
+}
+
+int64_t WarpgroupPlan::sharedBytes() const {
+  return stages * (stageBytes + 2 * barrierBytes);
+}
+
+void nvvm::emitMatmul(OpBuilder &builder, Location loc, const TargetInfo &target,
+                      const WarpgroupPlan &plan, const WarpgroupOperands &operands,
+                      const host::MatmulStore &store) {
+  Emitter(builder, loc, target, plan, operands, store).emit();
+}

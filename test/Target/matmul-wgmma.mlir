@@ -1,0 +1,67 @@
+// Products by wgmma: operands in panels, a ring of stages, sums in registers.
+//
+// RUN: quad-opt %s --quad-to-tile=target=sm_90a 2>/dev/null | FileCheck %s
+// RUN: quad-opt %s --quad-to-ptx=target=sm_90a 2>/dev/null | FileCheck %s --check-prefix=LLVM
+
+// A piece of panels is 16 KiB: 128 rows of 64 bf16 or 128 of eight bits.
+// CHECK-LABEL: func.func @wide_matmul_lhs(
+// CHECK: tile.store {{.*}} {alignment = 16 : i64, granularity = 8 : i64}
+// CHECK-LABEL: func.func @wide_matmul_rhs(
+
+// CHECK-LABEL: func.func @wide_matmul(
+// CHECK-SAME: tile.cluster = 2 : i64
+// CHECK-SAME: tile.shared = 196672 : i64, tile.threads = 384 : i64
+// CHECK: "mbarrier.init.shared::cta.b64
+// CHECK: "fence.mbarrier_init.release.cluster;"
+// CHECK: nvvm.setmaxregister decrease 40
+// CHECK: cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [$0], [$1], $2, [$3];
+// CHECK: cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster
+// CHECK: nvvm.setmaxregister increase 232
+// CHECK: wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16
+// CHECK-SAME: wgmma.wait_group.sync.aligned 1;
+// CHECK: wgmma.wait_group.sync.aligned 0;
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<8xi16>
+
+// LLVM-LABEL: llvm.func @wide_matmul(
+// LLVM-SAME: nvvm.cluster_dim = array<i32: 2, 1, 1>
+// LLVM-SAME: nvvm.minctasm = 1
+// LLVM-SAME: nvvm.reqntid = array<i32: 384>
+
+#wide = #quad.format<"W", grid = e1m2, levels = [<1x16, bf16, nearest, bits = 5>]>
+func.func @wide(%x: !quad.tensor<?x?, #wide, axis = 1>,
+                %w: !quad.tensor<?x?, #wide, axis = 0> {quad.divisible_by = array<i64: 16, 8>}) -> tensor<?x?xbf16> {
+  %y = quad.matmul %x, %w : !quad.tensor<?x?, #wide, axis = 1>, !quad.tensor<?x?, #wide, axis = 0> -> tensor<?x?xbf16>
+  return %y : tensor<?x?xbf16>
+}
+
+// Sums of 128 of k by fp8, which keeps fewer bits, are added in f32; or not.
+// CHECK-LABEL: func.func @promoted_matmul_lhs_exponents(
+// CHECK-LABEL: func.func @promoted_matmul(
+// CHECK: wgmma.mma_async.sync.aligned.m64n128k32.f32.e5m2.e5m2
+// CHECK-SAME: wgmma.wait_group.sync.aligned 0;
+// CHECK: arith.addf
+// CHECK-LABEL: func.func @fast_matmul(
+// CHECK: wgmma.mma_async.sync.aligned.m64n256k32.f32.e5m2.e5m2
+// CHECK-SAME: wgmma.wait_group.sync.aligned 1;
+
+#mx = #quad.format<"M", grid = e1m2, levels = [<1x32, e8m0, up>]>
+!a = !quad.tensor<?x?, #mx, axis = 1>
+!b = !quad.tensor<?x?, #mx, axis = 0>
+func.func @promoted(%x: !a, %w: !b) -> tensor<?x?xf32> {
+  %y = quad.matmul %x, %w : !a, !b -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+func.func @fast(%x: !a, %w: !b) -> tensor<?x?xf32> {
+  %y = quad.matmul %x, %w {accum = #quad.accum<fast>} : !a, !b -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
+
+// A plain matrix goes into panels as it is.
+// CHECK-LABEL: func.func @mixed_matmul_lhs(
+// CHECK: tile.load
+// CHECK: tile.store {{.*}} : tensor<1x4x8x4x8x8xi16
+func.func @mixed(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %w: !quad.tensor<?x?, #wide, axis = 0>) -> tensor<?x?xf32> {
+  %y = quad.matmul %x, %w : tensor<?x?xbf16>, !quad.tensor<?x?, #wide, axis = 0> -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
