@@ -189,6 +189,11 @@ def test_wrong_uses():
         f(quantized(45, 48, "UFP4_B"), p.T)
     with pytest.raises(qd.ArgumentError, match="rotations do not cancel"):
         f(quantized(45, 64, "UFP4_B", rht=RHT), p.T)
+    with pytest.raises(ValueError, match="not as many as its shape needs"):
+        f(quantized(45, 64, "UFP4_B"), p._with(arrays=(p.arrays[0][:-1],)).T)
+    with pytest.raises(ValueError, match="for another length"):
+        wide = quantized(70, 128, "UFP4_B")
+        f(quantized(45, 64, "UFP4_B"), compiled(lambda q: qd.prepare(q))(wide)._with(shape=(70, 64)).T)
     with pytest.raises(qd.DTypeError, match="not a quantized tensor"):
         compiled(lambda p: qd.dequantize(p))(p)
     with pytest.raises(qd.UnsupportedError, match="keep=True"):

@@ -206,6 +206,21 @@ LogicalResult HostMatmulEmitter::checkPrepared(host::MatmulSide side) {
                             << (isLhs ? "lhs" : "rhs") << " and other = "
                             << (other ? StringRef(other->name) : "its element type");
   }
+  // It is memory of the caller.
+  auto bytes = [&](Value buffer) -> Value {
+    return tile::DimOp::create(s.b, s.loc, s.b.getI64Type(), buffer, 0);
+  };
+  const MatmulOperand &other = operandOf(isLhs ? host::MatmulSide::RHS : host::MatmulSide::LHS);
+  if (isa<BlockArgument>(prepared->data)) {
+    Value panels = s.ceilDiv(prepared->rows, plan.panelRows(side));
+    Value blocks = s.ceilDiv(prepared->length, plan.kBlock);
+    Value expected = s.mul(s.mul(panels, blocks), s.constant(plan.blockBytes(side)));
+    s.check(s.isEqual(bytes(prepared->data), expected),
+            "the bytes of a prepared operand are not as many as its shape needs");
+  }
+  if (Value length = other.storedLength(); length && !groups)
+    s.check(s.isEqual(length, prepared->length),
+            "an operand is prepared for another length of the contraction");
   if (groups)
     s.checkDivides(request.groups->expertRows, plan.panelRows(side),
                    "the experts of a prepared operand need a multiple of " +

@@ -24,6 +24,8 @@ func.func @prepare(%q: !q) -> !quad.prepared<!q> {
 !p = !quad.prepared<!quad.tensor<?x?, #nvfp4, axis = 0>, "rhs in f32 panels of 32 x 16">
 // CHECK-LABEL: func.func @product(
 // CHECK-SAME:    %[[DATA:[a-z0-9]+]]: !tile.buffer<1 x i8>, %[[SCALE:[a-z0-9]+]]: !tile.buffer<1 x f32>, %{{.*}}: i64, %{{.*}}: i64,
+// CHECK:         tile.check {{.*}} "the bytes of a prepared operand are not as many as its shape needs"
+// CHECK:         tile.check {{.*}} "an operand is prepared for another length of the contraction"
 // CHECK:         tile.launch @product_matmul_pack_lhs
 // CHECK-NOT:     pack_rhs
 // CHECK:         tile.launch @product_matmul grid({{.*}}) args(%{{[a-z0-9]+}}, %[[DATA]], {{.*}}, %[[SCALE]] :
