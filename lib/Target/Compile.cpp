@@ -115,6 +115,8 @@ bool Compilation::lower() {
     if (stage.name == "tile") {
       result.metadata.emplace_back("kernels", describeKernels(*module));
       result.metadata.emplace_back("knobs", describeKnobs());
+      if (auto forms = (*module)->getAttrOfType<StringAttr>("quadrille.prepared"))
+        result.metadata.emplace_back("prepared", forms.str());
     }
     if (request.stage == stage.name)
       return print();

@@ -40,6 +40,7 @@ from .interop import from_scaled_mm, from_te, from_torchao
 from .jit import JitFunction, jit
 from .metrics import Metrics, metrics, shrinkage, sqnr
 from .ops import amax, dequantize, hadamard, matmul, prepare, quantize, quantize_pair, to_carrier, to_scale_layout
+from .prepared import Prepared
 from .recipes import Recipe, Spec
 from .report import Report
 from .rht import RHT

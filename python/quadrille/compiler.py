@@ -7,6 +7,7 @@ content there, and in memory by text here.
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from dataclasses import dataclass, field
 
@@ -65,7 +66,7 @@ class Compiled:
     def _load(self, device: str) -> Program:
         runtime = _runtime()
         try:
-            return Program(runtime.Program(self.output, self.schedule, self.target, device))
+            return Program(runtime.Program(self.output, self.schedule, self.target, device), self.forms)
         except ValueError as error:
             raise UnsupportedError(
                 f"a program for {self.target} does not run here: {error}",
@@ -76,6 +77,11 @@ class Compiled:
 
     def is_loaded(self, device: str) -> bool:
         return device in self._programs
+
+    @property
+    def forms(self) -> list[dict]:
+        """Of prepared results in order: form, panel_rows, k_block, block_bytes."""
+        return json.loads(self.metadata.get("prepared", "[]"))
 
     @property
     def launches(self) -> list[str]:
@@ -106,10 +112,10 @@ class Compiled:
 class Program:
     """A loaded program."""
 
-    __slots__ = ("_native",)
+    __slots__ = ("_native", "forms")
 
-    def __init__(self, native):
-        self._native = native
+    def __init__(self, native, forms: list[dict]):
+        self._native, self.forms = native, forms
 
     def run(self, inputs: list, outputs: list, sizes: dict) -> None:
         """Fills `outputs`; see InterpretedProgram.run. Sizes are read from the arrays."""

@@ -33,7 +33,7 @@ class DevicePlan(Plan):
     )
 
     def __init__(self, traced: TracedFunction, program, device: Device, leaves: list):
-        super().__init__(traced, leaves)
+        super().__init__(traced, program, leaves)
         framework = frameworks.framework_of(first_array(traced, leaves))
         self.device = device
         self.stream = framework.stream_getter(device.name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _native, arrays
 from .errors import ArgumentError, DeviceError, UnsupportedError
+from .prepared import Prepared
 from .rounding import Key
 from .tensor import QTensor
 
@@ -86,6 +87,8 @@ def on_host(leaf):
 def _arrays_of(leaf) -> tuple:
     if isinstance(leaf, QTensor):
         return (leaf.codes, *leaf.scales, *(() if leaf.groups is None else (leaf.groups,)))
+    if isinstance(leaf, Prepared):
+        return leaf.arrays
     if isinstance(leaf, Key):
         return (leaf.step,) if leaf.on_device else ()
     return (leaf,) if arrays.is_array(leaf) else ()

@@ -19,7 +19,7 @@ from .rht import RHT
 from .rounding import Rounding
 from .scale_rules import ScaleRule, print_rule
 from .storage import ROW_MAJOR
-from .trace import CarrierType, Dim, Graph, Node, QuantType, ScalarType, ScalesType, TensorType, Value
+from .trace import CarrierType, Dim, Graph, Node, PreparedType, QuantType, ScalarType, ScalesType, TensorType, Value
 
 
 def print_graph(graph: Graph, *, locations: bool = True, tuning: dict[str, int] | None = None) -> str:
@@ -41,6 +41,10 @@ def location(where: Location | None, scope: str = "") -> str:
         return ""
     place = f"{json.dumps(where.file)}:{where.line}:{where.column}"
     return f" loc({json.dumps(scope)}({place}))" if scope else f" loc({place})"
+
+
+#: Operands of a product in the dialect.
+_SIDES = {"a": "lhs", "b": "rhs"}
 
 
 class _Printer:
@@ -141,6 +145,15 @@ class _Printer:
         types = f"({self.type(node.operands['input'].type)}) -> ({self.type(node.result.type)})"
         return f"to_carrier {names['input']} : {types}"
 
+    def _prepare(self, node, names) -> str:
+        other = node.attributes["other"]
+        attributes = _dictionary(
+            side=f"#quad.side<{_SIDES[node.result.type.side]}>",
+            other=self.format(other) if isinstance(other, Format) else other,
+            exact=None if node.attributes["exact"] else "false",
+        )
+        return f"prepare {names['input']}{attributes} {self._signature(node, 'input')}"
+
     def _map(self, node, names) -> str:
         result = f"%{node.result.name}"
         arguments = [f"{result}_{number}" for number in range(len(names))]
@@ -166,7 +179,7 @@ class _Printer:
             exact=None if node.attributes["exact"] else "false",
             accum=None if accum == "default" else f"#quad.accum<{accum}>",
         )
-        extra = self._typed(node, names, "bias") + self._typed(node, names, "acc")
+        extra = "".join(self._typed(node, names, operand) for operand in ("bias", "acc", "groups"))
         return f"matmul {names['lhs']}, {names['rhs']}{extra}{attributes} {self._signature(node, 'lhs', 'rhs')}"
 
     # Types and attributes.
@@ -174,7 +187,8 @@ class _Printer:
     def argument(self, value: Value) -> str:
         if value in self.graph.words:
             return f"memref<1x{value.type.dtype.name}>"
-        return self.type(value.type) + _hints(value.type)
+        hints = "" if isinstance(value.type, PreparedType) else _hints(value.type)
+        return self.type(value.type) + hints
 
     def type(self, type_) -> str:
         if isinstance(type_, ScalarType):
@@ -184,6 +198,9 @@ class _Printer:
         if isinstance(type_, CarrierType):
             rows = ["tensor<?xi32>"] * 2 if type_.folded else []
             return ", ".join([f"tensor<?x?x{type_.dtype.name}>", *rows])
+        if isinstance(type_, PreparedType):
+            form = f", {json.dumps(type_.form)}" if type_.form else ""
+            return f"!quad.prepared<{self.type(type_.of)}{form}>"
         shape = "x".join("?" if isinstance(d, Dim) else str(d) for d in type_.shape)
         if isinstance(type_, TensorType):
             return f"tensor<{shape}x{type_.dtype.name}>"

@@ -15,6 +15,7 @@ from . import _native, arrays, dtypes
 from .dtypes import DType
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
 from .formats import Format, lookup
+from .prepared import check_side
 from .recipes import Spec
 from .rht import RHT
 from .rounding import Rounding
@@ -24,17 +25,22 @@ from .tensor import QTensor, check_scale_layout, normalize_axis
 from .trace import (
     I64,
     CarrierType,
+    Dim,
     Graph,
+    PreparedType,
     QuantType,
     ScalesType,
     TensorType,
     Traced,
     TracedCarrier,
+    TracedPrepared,
     TracedQTensor,
     TracedScalar,
     TracedTensor,
     Value,
     current,
+    quantized,
+    resolve,
 )
 
 ACCUMULATIONS = ("default", "f32", "promote128", "fast")
@@ -132,25 +138,23 @@ def _check_rht(rht) -> None:
 
 def _groups(graph: Graph, groups, axis: int) -> Value | None:
     """The offsets of groups along the quantized axis, traced, or None."""
-    if groups is None:
-        return None
-    if axis != 0:
+    if groups is not None and axis != 0:
         raise ArgumentError(
             "groups= along rows, whose blocks lie in one row and so in one group",
             instead="axis=0 for columns, groups=None for rows",
         )
+    return _offsets(graph, groups)
+
+
+def _offsets(graph: Graph, groups) -> Value | None:
+    if groups is None:
+        return None
     hint = "int32 or int64 of shape (G + 1,): the first row of each group, and the end of the last"
     value = graph.symbol(groups)
     if not isinstance(value, TracedTensor) or value.ndim != 1 or value.dtype not in (dtypes.i32, dtypes.i64):
         raise DTypeError(f"groups is {value!r}", instead=hint)
     graph.require_some(value.shape[0], "groups", hint)
     return value._value
-
-
-def _refuse_groups(groups, *values: Value) -> None:
-    """UnsupportedError for a product of each group."""
-    if groups is not None or any(getattr(value.type, "groups", None) for value in values):
-        raise UnsupportedError("products of groups are not available yet", instead="a product for each group")
 
 
 def _check_axis_length(graph: Graph, type_: TensorType, axis: int, multiple: int, why: str) -> None:
@@ -444,13 +448,50 @@ def _scales(q, scale_layout: str):
     return TracedTensor(graph, graph.emit("scales", {"input": value}, {}, type_))
 
 
-def prepare(q):
-    """`q` with its matmul carrier kept, so that repeated products skip the conversion.
+def prepare(q, *, side: str = "b", other=None, exact: bool = True, keep: bool = False):
+    """`q` as products on this target read it, so that repeated ones do not convert it again.
 
-    Not available yet on any target: the host's matmul packs operands as it reads them.
-    Raises UnsupportedError.
+    Args:
+        q: QTensor without groups.
+        side: which operand of `matmul` it will be: "b", such as weights, or "a". It may be
+            transposed before and after.
+        other: what it will meet: a format or its name, "bf16", "f16" or "f32"; None: q's own format.
+        exact: that of these products.
+        keep: the result has q with it, so that it can be dequantized; not inside of a traced function.
+
+    Returns a :class:`Prepared`, with which `matmul` has the bits that it has with q. It is of this
+    process, target and machine: a product that reads operands in another form (another side, format
+    or target) is a CompileError that says in which.
+    Raises ArgumentError, DTypeError, UnsupportedError for groups and for a target that does not
+    keep operands.
+    Source: docs/carriers.md, "Prepared operands".
     """
-    raise UnsupportedError("no target keeps carriers yet", instead="qd.matmul(q, ..) on the tensor itself")
+    prepared = _prepare(q, side, other, exact)
+    if not keep:
+        return prepared
+    if current() is not None:
+        raise ArgumentError("keep=True inside of a traced function", instead="returning q beside what is prepared")
+    return prepared._with(source=q)
+
+
+@eager
+def _prepare(q, side, other, exact):
+    graph, value = _quantized(q)
+    check_side(side)
+    if value.type.groups:
+        raise UnsupportedError(
+            "prepare of a tensor of groups, whose offsets each product reads", instead="qd.matmul(q, ..) on it"
+        )
+    names = ("f32", "bf16", "f16")
+    if other is None:
+        other = value.type.format
+    elif isinstance(other, dtypes.DType):
+        other = other.name
+    if other not in names:
+        other = lookup(other)
+    type_ = PreparedType(value.type, side, Dim("bytes"))
+    attributes = {"other": other, "exact": bool(exact)}
+    return TracedPrepared(graph, graph.emit("prepare", {"input": value}, attributes, type_))
 
 
 # Products.
@@ -461,26 +502,39 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
     """a (M x K) times b (K x N), at least one of them quantized along K.
 
     Args:
-        a, b: QTensors, or one QTensor without an RHT and one plain matrix.
+        a, b: QTensors, or one QTensor without an RHT and one plain matrix; in place of a QTensor
+            also what `prepare` made of it.
         dtype: bf16, f32 or f16 of the result; rounded once from the accumulator.
         bias: vector of N elements, added to every row before that rounding.
         acc: matrix (M x N) of the result's dtype that is added too; it may be `out`.
         exact: True refuses a carrier that does not hold code x scale exactly.
         accum: None, "f32", "promote128" or "fast": how the target accumulates.
+        groups: int32 or int64 of shape (G + 1,), the first row of each of G groups of the rows of a
+            (tokens of a mixture's experts) and the end of the last, as for `quantize`: group g
+            meets expert g of b, whose experts are stacked. For the three products of training:
+
+            - forward: a (T, K), b (K, G N), such as quantize(w).T of w (G N, K): the result is (T, N);
+            - of inputs: a (T, N), b (G N, K) = quantize(w, axis=0), with whole blocks in every N
+              rows: the result is (T, K);
+            - of weights: a and b are quantized along tokens, quantize(.., axis=0, groups=offsets)
+              of the same array, a transposed: a (M, T), b (T, N). They have the groups with them
+              (groups=None here). The result is (G M, N), the product of each group.
+
+            Rows in no group give 0, to which bias and acc are added; so do empty groups.
 
     The order of the accumulation is fixed per target, version and shape.
-    Raises ShapeError (axes, lengths, blocks), ArgumentError (transforms), DTypeError.
+    Raises ShapeError (axes, lengths, blocks), ArgumentError (transforms, groups), DTypeError.
     Source: docs/numerics.md, "Products".
     """
     graph = current()
     operands = [_operand(a, "a"), _operand(b, "b")]
-    _refuse_groups(groups, *operands)
-    if not any(isinstance(v.type, QuantType) for v in operands):
+    if not any(quantized(v.type) for v in operands):
         raise DTypeError("neither operand of matmul is quantized", instead="qd.quantize on a or b")
     _check_contraction(graph, *operands)
+    groups = _product_groups(graph, groups, *operands)
     if accum is not None and accum not in ACCUMULATIONS:
         raise ArgumentError(f"accum={accum!r}", instead=", ".join(map(repr, ACCUMULATIONS)))
-    shape = (operands[0].type.shape[0], operands[1].type.shape[1])
+    shape = _product_shape(graph, groups, *operands)
     result = TensorType(shape, dtypes.of(dtype))
     hint = f"a vector of {shape[1]} elements of f32, bf16 or f16"
     values = {
@@ -488,6 +542,7 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
         "rhs": operands[1],
         "bias": _vector(graph, bias, shape[1], tuple(dtypes.BY_NAME.values()), "bias", hint),
         "acc": _accumulator(graph, acc, result),
+        "groups": groups,
     }
     attributes = {"exact": bool(exact), "accum": accum or "default"}
     return TracedTensor(graph, graph.emit("matmul", values, attributes, result))
@@ -495,18 +550,87 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
 
 def _operand(value, what: str) -> Value:
     value = current().symbol(value)
+    if isinstance(value, TracedPrepared):
+        if value.side != what:
+            raise ArgumentError(
+                f"{what} of matmul is prepared to be {value.side}", instead=f"qd.prepare(q, side={what!r})"
+            )
+        return value._value
     return value._value if isinstance(value, TracedQTensor) else _tensor(value, what)[1]
+
+
+def _product_groups(graph: Graph, groups, a: Value, b: Value) -> Value | None:
+    """The offsets of a product's groups: those given, or those of both operands; None without."""
+    own = [getattr(v.type, "groups", None) for v in (a, b)]
+    if own == [None, None]:
+        return _offsets(graph, groups)
+    if own[0] is not own[1]:
+        raise ArgumentError(
+            "a and b of matmul are not quantized in the same groups",
+            instead="quantize(.., axis=0, groups=offsets) of both, with the same array",
+        )
+    if groups is not None and _offsets(graph, groups) is not own[0]:
+        raise ArgumentError("groups= for operands that have groups with them", instead="groups=None")
+    return own[0]
+
+
+def _product_shape(graph: Graph, groups: Value | None, a: Value, b: Value) -> tuple:
+    """The shape of the result; notes what the lengths of groups must meet."""
+    rows, cols = a.type.shape[0], b.type.shape[1]
+    if groups is None or getattr(a.type, "groups", None):
+        _check_lengths(graph, a, b)
+    if groups is None:
+        return rows, cols
+
+    def count(sizes) -> int:
+        return resolve(groups.type.shape[0], sizes) - 1
+
+    if getattr(a.type, "groups", None):
+        return graph.derive("groups * rows", lambda sizes: count(sizes) * resolve(rows, sizes)), cols
+    if isinstance(a.type, PreparedType):
+        raise UnsupportedError(
+            "a of matmul is prepared, and has groups of rows, which decide where they are stored",
+            instead="the tensor itself; b may be prepared",
+        )
+    depth, length = a.type.shape[1], b.type.shape[0]
+    multiple = max(quantized(v.type).multiple for v in (a, b) if quantized(v.type))
+
+    def is_stacked(sizes) -> bool:
+        return resolve(length, sizes) != resolve(depth, sizes)
+
+    graph.require(
+        lambda sizes: count(sizes) > 0, lambda sizes: "groups of matmul are none", "the offsets of at least one group"
+    )
+    graph.require(
+        lambda sizes: resolve(length, sizes) in (resolve(depth, sizes), count(sizes) * resolve(depth, sizes)),
+        lambda sizes: f"a of matmul has {resolve(depth, sizes)} columns and b has {resolve(length, sizes)} rows, "
+        f"for {count(sizes)} experts",
+        "as many, or as many for each expert: b of shape (K, G N) or (G N, K)",
+    )
+    graph.require(
+        lambda sizes: is_stacked(sizes) or resolve(cols, sizes) % count(sizes) == 0,
+        lambda sizes: f"b of matmul has {resolve(cols, sizes)} columns for {count(sizes)} experts",
+        "b of shape (K, G N)",
+    )
+    graph.require(
+        lambda sizes: not is_stacked(sizes) or resolve(depth, sizes) % multiple == 0,
+        lambda sizes: f"an expert of b of matmul has {resolve(depth, sizes)} rows, not a multiple of {multiple}, "
+        "so that blocks lie in two experts",
+        f"experts of a multiple of {multiple} rows",
+    )
+    per_expert = lambda sizes: resolve(cols, sizes) // (1 if is_stacked(sizes) else max(count(sizes), 1))  # noqa: E731
+    return rows, graph.derive("columns of an expert", per_expert)
 
 
 def _check_contraction(graph: Graph, a: Value, b: Value) -> None:
     """Axes, RHT, blocks and lengths of the two operands must agree along K."""
     for value, name, axis in ((a, "a", 1), (b, "b", 0)):
-        if isinstance(value.type, QuantType) and value.type.axis != axis:
+        if quantized(value.type) and value.type.axis != axis:
             raise ShapeError(
                 f"{name} of matmul is quantized along axis {value.type.axis}, but axis {axis} is contracted",
                 instead=f"quantize(.., axis={axis}), or {name}.T if the other product was meant",
             )
-    types = [v.type for v in (a, b)]
+    types = [quantized(v.type) or v.type for v in (a, b)]
     rhts = [getattr(t, "rht", None) for t in types]
     if rhts[0] != rhts[1]:
         raise ArgumentError(
@@ -521,9 +645,12 @@ def _check_contraction(graph: Graph, a: Value, b: Value) -> None:
                 f"({types[1].format.name}) along the contracted axis",
                 instead="formats with the same block",
             )
+
+
+def _check_lengths(graph: Graph, a: Value, b: Value) -> None:
     graph.require_equal(
-        types[0].shape[1],
-        types[1].shape[0],
+        a.type.shape[1],
+        b.type.shape[0],
         lambda k, l: f"a of matmul has {k} columns and b has {l} rows",
         "a of shape (M, K) and b of shape (K, N); b.T if b is (N, K)",
     )

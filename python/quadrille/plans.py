@@ -14,8 +14,9 @@ import numpy as np
 from . import arrays, storage
 from .carrier import Carrier
 from .errors import ArgumentError, DTypeError, ShapeError, UnsupportedError
+from .prepared import REFERENCE, Prepared
 from .tensor import QTensor
-from .trace import CarrierType, QuantType, TensorType, resolve
+from .trace import CarrierType, PreparedType, QuantType, TensorType, quantized, resolve
 from .tracer import TracedFunction
 
 _empty = np.empty
@@ -31,14 +32,18 @@ class _Result(NamedTuple):
     stored: int
     rht: Any
     groups: Any
+    form: str | None = None
 
 
-def _maker(type_, start, end, shape, stored, rht, groups) -> Callable[[list, list], Any]:
+def _maker(type_, start, end, shape, stored, rht, groups, form) -> Callable[[list, list], Any]:
     """A function of a plan's buffers and a call's leaves that makes one result of them."""
     if type_ is None:
         return lambda made, leaves: made[start]
     if isinstance(type_, CarrierType):
         return lambda made, leaves: Carrier.of(made[start:end], type_.carrier)
+    if isinstance(type_, PreparedType):
+        facts = (type_.of.format, shape, type_.axis, rht, stored, type_.side, form)
+        return lambda made, leaves: Prepared(tuple(made[start:end]), *facts)
     make, scales = QTensor._make, slice(start + 1, end)
     facts = (type_.format, shape, type_.axis, rht, stored, type_.rounding, type_.scale_layout)
     if groups is None:
@@ -57,12 +62,14 @@ def _passed(fetch: Callable[[list], Any]) -> Callable[[list], Any]:
 
 
 def _wanted(result: _Result) -> tuple[type | None, Any]:
-    """What an entry of `out` must be: an array (None), a Carrier of a name, a QTensor with these facts."""
+    """What an entry of `out` must be: an array (None), a Carrier of a name, a QTensor or a Prepared with these facts."""
     type_ = result.type
     if type_ is None:
         return None, None
     if isinstance(type_, CarrierType):
         return Carrier, type_.carrier
+    if isinstance(type_, PreparedType):
+        return Prepared, (type_.of.format, result.shape, type_.axis, result.rht, type_.side, result.form)
     facts = (type_.format, result.shape, type_.axis, result.rht, type_.scale_layout, type_.groups is None)
     return QTensor, facts
 
@@ -70,29 +77,33 @@ def _wanted(result: _Result) -> tuple[type | None, Any]:
 class Plan:
     """What plans of all devices have in common: sizes, results, and the checks of `out`."""
 
-    __slots__ = ("traced", "sizes", "buffers", "results", "_makers", "_wanted", "_is_grouped")
+    __slots__ = ("traced", "sizes", "buffers", "results", "_forms", "_makers", "_wanted", "_is_grouped")
 
-    def __init__(self, traced: TracedFunction, leaves: list):
+    def __init__(self, traced: TracedFunction, program, leaves: list):
         self.traced = traced
         self.sizes = traced.sizes(leaves)
         traced.graph.check_conditions(self.sizes)
+        traced.measure(self.sizes, program.forms)
+        self._forms = traced.forms_of(program.forms)
         self.buffers: list[storage.Buffer] = []
-        self.results = [self._result(type_, leaves) for type_ in traced.results]
+        self.results = [self._result(number, leaves) for number in range(len(traced.results))]
         self._makers = [_maker(*result) for result in self.results]
         self._wanted = [_wanted(result) for result in self.results]
         self._is_grouped = any(result.groups is not None for result in self.results)
 
-    def _result(self, type_, leaves) -> _Result:
-        start = len(self.buffers)
+    def _result(self, number: int, leaves) -> _Result:
+        type_, start = self.traced.results[number], len(self.buffers)
         self.buffers += type_.buffers(self.sizes)
         if isinstance(type_, CarrierType):
             return _Result(type_, start, len(self.buffers), self.buffers[start].shape, 0, None, None)
-        if not isinstance(type_, QuantType):
+        of = quantized(type_)
+        if of is None:
             return _Result(None, start, start + 1, self.buffers[start].shape, 0, None, None)
-        shape = tuple(resolve(d, self.sizes) for d in type_.shape)
-        rht = self.traced.graph.rht_at_call(type_.rht, leaves)
-        groups = _passed(self.traced.graph.fetch_of(type_.groups)) if type_.groups else None
-        return _Result(type_, start, len(self.buffers), shape, type_.stored(self.sizes), rht, groups)
+        shape = tuple(resolve(d, self.sizes) for d in of.shape)
+        rht = self.traced.graph.rht_at_call(of.rht, leaves)
+        groups = _passed(self.traced.graph.fetch_of(of.groups)) if of.groups else None
+        form = self._forms[number]["form"] if number in self._forms else REFERENCE
+        return _Result(type_, start, len(self.buffers), shape, of.stored(self.sizes), rht, groups, form)
 
     def _rebuild(self, made: list, leaves: list):
         """The function's return value, of its results' buffers and the call's leaves."""
@@ -119,15 +130,19 @@ class Plan:
     def _parts(value, result: _Result, kind: type | None, facts) -> tuple:
         """The arrays of one entry of `out`, which must be of a kind and have its facts."""
         type_ = result.type
-        if not isinstance(value, kind) if kind else isinstance(value, (QTensor, Carrier)):
+        if not isinstance(value, kind) if kind else isinstance(value, (QTensor, Carrier, Prepared)):
             raise DTypeError(
-                f"out is {value!r}", instead="a QTensor, a Carrier or an array, as the function returns without out="
+                f"out is {value!r}", instead="a QTensor, a Carrier, a Prepared or an array, as the function returns without out="
             )
         if kind is None:
             return (value,)
         if kind is Carrier:
             if value.carrier != facts:
                 raise ArgumentError(f"out is a carrier of {value.carrier}", instead=facts)
+            return value.arrays
+        if kind is Prepared:
+            if facts != (value.format, value.shape, value.axis, value.rht, value.side, value.form):
+                raise ArgumentError(f"out is {value!r}", instead=f"{type_} with form {result.form!r}")
             return value.arrays
         if facts != (value.format, value.shape, value.axis, value.rht, value.scale_layout, value.groups is None):
             rht = f" and {result.rht!r}" if result.rht else ""
@@ -182,10 +197,10 @@ class HostPlan(Plan):
     __slots__ = ("run_program", "fixed", "moves", "fetches", "torch")
 
     def __init__(self, traced: TracedFunction, program, leaves: list):
-        super().__init__(traced, leaves)
+        super().__init__(traced, program, leaves)
         self.run_program = program.run
         self._find_inputs(traced.graph.inputs, leaves)
-        self.torch = any(arrays.is_torch(getattr(leaf, "codes", leaf)) for leaf in leaves)
+        self.torch = any(arrays.is_torch(_main_array(leaf)) for leaf in leaves)
 
     def _find_inputs(self, inputs, leaves) -> None:
         """How the inputs are made of a call's leaves: fixed ones, plain moves, and the rest."""
@@ -240,6 +255,11 @@ class HostPlan(Plan):
                     raise overlap_error(entry.value.name)
 
 
+def _main_array(leaf):
+    """The array that tells a leaf's framework."""
+    return leaf.arrays[0] if isinstance(leaf, Prepared) else getattr(leaf, "codes", leaf)
+
+
 def _viewing(entry):
     """The entry's `fetch`, with NumPy views of the arrays."""
     fetch, view = entry.fetch, arrays.view
@@ -247,4 +267,6 @@ def _viewing(entry):
         return lambda leaves: view(fetch(leaves))
     if isinstance(entry.value.type, QuantType):
         return lambda leaves: [view(array) for array in fetch(leaves)]
+    if isinstance(entry.value.type, PreparedType):
+        return lambda leaves: [part if isinstance(part, int) else view(part) for part in fetch(leaves)]
     return fetch

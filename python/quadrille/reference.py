@@ -14,8 +14,10 @@ import numpy as np
 
 from . import _native, storage
 from .formats import Format, Level
+from .errors import UnsupportedError
+from .prepared import REFERENCE
 from .storage import ROW_MAJOR
-from .trace import Graph, Node, QuantType, Value, resolve
+from .trace import Graph, Node, PreparedType, QuantType, Value, quantized, resolve
 
 numerics = _native.numerics
 
@@ -24,6 +26,8 @@ class InterpretedProgram:
     """A graph that runs on the specification; the same interface as a compiled program."""
 
     kernels = ()
+    #: What is prepared keeps its codes and scales.
+    forms = ()
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -204,6 +208,10 @@ def _map(node: Node, operands, sizes) -> np.ndarray:
     return np.broadcast_to(value, [resolve(d, sizes) for d in type_.shape]).astype(type_.dtype.numpy)
 
 
+def _prepare(node: Node, operands, sizes) -> list[np.ndarray]:
+    return operands["input"]
+
+
 def _transpose(node: Node, operands, sizes) -> list[np.ndarray]:
     return operands["input"]
 
@@ -211,18 +219,45 @@ def _transpose(node: Node, operands, sizes) -> list[np.ndarray]:
 def _matmul(node: Node, operands, sizes) -> np.ndarray:
     types = [node.operands[name].type for name in ("lhs", "rhs")]
     a, b = (_exact_operand(operands[name], type_, sizes) for name, type_ in zip(("lhs", "rhs"), types))
-    depth = min(a.shape[1], b.shape[0])  # a plain operand has no padding; the other's is zero
-    y = a[:, :depth] @ b[:depth]
+    if "groups" in operands:
+        y = _multiply_groups(a, b, operands["groups"], types, sizes)
+    else:
+        y = _multiply(a, b)
     for name in ("bias", "acc"):
         if name in operands:
             y = y + operands[name].astype(np.float64)
     return y.astype(node.result.type.dtype.numpy)
 
 
+def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    depth = min(a.shape[1], b.shape[0])  # a plain operand has no padding; the other's is zero
+    return a[:, :depth] @ b[:depth]
+
+
+def _multiply_groups(a, b, offsets, types, sizes) -> np.ndarray:
+    """One product for each group: of the contraction, if a is grouped, else of the rows of a."""
+    lengths = [resolve(types[0].shape[1], sizes), resolve(types[1].shape[0], sizes)]
+    if getattr(types[0], "groups", None) is not None:
+        places = storage.group_table(offsets, lengths[0], types[0].multiple)[1]
+        products = [a[:, begin:end] @ b[begin:end] for begin, end in zip(places, places[1:])]
+        return np.concatenate([np.zeros((0, b.shape[1])), *products])
+    experts = np.split(b, len(offsets) - 1, axis=1 if lengths[0] == lengths[1] else 0)
+    y = np.zeros((len(a), experts[0].shape[1]))
+    read = storage.group_table(offsets, len(a), 1)[0]
+    for expert, begin, end in zip(experts, read, read[1:]):
+        y[begin:end] = _multiply(a[begin:end], expert)
+    return y
+
+
 def _exact_operand(value, type_, sizes) -> np.ndarray:
-    if not isinstance(type_, QuantType):
+    of = quantized(type_)
+    if of is None:
         return value.astype(np.float64)
-    return _logical(exact_values(_row_major(value, type_, sizes), type_.format), type_.axis)
+    if isinstance(type_, PreparedType) and type_.form not in (None, REFERENCE):
+        raise UnsupportedError(
+            f"the interpreter does not read what is prepared as {type_.form!r}", instead="the tensor itself"
+        )
+    return _logical(exact_values(_row_major(value, of, sizes), of.format), of.axis)
 
 
 def exact_values(parts: list[np.ndarray], fmt: Format) -> np.ndarray:
@@ -272,6 +307,7 @@ _OPS = {
     "dequantize": _dequantize,
     "scales": _scales,
     "to_carrier": _to_carrier,
+    "prepare": _prepare,
     "map": _map,
     "transpose": _transpose,
     "matmul": _matmul,

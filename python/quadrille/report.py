@@ -46,7 +46,7 @@ class Report:
             target=target,
             operations=tuple(_operation(node) for node in graph.nodes),
             kernels=_kernels(compiled, facts),
-            bytes=None if sizes is None else _bytes(traced, sizes),
+            bytes=None if sizes is None else _bytes(traced, sizes, compiled),
             diagnostics=compiled.diagnostics if compiled else (),
             timings=compiled.timings if compiled else {},
             cached=compiled.cached if compiled else None,
@@ -122,7 +122,8 @@ def _kernels(compiled, facts) -> tuple[dict[str, Any], ...]:
     return tuple(known.get(name, {"name": name}) for name in compiled.launches)
 
 
-def _bytes(traced, sizes) -> dict[str, int]:
+def _bytes(traced, sizes, compiled) -> dict[str, int]:
+    traced.measure(sizes, compiled.forms if compiled else [])
     read = sum(_size(entry.value.type, sizes) for entry in traced.graph.inputs)
     return {"read": read, "written": sum(_size(type_, sizes) for type_ in traced.results)}
 

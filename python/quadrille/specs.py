@@ -17,6 +17,7 @@ import numpy as np
 from . import _native, arrays, dtypes
 from .errors import ArgumentError, DTypeError
 from .formats import NAMED, Format
+from .prepared import Prepared
 from .recipes import Recipe, Spec
 from .rht import RHT
 from .rounding import Key, Rounding
@@ -74,11 +75,25 @@ class QTensorSpec:
     rht_value: RHT | None = field(default=None, compare=False)
     scale_layout: str = ROW_MAJOR
     groups: ArraySpec | None = None
+    #: Tensors with the same array of offsets have equal numbers.
+    groups_number: int | None = None
 
     def __str__(self) -> str:
         layout = f"/{self.scale_layout}" if self.scale_layout != ROW_MAJOR else ""
         groups = f" in groups {self.groups}" if self.groups else ""
         return f"{self.format.name}[{','.join(map(str, self.shape))}]@{self.axis}{layout}{groups}"
+
+
+@dataclass(frozen=True)
+class PreparedSpec:
+    """A prepared matrix."""
+
+    of: QTensorSpec
+    side: str
+    form: str
+
+    def __str__(self) -> str:
+        return f"{self.of} as {self.side}"
 
 
 @dataclass(frozen=True)
@@ -181,7 +196,7 @@ def _length(part: str, text: str) -> int | Symbolic:
 
 SPECS = (ArraySpec, QTensorSpec, ScalarSpec)
 #: Captured objects whose value, not only identity, is part of a signature.
-CAPTURED = (QTensor, RHT, Key, Rounding, Format, ScaleRule, int, float, str, bytes, type(None), dtypes.DType)
+CAPTURED = (QTensor, Prepared, RHT, Key, Rounding, Format, ScaleRule, int, float, str, bytes, type(None), dtypes.DType)
 #: Types whose instances never change, or whose changes no signature depends on.
 IMMUTABLE = (RHT, Key, Rounding, Format, ScaleRule, Spec, Recipe, int, float, str, type(None), dtypes.DType)
 
@@ -241,6 +256,7 @@ class Abstraction:
         self.leaves: list = []
         self._rhts: dict[RHT, int] = {}
         self._keys: dict[int, int] = {}
+        self._groups: dict[int, int] = {}
 
     def spec(self, value, what: str):
         """The spec of a value; its leaves are appended in order."""
@@ -249,6 +265,8 @@ class Abstraction:
             return value
         if isinstance(value, QTensor):
             return self._quantized(value)
+        if isinstance(value, Prepared):
+            return self._prepared(value)
         if isinstance(value, RHT):
             self.leaves.append(value)
             return RHTSpec(value.n, self._rhts.setdefault(value, len(self._rhts)))
@@ -287,15 +305,25 @@ class Abstraction:
                 "the codes or scales of a quantized argument are not contiguous", instead="a copy of them"
             )
         self.leaves.append(q)
-        rht = RHTSpec(q.rht.n, self._rhts.setdefault(q.rht, len(self._rhts))) if q.rht else None
         padded = q.stored != q.shape[q.axis]
         groups = None if q.groups is None else array_spec(q.groups, "the groups of a quantized argument")
+        number = None if q.groups is None else self._groups.setdefault(id(q.groups), len(self._groups))
         if not groups and padded and q.stored != round_up(q.shape[q.axis], _native.stored_multiple(q.format, q.rht)):
             raise ArgumentError(f"{q!r} has more padding than the format needs", instead="quantize(.., pad=True)")
         alignment = min(map(_alignment, views))
         shape = tuple(map(symbolic, q.shape))
-        facts = (padded, q.rounding, alignment, q.rht, q.scale_layout, groups)
-        return QTensorSpec(q.format, shape, q.axis, rht, *facts)
+        facts = (padded, q.rounding, alignment, q.rht, q.scale_layout, groups, number)
+        return QTensorSpec(q.format, shape, q.axis, self._rht(q.rht), *facts)
+
+    def _rht(self, rht: RHT | None) -> RHTSpec | None:
+        return RHTSpec(rht.n, self._rhts.setdefault(rht, len(self._rhts))) if rht else None
+
+    def _prepared(self, p: Prepared) -> PreparedSpec:
+        self.leaves.append(p)
+        padded = p.stored != p.shape[p.axis]
+        shape = tuple(map(symbolic, p.shape))
+        of = QTensorSpec(p.format, shape, p.axis, self._rht(p.rht), padded, rht_value=p.rht)
+        return PreparedSpec(of, p.side, p.form)
 
 
 def children_of(value) -> tuple | None:
@@ -338,9 +366,19 @@ def _exact_quantized(q, leaves):
     leaves.append(q)
     ignored: list = []
     parts = tuple([exact(a, ignored) for a in (q.codes, *q.scales)])
-    groups = None if q.groups is None else exact(q.groups, ignored)
+    groups = None
+    if q.groups is not None:  # whose they also are
+        first = next(i for i, leaf in enumerate(leaves) if getattr(leaf, "groups", None) is q.groups)
+        groups = first, exact(q.groups, ignored)
     facts = q.format, q.shape, q.axis, q.rht, q.stored, q.rounding, q.scale_layout, groups
     return QTensor, type(q.codes), facts, parts
+
+
+def _exact_prepared(p, leaves):
+    leaves.append(p)
+    ignored: list = []
+    parts = tuple([exact(a, ignored) for a in p.arrays])
+    return Prepared, (p.format, p.shape, p.axis, p.rht, p.stored, p.side, p.form), parts
 
 
 def _exact_rht(value, leaves):
@@ -372,6 +410,7 @@ _EXACT = {
     np.ndarray: _exact_array,
     arrays.DeviceView: _exact_view,
     QTensor: _exact_quantized,
+    Prepared: _exact_prepared,
     RHT: _exact_rht,
     Key: _exact_key,
     float: _exact_float,

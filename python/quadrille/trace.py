@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from . import dtypes, storage
 from .dtypes import DType
 from .errors import ArgumentError, Location, ShapeError, TraceError, caller
@@ -144,6 +146,40 @@ class CarrierType:
         return f"{self.of} in {self.carrier}"
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedType:
+    """A quantized matrix as operand `side` of products reads it.
+
+    `bytes` is the length of the target's array, which a plan finds in what the compiler says of
+    results (None, or not known: prepared by the interpreter, the parts of the matrix itself). An
+    argument has its form with it.
+    """
+
+    of: QuantType
+    side: str
+    bytes: Length | None
+    form: str | None = None
+
+    shape = property(lambda self: self.of.shape)
+    axis = property(lambda self: self.of.axis)
+
+    def buffers(self, sizes) -> list[storage.Buffer]:
+        if self.bytes not in sizes:
+            return self.of.buffers(sizes)
+        scale = [storage.Buffer((1,), dtypes.f32.numpy)] if self.of.format.has_tensor_level else []
+        return [storage.Buffer((sizes[self.bytes],), np.dtype(np.uint8)), *scale]
+
+    def __str__(self) -> str:
+        return f"{self.of} prepared as {self.side}"
+
+
+def quantized(type_) -> QuantType | None:
+    """The quantized matrix that an operand of a product is, or was prepared of."""
+    if isinstance(type_, PreparedType):
+        return type_.of
+    return type_ if isinstance(type_, QuantType) else None
+
+
 @dataclass(frozen=True)
 class ScalarType:
     """An f32 or i64 argument that is known only at run time."""
@@ -216,6 +252,8 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
+    #: Lengths that follow from others: (symbol, function of the sizes before it).
+    derived: list[tuple[Dim, Callable[[dict], int]]] = field(default_factory=list)
     #: Inputs that operations combine results into, and what they are called there.
     words: dict[Value, str] = field(default_factory=dict)
     _signs: dict[RHT, Value] = field(default_factory=dict)
@@ -319,6 +357,14 @@ class Graph:
         self.nodes.append(Node(op, present, attributes, result, caller(), current_scope()))
         return result
 
+    # Lengths.
+
+    def derive(self, name: str, length: Callable[[dict], int]) -> Dim:
+        """A length that follows from the sizes of a call. Conditions are checked after it."""
+        dim = Dim(name)
+        self.derived.append((dim, length))
+        return dim
+
     # Conditions on sizes.
 
     def require_multiple(self, length: Length, multiple: int, what: str, instead: str) -> None:
@@ -329,6 +375,10 @@ class Graph:
             lambda sizes: f"{what} has length {resolve(length, sizes)}, not a multiple of {multiple}",
             instead,
         )
+
+    def require(self, holds, message, instead: str) -> None:
+        """`holds(sizes)` at each call, or ShapeError(message(sizes), instead)."""
+        self.conditions.append(Condition(holds, message, instead, caller()))
 
     def require_some(self, length: Length, what: str, instead: str) -> None:
         """`length` must not be 0."""
@@ -518,6 +568,30 @@ class TracedQTensor(Traced):
 
     def __repr__(self) -> str:
         return f"<traced {self.format.name}[{','.join(map(str, self.shape))}], axis={self.axis}>"
+
+
+class TracedPrepared(Traced):
+    """A prepared matrix in a traced function: has .shape, .axis, .format, .rht, .side and .T."""
+
+    shape = property(lambda self: self._value.type.shape)
+    axis = property(lambda self: self._value.type.axis)
+    format = property(lambda self: self._value.type.of.format)
+    rht = property(lambda self: self._value.type.of.rht)
+    side = property(lambda self: self._value.type.side)
+
+    @property
+    def T(self) -> TracedPrepared:
+        old = self._value.type
+        of = replace(old.of, shape=old.of.shape[::-1], axis=1 - old.of.axis)
+        emitted = self._graph.emit("transpose", {"input": self._value}, {}, replace(old, of=of))
+        return TracedPrepared(self._graph, emitted)
+
+    @property
+    def arrays(self):
+        self._refuse("the arrays of", "returning the prepared tensor and reading .arrays of the result")
+
+    def __repr__(self) -> str:
+        return f"<traced {self._value.type}>"
 
 
 class TracedCarrier(Traced):

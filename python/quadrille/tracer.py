@@ -8,19 +8,23 @@ from typing import Any
 
 from . import _native, arrays, specs
 from .errors import ArgumentError, Location
+from .prepared import REFERENCE
 from .tensor import QTensor
 from .trace import (
     F32,
     I64,
     Dim,
     Graph,
+    PreparedType,
     QuantType,
     TensorType,
     Traced,
+    TracedPrepared,
     TracedQTensor,
     TracedScalar,
     TracedTensor,
     Value,
+    resolve,
     tracing,
 )
 
@@ -34,6 +38,7 @@ class TracedFunction:
     Attributes:
         lengths: where a symbol's size is found: (symbol, leaf number, axis).
         group_lengths: the same of the offsets that a leaf has with it: (symbol, leaf number).
+        byte_lengths: the same of a prepared leaf's bytes.
         results: for each output its type as the user sees it (a transposed output
             shares the storage of the graph's).
         rebuild: makes the user's return value of the list of results.
@@ -43,6 +48,7 @@ class TracedFunction:
     graph: Graph
     lengths: list[tuple[Dim, int, int]] = field(default_factory=list)
     group_lengths: list[tuple[Dim, int]] = field(default_factory=list)
+    byte_lengths: list[tuple[Dim, int]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     rebuild: Callable[[list], Any] = lambda results: results[0]
     plans: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -55,7 +61,23 @@ class TracedFunction:
             if sizes.setdefault(dim, size) != size:
                 raise ArgumentError(f"{dim} is {sizes[dim]} in one argument and {size} in another")
         sizes.update((dim, arrays.view(leaves[number].groups).shape[0]) for dim, number in self.group_lengths)
+        sizes.update((dim, arrays.view(leaves[number].arrays[0]).shape[0]) for dim, number in self.byte_lengths)
+        for dim, length in self.graph.derived:
+            sizes[dim] = length(sizes)
         return sizes
+
+    def forms_of(self, forms: list[dict]) -> dict[int, dict]:
+        """By the number of a result, what the compiler says of prepared ones, in their order."""
+        numbers = [i for i, type_ in enumerate(self.results) if isinstance(type_, PreparedType)]
+        return dict(zip(numbers, forms))
+
+    def measure(self, sizes: dict, forms: list[dict]) -> None:
+        """Adds the lengths of prepared results to `sizes`."""
+        for number, form in self.forms_of(forms).items():
+            type_ = self.results[number]
+            rows, stored = resolve(type_.shape[1 - type_.axis], sizes), type_.of.stored(sizes)
+            panels, blocks = -(-rows // form["panel_rows"]), -(-stored // form["k_block"])
+            sizes[type_.bytes] = panels * blocks * form["block_bytes"]
 
 
 def trace(function, arguments, captured, *, name: str, where: Location | None) -> TracedFunction:
@@ -83,6 +105,7 @@ class _Arguments:
         self.traced, self.graph = traced, traced.graph
         self.number = 0  # of the next leaf
         self.named: dict[str, Dim] = {}
+        self.offsets: dict[int, Value] = {}  # by their number in specs
 
     def build(self, name: str, value, spec, captured: bool = False):
         """The symbol for one value; a captured array is noted in place of being passed."""
@@ -99,8 +122,7 @@ class _Arguments:
             return value
         if isinstance(spec, specs.ScalarSpec):
             return self._scalar(name, spec, number)
-        make = self._array if isinstance(spec, specs.ArraySpec) else self._quantized
-        symbol = make(name, spec, number)
+        symbol = _MAKERS[type(spec)](self, name, spec, number)
         if captured:
             self.graph.note_array(value, symbol)
         return symbol
@@ -129,24 +151,40 @@ class _Arguments:
         fetch = lambda leaves: leaves[number]  # noqa: E731
         return TracedTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch, leaf=number))
 
-    def _quantized(self, name, spec, number) -> TracedQTensor:
+    def _quant_type(self, name, spec, number) -> QuantType:
         rht = spec.rht_value
         if rht is not None:
             self.graph.note_rht(rht, lambda leaves: _rht_of(leaves[number]))
         shape = self._shape(name, spec.shape, number)
         multiple = _native.stored_multiple(spec.format, rht)
-        groups = None if spec.groups is None else self._offsets(f"{name}_groups", spec.groups, number)
+        groups = None if spec.groups is None else self._offsets(f"{name}_groups", spec, number)
         facts = (spec.padded, spec.rounding, spec.alignment, spec.scale_layout, groups)
-        type_ = QuantType(shape, spec.format, spec.axis, rht, multiple, *facts)
+        return QuantType(shape, spec.format, spec.axis, rht, multiple, *facts)
+
+    def _prepared(self, name, spec, number) -> TracedPrepared:
+        of, size = self._quant_type(name, spec.of, number), None
+        if spec.form != REFERENCE:
+            size = Dim(f"{name}.nbytes")
+            self.traced.byte_lengths.append((size, number))
+        type_ = PreparedType(of, spec.side, size, spec.form)
+        numbers = (lambda p: []) if size is None else lambda p: [p.shape[1 - p.axis], p.stored]
+        fetch = lambda leaves: [*leaves[number].arrays, *numbers(leaves[number])]  # noqa: E731
+        return TracedPrepared(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
+
+    def _quantized(self, name, spec, number) -> TracedQTensor:
+        type_ = self._quant_type(name, spec, number)
         fetch = lambda leaves: [leaves[number].codes, *leaves[number].scales]  # noqa: E731
         return TracedQTensor(self.graph, self.graph.add_input(type_, self._unique(name), fetch))
 
     def _offsets(self, name, spec, number) -> Value:
-        """The offsets that a quantized tensor has with it."""
-        dim = Dim(f"{name}.shape[0]")
-        self.traced.group_lengths.append((dim, number))
-        type_ = TensorType((dim,), spec.dtype, spec.unit_stride)
-        return self.graph.add_input(type_, self._unique(name), lambda leaves: leaves[number].groups)
+        """The offsets that a quantized tensor has with it, one value for all that have the same."""
+        if spec.groups_number not in self.offsets:
+            dim = Dim(f"{name}.shape[0]")
+            self.traced.group_lengths.append((dim, number))
+            type_ = TensorType((dim,), spec.groups.dtype, spec.groups.unit_stride)
+            fetch = lambda leaves: leaves[number].groups  # noqa: E731
+            self.offsets[spec.groups_number] = self.graph.add_input(type_, self._unique(name), fetch)
+        return self.offsets[spec.groups_number]
 
     def _shape(self, name: str, lengths, number: int) -> tuple:
         shape = []
@@ -162,6 +200,13 @@ class _Arguments:
         name = _identifier(name)
         taken = {entry.value.name for entry in self.graph.inputs}
         return name if name not in taken else f"{name}_{len(taken)}"
+
+
+_MAKERS = {
+    specs.ArraySpec: _Arguments._array,
+    specs.QTensorSpec: _Arguments._quantized,
+    specs.PreparedSpec: _Arguments._prepared,
+}
 
 
 def _rht_of(leaf):

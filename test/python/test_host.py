@@ -247,6 +247,16 @@ def test_bias_and_accumulator(matrix):
     np.testing.assert_allclose(acc, wanted, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("block", [4, 8])
+def test_products_of_lengths_that_16_does_not_divide(matrix, block):
+    """In the f32 carrier, as no integer holds this grid."""
+    fmt = qd.format("SHORT", qd.grid("thirds", [0, 1, 2, 3, -1, -2, -3, 0.3]), [qd.level(block, "e8m0", rule="ocp")])
+    f = compiled(lambda x, w: qd.matmul(qd.quantize(x, fmt), qd.quantize(w, fmt).T, dtype="f32"))
+    for length in (8, 24, 40):
+        x, w = matrix(13, length), matrix(7, length)
+        np.testing.assert_allclose(f(x, w), f.reference(x, w), rtol=1e-5, atol=1e-4)
+
+
 # Compiling.
 
 

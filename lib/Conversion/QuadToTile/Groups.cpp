@@ -21,64 +21,45 @@ namespace quadrille {
 // of what is in no group, and of the end.
 //===----------------------------------------------------------------------===//
 
-namespace {
+GroupTable::GroupTable(KernelBuilder &kernel, const ScheduledGroups &groups)
+    : b(kernel.body), loc(kernel.loc), table(kernel.pass(groups.table)) {}
 
-/// i64 arithmetic and table entries of a kernel.
-class TableBuilder {
-public:
-  TableBuilder(KernelBuilder &kernel, const ScheduledGroups &groups)
-      : kernel(kernel), b(kernel.body), loc(kernel.loc), table(kernel.pass(groups.table)) {}
+Value GroupTable::constant(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+}
 
-  template <typename OpT> Value op(Value x, Value y) { return OpT::create(b, loc, x, y); }
-  Value add(Value x, int64_t y) { return op<arith::AddIOp>(x, kernel.constant(y)); }
-  Value cmp(CmpIPredicate predicate, Value x, Value y) {
-    return arith::CmpIOp::create(b, loc, predicate, x, y);
-  }
-  Value select(Value condition, Value x, Value y) {
-    return arith::SelectOp::create(b, loc, condition, x, y);
-  }
+Value GroupTable::at(Value group, int64_t field) {
+  Value index = add(op<arith::MulIOp>(group, constant(2)), field);
+  return LLVM::GEPOp::create(b, loc, table.getType(), b.getI64Type(), table, ValueRange{index});
+}
 
-  Value loadStored(Value group) { return load(group, 0); }
-  Value loadFirst(Value group) { return load(group, 1); }
-  void store(Value group, Value stored, Value first) {
-    LLVM::StoreOp::create(b, loc, stored, at(group, 0));
-    LLVM::StoreOp::create(b, loc, first, at(group, 1));
-  }
-  /// The last group of [0, count] that is stored at or before `position`.
-  Value find(Value count, Value position);
+Value GroupTable::load(Value group, int64_t field) {
+  return LLVM::LoadOp::create(b, loc, b.getI64Type(), at(group, field));
+}
 
-private:
-  Value at(Value group, int64_t field) {
-    Value index = add(kernel.mul(group, kernel.constant(2)), field);
-    return LLVM::GEPOp::create(b, loc, table.getType(), b.getI64Type(), table, ValueRange{index});
-  }
-  Value load(Value group, int64_t field) {
-    return LLVM::LoadOp::create(b, loc, b.getI64Type(), at(group, field));
-  }
+void GroupTable::store(Value group, Value stored, Value first) {
+  LLVM::StoreOp::create(b, loc, stored, at(group, 0));
+  LLVM::StoreOp::create(b, loc, first, at(group, 1));
+}
 
-  KernelBuilder &kernel;
-  OpBuilder &b;
-  Location loc;
-  Value table;
-};
-
-Value TableBuilder::find(Value count, Value position) {
+Value GroupTable::find(Value count, Value position) {
   Type i64 = b.getI64Type();
-  auto loop = scf::WhileOp::create(b, loc, TypeRange{i64, i64},
-                                   ValueRange{kernel.constant(0), count});
+  auto loop = scf::WhileOp::create(b, loc, TypeRange{i64, i64}, ValueRange{constant(0), count});
   OpBuilder::InsertionGuard guard(b);
   mlir::Block *before = b.createBlock(&loop.getBefore(), {}, {i64, i64}, {loc, loc});
   Value isOpen = cmp(CmpIPredicate::slt, before->getArgument(0), before->getArgument(1));
   scf::ConditionOp::create(b, loc, isOpen, before->getArguments());
   mlir::Block *after = b.createBlock(&loop.getAfter(), {}, {i64, i64}, {loc, loc});
   Value low = after->getArgument(0), high = after->getArgument(1);
-  Value middle = kernel.div(add(op<arith::AddIOp>(low, high), 1), 2);
+  Value middle = op<arith::DivUIOp>(add(op<arith::AddIOp>(low, high), 1), constant(2));
   Value isBefore = cmp(CmpIPredicate::sle, loadStored(middle), position);
   low = select(isBefore, middle, low);
   high = select(isBefore, high, add(middle, -1));
   scf::YieldOp::create(b, loc, ValueRange{low, high});
   return loop.getResult(0);
 }
+
+namespace {
 
 /// The element of `offsets` as i64.
 Value loadOffset(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value index) {
@@ -109,7 +90,7 @@ Value groupedLength(ScheduleBuilder &s, Value length, Value count, int64_t multi
 void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value length,
                 int64_t multiple, const ScheduledGroups &groups) {
   OpBuilder &b = kernel.body;
-  TableBuilder t(kernel, groups);
+  GroupTable t(kernel, groups);
   Value zero = kernel.constant(0), one = kernel.constant(1);
   Value count = kernel.pass(groups.count), end = kernel.pass(length);
   Value entries = t.add(count, 1); // the last is what is in no group
@@ -138,13 +119,13 @@ void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value len
 //===----------------------------------------------------------------------===//
 
 Value endOfGroups(KernelBuilder &kernel, const ScheduledGroups &groups) {
-  return TableBuilder(kernel, groups).loadStored(kernel.pass(groups.count));
+  return GroupTable(kernel, groups).loadStored(kernel.pass(groups.count));
 }
 
 Value forEachGroup(KernelBuilder &kernel, const ScheduledGroups &groups, Value a0, int64_t along,
                    Value carried, function_ref<Value(const Window &, Value, Value)> work) {
   OpBuilder &b = kernel.body;
-  TableBuilder t(kernel, groups);
+  GroupTable t(kernel, groups);
   Value count = kernel.pass(groups.count);
   Value first = t.find(count, a0), last = t.find(count, t.add(a0, along - 1));
   Value end = t.op<arith::MinSIOp>(t.add(last, 1), count);

@@ -16,8 +16,46 @@
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_GROUPS_H
 
 #include "Kernels.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace quadrille {
+
+/// A table as a kernel reads it, with i64 arithmetic.
+class GroupTable {
+public:
+  /// Emits where the kernel's body ends.
+  GroupTable(KernelBuilder &kernel, const ScheduledGroups &groups);
+  /// Emits by another builder; `table` is the kernel's argument.
+  GroupTable(mlir::OpBuilder &b, mlir::Location loc, mlir::Value table)
+      : b(b), loc(loc), table(table) {}
+
+  template <typename OpT> mlir::Value op(mlir::Value x, mlir::Value y) {
+    return OpT::create(b, loc, x, y);
+  }
+  mlir::Value constant(int64_t value);
+  mlir::Value add(mlir::Value x, int64_t y) { return op<mlir::arith::AddIOp>(x, constant(y)); }
+  mlir::Value cmp(mlir::arith::CmpIPredicate predicate, mlir::Value x, mlir::Value y) {
+    return mlir::arith::CmpIOp::create(b, loc, predicate, x, y);
+  }
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) {
+    return mlir::arith::SelectOp::create(b, loc, condition, x, y);
+  }
+
+  /// Where a group is stored, and where it is read.
+  mlir::Value loadStored(mlir::Value group) { return load(group, 0); }
+  mlir::Value loadFirst(mlir::Value group) { return load(group, 1); }
+  void store(mlir::Value group, mlir::Value stored, mlir::Value first);
+  /// The last group of [0, count] that is stored at or before `position`.
+  mlir::Value find(mlir::Value count, mlir::Value position);
+
+private:
+  mlir::Value at(mlir::Value group, int64_t field);
+  mlir::Value load(mlir::Value group, int64_t field);
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  mlir::Value table;
+};
 
 /// Elements of the table of `count` groups.
 mlir::Value groupTableSize(ScheduleBuilder &s, mlir::Value count);

@@ -27,6 +27,7 @@ Value ScheduleBuilder::ceilDiv(Value x, int64_t y) {
 Value ScheduleBuilder::div(Value x, int64_t y) {
   return arith::DivSIOp::create(b, loc, x, constant(y));
 }
+Value ScheduleBuilder::div(Value x, Value y) { return arith::DivSIOp::create(b, loc, x, y); }
 Value ScheduleBuilder::isEqual(Value x, Value y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
 }
@@ -36,9 +37,15 @@ Value ScheduleBuilder::isAtMost(Value x, Value y) {
 Value ScheduleBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(b, loc, condition, x, y);
 }
+Value ScheduleBuilder::isLess(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+}
+void ScheduleBuilder::check(Value condition, const Twine &message) {
+  tile::CheckOp::create(b, loc, condition, b.getStringAttr(message));
+}
 void ScheduleBuilder::checkDivides(Value x, int64_t y, const Twine &message) {
   Value rest = arith::RemSIOp::create(b, loc, x, constant(y));
-  tile::CheckOp::create(b, loc, isEqual(rest, constant(0)), b.getStringAttr(message));
+  check(isEqual(rest, constant(0)), message);
 }
 
 //===----------------------------------------------------------------------===//

@@ -84,6 +84,7 @@ public:
   mlir::Value mul(mlir::Value x, mlir::Value y);
   mlir::Value ceilDiv(mlir::Value x, int64_t y);
   mlir::Value div(mlir::Value x, int64_t y);
+  mlir::Value div(mlir::Value x, mlir::Value y);
   mlir::Value isEqual(mlir::Value x, mlir::Value y);
   mlir::Value isAtMost(mlir::Value x, mlir::Value y);
   /// x where the condition holds, else 0.
@@ -93,6 +94,9 @@ public:
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
   /// x rounded up to a multiple of y.
   mlir::Value roundUp(mlir::Value x, int64_t y) { return mul(ceilDiv(x, y), constant(y)); }
+  mlir::Value isLess(mlir::Value x, mlir::Value y);
+  /// An error of the caller unless the condition holds.
+  void check(mlir::Value condition, const llvm::Twine &message);
   /// An error of the caller unless y divides x.
   void checkDivides(mlir::Value x, int64_t y, const llvm::Twine &message);
 };

@@ -8,21 +8,59 @@
 #ifndef QUADRILLE_LIB_CONVERSION_QUADTOTILE_MATMULKERNEL_H
 #define QUADRILLE_LIB_CONVERSION_QUADTOTILE_MATMULKERNEL_H
 
-#include "KernelBuilder.h"
+#include "Kernels.h"
 #include "quadrille/Target/Carrier.h"
 #include "quadrille/Target/Host/Matmul.h"
+#include <functional>
 #include <optional>
 
 namespace quadrille {
 struct TargetSpec;
 
-/// A quantized or a plain operand of the schedule.
+/// A prepared tensor of the schedule.
+struct ScheduledPrepared {
+  mlir::Value data;
+  mlir::Value tensorScale;  ///< null unless the format has one
+  mlir::Value rows, length; ///< i64; length of the contraction as stored
+  std::string form;
+  /// Bytes: blockBytes for each panel of rows and each block of the contraction.
+  int64_t panelRows = 0, kBlock = 0, blockBytes = 0;
+};
+
+/// A quantized, a prepared or a plain operand of the schedule.
 struct MatmulOperand {
   std::optional<ScheduledTensor> quantized;
   std::optional<ScheduledMatrix> plain;
+  std::optional<ScheduledPrepared> prepared;
 
   /// Size along `dim`, which is not the contraction's.
-  mlir::Value outerSize(unsigned dim) const { return plain ? plain->sizes[dim] : quantized->rows; }
+  mlir::Value outerSize(unsigned dim) const {
+    return plain ? plain->sizes[dim] : prepared ? prepared->rows : quantized->rows;
+  }
+  /// One f32 of the tensor, of a format that has it.
+  mlir::Value tensorScale() const {
+    return prepared ? prepared->tensorScale : quantized->scales.back();
+  }
+  /// Of the contraction as stored; null for a plain operand, which has no padding.
+  mlir::Value storedLength() const {
+    return plain ? mlir::Value() : prepared ? prepared->length : quantized->length;
+  }
+};
+
+/// The groups of a product: of rows of lhs, each of which meets one expert of rhs, or of
+/// positions of the contraction.
+struct MatmulGroups {
+  mlir::Value count; ///< i64
+  bool ofContraction = false;
+  /// Of rows: the length of the contraction, padding included, with one expert.
+  mlir::Value length;
+  /// Of rows: how many rows of rhs, as stored, or how many positions of the contraction one
+  /// expert is behind the one before. The other one is 0.
+  mlir::Value expertRows, expertLength;
+  /// The table (Groups.h) of the groups of `length` positions, each stored as a `multiple`,
+  /// made by a kernel of that suffix.
+  std::function<ScheduledGroups(mlir::Value length, int64_t multiple, llvm::StringRef suffix)>
+      makeTable;
 };
 
 /// Schedule values of one quad.matmul; absent parts empty.
@@ -32,6 +70,7 @@ struct MatmulRequest {
   llvm::SmallVector<ScheduledOperand> addends; ///< bias, then acc
   std::optional<ScheduledMap> epilogue;
   ScheduledMatrix result;
+  std::optional<MatmulGroups> groups = {};
 };
 
 /// What a kernel of a product does with sums: operands of the request, which are passed to
@@ -86,6 +125,19 @@ void emitOverflowMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
 
 /// The format of an operand; nothing for a plain one.
 std::optional<Format> formatOf(mlir::Value operand);
+
+/// Schedule values of one quad.prepare.
+struct PrepareRequest {
+  mutable quad::PrepareOp op;
+  MatmulOperand operand;
+  mlir::Value data, tensorScale; ///< buffers to write; null: of workspace
+};
+
+/// Emits the kernel that makes an engine's form of an operand.
+mlir::FailureOr<ScheduledPrepared>
+emitPrepare(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpec &spec,
+            mlir::ModuleOp module, llvm::StringRef name, const PrepareRequest &request,
+            Allocate allocate);
 
 /// Chooses the carrier, and emits and launches the kernels: both operands packed
 /// into it, then the product.

@@ -19,6 +19,7 @@
 #include "quadrille/Target/Carrier.h"
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/JSON.h"
 #include <numeric>
 
 namespace quadrille {
@@ -45,6 +46,8 @@ private:
   void bindFacts(unsigned number, ScheduledMatrix &matrix);
   SmallVector<Value> addBuffers(Type type, bool isOut);
   void bindResults();
+  void bindPrepared(BlockArgument argument, ArrayRef<Value> buffers);
+  void describePrepared();
 
   LogicalResult lowerLaunch(quad::LaunchOp launch);
   LogicalResult checkPadding(quad::LaunchOp launch, Operation *op);
@@ -54,7 +57,11 @@ private:
   LogicalResult lower(quad::DequantizeOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::ScalesOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::ToCarrierOp op, quad::LaunchOp launch);
+  LogicalResult lower(quad::PrepareOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
+  MatmulOperand matmulOperand(quad::LaunchOp launch, Value inKernel, StringRef suffix);
+  MatmulGroups matmulGroups(quad::LaunchOp launch, quad::MatmulOp op, const MatmulOperand &lhs,
+                            const MatmulOperand &rhs);
   LogicalResult lower(quad::MapOp op, quad::LaunchOp launch);
 
   KernelBuilder makeKernel(quad::LaunchOp launch, StringRef suffix = "") {
@@ -73,8 +80,11 @@ private:
     return matrices[operandOf(launch, inKernel)];
   }
 
+  Value groupCount(quad::LaunchOp launch, Value inKernel);
   ScheduledGroups scheduledGroups(quad::LaunchOp launch, Value inKernel, Value length,
                                   int64_t multiple);
+  ScheduledGroups groupTable(quad::LaunchOp launch, Value inKernel, Value count, Value length,
+                             int64_t multiple, StringRef suffix);
   /// The tensor for a kernel's quantized operand, whose codes it reads by words.
   ScheduledTensor tensorOf(quad::LaunchOp launch, Value inKernel);
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
@@ -96,9 +106,10 @@ private:
   ScheduleBuilder s;
   Tuning tuning; ///< of the kernel that is being lowered
   // Schedule values of the source's values, by their kind: plain matrices,
-  // quantized tensors, and whatever is one pointer or number.
+  // quantized and prepared tensors, and whatever is one pointer or number.
   llvm::DenseMap<Value, ScheduledMatrix> matrices;
   llvm::DenseMap<Value, ScheduledTensor> tensors;
+  llvm::DenseMap<Value, ScheduledPrepared> prepared;
   llvm::DenseMap<Value, Value> scalars;
   /// Buffers of the caller for values that the function returns.
   llvm::DenseMap<Value, SmallVector<Value>> destinations;
@@ -111,13 +122,16 @@ private:
 /// Element types of the arrays in memory of a value.
 SmallVector<std::pair<unsigned, Type>> storageOf(Type type) {
   SmallVector<std::pair<unsigned, Type>> arrays;
-  if (auto quantized = dyn_cast<quad::QuantizedTensorType>(type)) {
-    for (Type array : quantized.getStorageTypes())
-      arrays.push_back({cast<RankedTensorType>(array).getRank(),
-                        cast<RankedTensorType>(array).getElementType()});
-  } else if (isa<RankedTensorType, MemRefType>(type)) {
+  SmallVector<Type> parts;
+  if (auto quantized = dyn_cast<quad::QuantizedTensorType>(type))
+    parts = quantized.getStorageTypes();
+  else if (auto prepared = dyn_cast<quad::PreparedType>(type))
+    parts = prepared.getStorageTypes();
+  for (Type part : parts)
+    arrays.push_back({cast<RankedTensorType>(part).getRank(),
+                      cast<RankedTensorType>(part).getElementType()});
+  if (isa<RankedTensorType, MemRefType>(type))
     arrays.push_back({cast<ShapedType>(type).getRank(), cast<ShapedType>(type).getElementType()});
-  }
   return arrays;
 }
 
@@ -174,6 +188,8 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
     if (auto sizes = source.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(),
                                                                 "quad.divisible_by"))
       tensors[argument].rowsDivisor = powerOfTwoDivisor(sizes[1 - quantized.getAxis()]);
+  } else if (isa<quad::PreparedType>(type)) {
+    bindPrepared(argument, buffers);
   } else if (isa<MemRefType>(type)) {
     scalars[argument] = buffers[0];
   } else {
@@ -195,6 +211,22 @@ void FunctionLowering::bindArgument(BlockArgument argument) {
     if (rank == 2)
       bindFacts(argument.getArgNumber(), matrix);
   }
+}
+
+/// The engine's bytes, perhaps a scale of the tensor, then rows and length.
+void FunctionLowering::bindPrepared(BlockArgument argument, ArrayRef<Value> buffers) {
+  auto addNumber = [&]() -> Value {
+    unsigned index = schedule.getNumArguments();
+    (void)schedule.insertArgument(index, b.getI64Type(), {}, source.getLoc());
+    return schedule.getArgument(index);
+  };
+  StringAttr form = cast<quad::PreparedType>(argument.getType()).getForm();
+  ScheduledPrepared &operand = prepared[argument];
+  operand.data = buffers[0];
+  operand.tensorScale = buffers.size() > 1 ? buffers[1] : Value();
+  operand.rows = addNumber();
+  operand.length = addNumber();
+  operand.form = form ? form.str() : "";
 }
 
 /// The value whose storage a value shares.
@@ -282,20 +314,28 @@ Value FunctionLowering::resultScalar(Value result) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
+/// How many groups the offsets are of.
+Value FunctionLowering::groupCount(quad::LaunchOp launch, Value inKernel) {
+  Value offsets = matrixOf(launch, inKernel).sizes[1];
+  s.check(s.isLess(s.constant(0), offsets), "groups must have at least one offset, which is 0");
+  return s.add(offsets, s.constant(-1));
+}
+
 /// The table of the groups of `offsets` along an axis, or none.
 ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value inKernel,
                                                   Value length, int64_t multiple) {
   if (!inKernel)
     return {};
+  return groupTable(launch, inKernel, groupCount(launch, inKernel), length, multiple, "_groups");
+}
+
+ScheduledGroups FunctionLowering::groupTable(quad::LaunchOp launch, Value inKernel, Value count,
+                                             Value length, int64_t multiple, StringRef suffix) {
   const ScheduledMatrix &offsets = matrixOf(launch, inKernel);
-  Value some = arith::CmpIOp::create(b, s.loc, arith::CmpIPredicate::ne, offsets.sizes[1],
-                                     s.constant(0));
-  tile::CheckOp::create(b, s.loc, some,
-                        b.getStringAttr("groups must have at least one offset, which is 0"));
   ScheduledGroups groups;
-  groups.count = s.add(offsets.sizes[1], s.constant(-1));
+  groups.count = count;
   groups.table = allocate(groupTableSize(s, groups.count), b.getI64Type(), 1);
-  KernelBuilder kernel = makeKernel(launch, "_groups");
+  KernelBuilder kernel = makeKernel(launch, suffix);
   emitGroups(kernel, offsets, length, multiple, groups);
   return groups;
 }
@@ -496,22 +536,89 @@ LogicalResult FunctionLowering::lower(quad::MapOp op, quad::LaunchOp launch) {
   return emitMap(kernel, *map, result);
 }
 
-LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
-  MatmulOperand sides[2];
-  const Value operands[] = {op.getLhs(), op.getRhs()};
-  for (auto [side, value] : llvm::enumerate(operands)) {
-    Value operand = operandOf(launch, value);
-    if (auto type = dyn_cast<quad::QuantizedTensorType>(value.getType()))
-      sides[side].quantized = withRowMajorScales(launch, tensors[operand], type,
-                                                 side == 0 ? "_lhs_scales" : "_rhs_scales");
-    else
-      sides[side].plain = matrices[operand];
+LogicalResult FunctionLowering::lower(quad::PrepareOp op, quad::LaunchOp launch) {
+  PrepareRequest request{op, matmulOperand(launch, op.getInput(), "_scales")};
+  Value result = launch.getResult(0);
+  if (auto buffers = destinations.find(result); buffers != destinations.end()) {
+    request.data = buffers->second[0];
+    request.tensorScale = buffers->second.size() > 1 ? buffers->second[1] : Value();
   }
+  auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
+  FailureOr<ScheduledPrepared> made =
+      emitPrepare(s, target, spec, module, launch.getCallee(), request, allocateBytes);
+  if (failed(made))
+    return failure();
+  prepared[result] = *made;
+  return success();
+}
+
+/// An operand of a product, with row-major scales.
+MatmulOperand FunctionLowering::matmulOperand(quad::LaunchOp launch, Value inKernel,
+                                              StringRef suffix) {
+  Value operand = operandOf(launch, inKernel);
+  MatmulOperand result;
+  if (auto type = dyn_cast<quad::QuantizedTensorType>(inKernel.getType()))
+    result.quantized = withRowMajorScales(launch, tensorOf(launch, inKernel), type, suffix);
+  else if (isa<quad::PreparedType>(inKernel.getType()))
+    result.prepared = prepared[operand];
+  else
+    result.plain = matrices[operand];
+  return result;
+}
+
+MatmulGroups FunctionLowering::matmulGroups(quad::LaunchOp launch, quad::MatmulOp op,
+                                            const MatmulOperand &lhs, const MatmulOperand &rhs) {
+  MatmulGroups groups;
+  Value offsets = op.getGroups();
+  groups.count = groupCount(launch, offsets);
+  groups.makeTable = [this, launch, offsets, count = groups.count](
+                         Value length, int64_t multiple, StringRef suffix) {
+    return groupTable(launch, offsets, count, length, multiple, suffix);
+  };
+  quad::QuantizedTensorType left = quad::getQuantizedType(op.getLhs().getType());
+  if (left && left.getGrouped()) {
+    groups.ofContraction = true;
+    return groups;
+  }
+  s.check(s.isLess(s.constant(0), groups.count), "a product of groups needs at least one group");
+  groups.length = lhs.storedLength();
+  if (!groups.length) // zeros follow, as many as the other side has
+    groups.length = s.roundUp(lhs.plain->sizes[1],
+                              quad::getQuantizedType(op.getRhs().getType()).getGranularity());
+  Value length = rhs.plain ? rhs.plain->sizes[0] : rhs.storedLength();
+  Value isStacked = s.isLess(groups.length, length);
+  Value all = s.select(isStacked, s.mul(groups.length, groups.count), length);
+  s.check(s.isEqual(all, length), "the contraction of b must have the length of a's, or that "
+                                  "times the number of groups");
+  Value rows = rhs.outerSize(1);
+  Value perExpert = s.select(isStacked, s.constant(0), s.div(rows, groups.count));
+  s.check(s.isEqual(s.select(isStacked, rows, s.mul(perExpert, groups.count)), rows),
+          "b must have a multiple of the number of groups of columns, as many for each expert");
+  groups.expertRows = perExpert;
+  groups.expertLength = s.select(isStacked, groups.length, s.constant(0));
+  return groups;
+}
+
+LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) {
+  MatmulOperand sides[2] = {matmulOperand(launch, op.getLhs(), "_lhs_scales"),
+                            matmulOperand(launch, op.getRhs(), "_rhs_scales")};
   Value m = sides[0].outerSize(0), n = sides[1].outerSize(1);
+  std::optional<MatmulGroups> groups;
+  if (op.getGroups()) {
+    groups = matmulGroups(launch, op, sides[0], sides[1]);
+    if (groups->ofContraction)
+      m = s.mul(groups->count, m);
+    else
+      n = s.select(s.isEqual(groups->expertRows, s.constant(0)), n, groups->expertRows);
+  }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), m, n);
-  result.divisors[1] =
-      sides[1].plain ? sides[1].plain->divisors[1] : sides[1].quantized->rowsDivisor;
-  MatmulRequest request{op, sides[0], sides[1], {}, {}, result};
+  if (groups)
+    result.divisors[1] = 1;
+  else if (sides[1].plain)
+    result.divisors[1] = sides[1].plain->divisors[1];
+  else if (sides[1].quantized)
+    result.divisors[1] = sides[1].quantized->rowsDivisor;
+  MatmulRequest request{op, sides[0], sides[1], {}, {}, result, groups};
   for (Value addend : {Value(op.getBias()), Value(op.getAcc())})
     if (addend)
       request.addends.push_back(
@@ -562,7 +669,7 @@ LogicalResult FunctionLowering::lowerLaunch(quad::LaunchOp launch) {
                                                         : lower(op, launch);
       })
       .Case<quad::AmaxOp, quad::HadamardOp, quad::DequantizeOp, quad::ScalesOp, quad::ToCarrierOp,
-            quad::MatmulOp>(
+            quad::PrepareOp, quad::MatmulOp>(
           [&](auto op) { return lower(op, launch); })
       .Default([](Operation *op) { return op->emitOpError("cannot be lowered to a tile program"); });
 }
@@ -571,7 +678,10 @@ LogicalResult FunctionLowering::run() {
   createSchedule();
   for (Operation &op : source.getBody().front().without_terminator()) {
     if (auto transpose = dyn_cast<quad::TransposeOp>(op)) {
-      tensors[transpose.getResult()] = tensors[transpose.getInput()];
+      if (isa<quad::PreparedType>(transpose.getType()))
+        prepared[transpose.getResult()] = prepared[transpose.getInput()];
+      else
+        tensors[transpose.getResult()] = tensors[transpose.getInput()];
       continue;
     }
     auto launch = dyn_cast<quad::LaunchOp>(op);
@@ -583,8 +693,25 @@ LogicalResult FunctionLowering::run() {
   for (Value result : source.getBody().front().getTerminator()->getOperands())
     if (isa<BlockArgument>(storageRoot(result)))
       return source.emitError("returns an argument as it is; return what is computed from it");
+  describePrepared();
   func::ReturnOp::create(b, source.getLoc());
   return success();
+}
+
+/// Notes at the module the forms of prepared results, as JSON: the caller makes their buffers.
+void FunctionLowering::describePrepared() {
+  llvm::json::Array forms;
+  for (Value result : source.getBody().front().getTerminator()->getOperands())
+    if (auto made = prepared.find(storageRoot(result)); made != prepared.end())
+      forms.push_back(llvm::json::Object{{"form", made->second.form},
+                                         {"panel_rows", made->second.panelRows},
+                                         {"k_block", made->second.kBlock},
+                                         {"block_bytes", made->second.blockBytes}});
+  if (forms.empty())
+    return;
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::json::Value(std::move(forms));
+  module->setAttr("quadrille.prepared", b.getStringAttr(text));
 }
 
 class QuadToTilePass : public impl::QuadToTileBase<QuadToTilePass> {

@@ -189,7 +189,7 @@ void RegisterTile::stepS8(Value lhs, Value rhs, MutableArrayRef<Value> acc) {
 class Tile {
 public:
   Tile(VectorBuilder &b, const MatmulPlan &plan, const MatmulOperands &operands, Value scratch,
-       Value x, Value y);
+       Value x, const TileRows &rows);
   void accumulate();
   void finish(MatmulEpilogue epilogue);
 
@@ -203,16 +203,16 @@ private:
   const MatmulPlan &plan;
   const MatmulOperands &operands;
   Value scratch;              ///< [colPanels][rowPanels][mr][nr]
-  Value row0, col0;           ///< first element of the tile
+  TileRows rows;
+  Value col0;                 ///< first column of the tile
   Value rowPanels, colPanels; ///< of the tile
 };
 
 Tile::Tile(VectorBuilder &b, const MatmulPlan &plan, const MatmulOperands &operands,
-           Value scratch, Value x, Value y)
-    : b(b), plan(plan), operands(operands), scratch(scratch) {
-  row0 = b.mul(y, b.i64(plan.mTile));
+           Value scratch, Value x, const TileRows &rows)
+    : b(b), plan(plan), operands(operands), scratch(scratch), rows(rows) {
   col0 = b.mul(x, b.i64(plan.nTile));
-  rowPanels = b.ceilDiv(b.minS(b.sub(operands.m, row0), b.i64(plan.mTile)), plan.mr);
+  rowPanels = b.ceilDiv(b.minS(b.sub(rows.end, rows.first), b.i64(plan.mTile)), plan.mr);
   colPanels = b.ceilDiv(b.minS(b.sub(operands.n, col0), b.i64(plan.nTile)), plan.nr);
 }
 
@@ -221,19 +221,20 @@ void Tile::accumulate() {
   Value bytes = b.mul(b.mul(rowPanels, colPanels), b.i64(4 * plan.mr * plan.nr));
   LLVM::MemsetOp::create(b, scratch, b.zero(b.getI8Type()), bytes, /*isVolatile=*/false);
 
-  Value blocks = b.divU(operands.k, b.i64(plan.kBlock));
-  Value lhsPanel0 = b.divU(row0, b.i64(plan.mr)), rhsPanel0 = b.divU(col0, b.i64(plan.nr));
-  auto getBlock = [&](MatmulSide side, Value panel, Value block) {
-    Value panels = side == MatmulSide::LHS ? operands.lhsPanels : operands.rhsPanels;
-    Value index = b.add(b.mul(panel, blocks), block);
+  Value rhsPanel0 = b.add(rows.rhsPanel, b.divU(col0, b.i64(plan.nr)));
+  Value rhsK = operands.rhsK ? operands.rhsK : operands.k;
+  auto getBlock = [&](MatmulSide side, Value k, Value panels, Value panel, Value block) {
+    Value index = b.add(b.mul(panel, b.divU(k, b.i64(plan.kBlock))), block);
     return b.at(panels, b.mul(index, b.i64(plan.blockBytes(side))));
   };
-  b.loop(zero, blocks, plan.kCacheBlocks, [&](Value block) {
-    Value count = b.minS(b.sub(blocks, block), b.i64(plan.kCacheBlocks));
+  b.loop(zero, rows.blocks, plan.kCacheBlocks, [&](Value block) {
+    Value count = b.minS(b.sub(rows.blocks, block), b.i64(plan.kCacheBlocks));
     b.loop(zero, colPanels, 1, [&](Value colPanel) {
-      Value rhs = getBlock(MatmulSide::RHS, b.add(rhsPanel0, colPanel), block);
+      Value rhs = getBlock(MatmulSide::RHS, rhsK, operands.rhsPanels, b.add(rhsPanel0, colPanel),
+                           b.add(rows.rhsBlock, block));
       b.loop(zero, rowPanels, 1, [&](Value rowPanel) {
-        Value lhs = getBlock(MatmulSide::LHS, b.add(lhsPanel0, rowPanel), block);
+        Value lhs = getBlock(MatmulSide::LHS, operands.k, operands.lhsPanels,
+                             b.add(rows.lhsPanel, rowPanel), b.add(rows.lhsBlock, block));
         RegisterTile(b, plan).update(lhs, rhs, getRegisterTile(rowPanel, colPanel), count);
       });
     });
@@ -245,10 +246,10 @@ void Tile::finish(MatmulEpilogue epilogue) {
   b.loop(zero, colPanels, 1, [&](Value colPanel) {
     b.loop(zero, rowPanels, 1, [&](Value rowPanel) {
       Value tile = getRegisterTile(rowPanel, colPanel);
-      Value firstRow = b.add(row0, b.mul(rowPanel, b.i64(plan.mr)));
+      Value firstRow = b.add(rows.first, b.mul(rowPanel, b.i64(plan.mr)));
       Value firstCol = b.add(col0, b.mul(colPanel, b.i64(plan.nr)));
-      Value rows = b.minS(b.sub(operands.m, firstRow), b.i64(plan.mr));
-      b.loop(zero, rows, 1, [&](Value r) {
+      Value count = b.minS(b.sub(rows.end, firstRow), b.i64(plan.mr));
+      b.loop(zero, count, 1, [&](Value r) {
         b.loop(zero, b.i64(plan.nr), b.lanes, [&](Value c) {
           MatmulElements elements;
           Value index = b.add(b.mul(r, b.i64(plan.nr)), c);
@@ -264,11 +265,19 @@ void Tile::finish(MatmulEpilogue epilogue) {
   });
 }
 
+/// Those of a single product.
+TileRows getTileRows(VectorBuilder &b, const MatmulPlan &plan, const MatmulOperands &operands,
+                     Value y) {
+  Value first = b.mul(y, b.i64(plan.mTile)), zero = b.i64(0);
+  return {first, operands.m, b.divU(first, b.i64(plan.mr)), zero, zero, zero,
+          b.divU(operands.k, b.i64(plan.kBlock))};
+}
+
 } // namespace
 
 void host::emitMatmul(OpBuilder &builder, Location loc, const MatmulPlan &plan,
                       const MatmulOperands &operands, ProgramRange x, ProgramRange y,
-                      MatmulEpilogue epilogue) {
+                      MatmulEpilogue epilogue, TileRowsOf rowsOf) {
   VectorBuilder b(builder, loc, plan.isa.lanes);
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   // A tile's edge may reach into a panel that it does not fill.
@@ -276,8 +285,10 @@ void host::emitMatmul(OpBuilder &builder, Location loc, const MatmulPlan &plan,
   Value scratch = LLVM::AllocaOp::create(b, pointer, b.getF32Type(), b.i64(scratchSize),
                                          /*alignment=*/64);
   b.loop(y.begin, y.end, 1, [&](Value tileY) {
+    TileRows rows =
+        rowsOf ? rowsOf(b, loc, tileY) : getTileRows(b, plan, operands, tileY);
     b.loop(x.begin, x.end, 1, [&](Value tileX) {
-      Tile tile(b, plan, operands, scratch, tileX, tileY);
+      Tile tile(b, plan, operands, scratch, tileX, rows);
       tile.accumulate();
       tile.finish(epilogue);
     });

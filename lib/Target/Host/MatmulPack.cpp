@@ -35,6 +35,7 @@ struct Packer {
   VectorBuilder b;
   const MatmulPlan &plan;
   MatmulSide side;
+  PanelRowsOf rowsOf;
 
   int64_t width() const { return plan.panelRows(side); }
 
@@ -54,10 +55,13 @@ void Packer::forEachVector(Value rows, Value panels, ProgramRange range, Value b
   Value panelBytes = b.mul(blocks, b.i64(plan.blockBytes(side)));
   b.loop(range.begin, range.end, 1, [&](Value panel) {
     Value base = b.at(panels, b.mul(panel, panelBytes));
+    PanelRows own{b.mul(panel, b.i64(width())), rows};
+    if (rowsOf)
+      own = rowsOf(b, b.getLoc(), panel);
     for (int64_t first = 0; first < width(); first += b.lanes) {
       Value lane = b.add(b.iota(), b.i64(first));
-      Value row = b.add(lane, b.mul(panel, b.i64(width())));
-      Value mask = b.lessS(row, rows);
+      Value row = b.add(lane, own.first);
+      Value mask = b.lessS(row, own.end);
       if (first + b.lanes > width())
         mask = b.bitAnd(mask, b.lessS(lane, b.i64(width())));
       body({first, row, mask}, base);
@@ -350,8 +354,9 @@ void BlockPacker::packS8(Value k, Value block) {
 //===----------------------------------------------------------------------===//
 
 void host::emitPack(OpBuilder &builder, Location loc, const MatmulPlan &plan, MatmulSide side,
-                    const QuantizedOperand &operand, Value panels, ProgramRange range) {
-  Packer p{VectorBuilder(builder, loc, plan.isa.lanes), plan, side};
+                    const QuantizedOperand &operand, Value panels, ProgramRange range,
+                    PanelRowsOf rowsOf) {
+  Packer p{VectorBuilder(builder, loc, plan.isa.lanes), plan, side, rowsOf};
   VectorBuilder &b = p.b;
   Value blocks = b.divU(operand.k, b.i64(plan.kBlock));
   p.forEachVector(operand.rows, panels, range, blocks, [&](const Rows &rows, Value panel) {
@@ -375,9 +380,10 @@ Value host::widenToF32(VectorBuilder &b, Value value) {
 }
 
 void host::emitPack(OpBuilder &builder, Location loc, const MatmulPlan &plan, MatmulSide side,
-                    const PlainOperand &operand, Value panels, ProgramRange range) {
+                    const PlainOperand &operand, Value panels, ProgramRange range,
+                    PanelRowsOf rowsOf) {
   assert(plan.carrier == MatmulCarrier::F32 && "plain operands have no integer codes");
-  Packer p{VectorBuilder(builder, loc, plan.isa.lanes), plan, side};
+  Packer p{VectorBuilder(builder, loc, plan.isa.lanes), plan, side, rowsOf};
   VectorBuilder &b = p.b;
   unsigned bytes = operand.elementType.getIntOrFloatBitWidth() / 8;
   Value blocks = b.divU(operand.k, b.i64(plan.kBlock));

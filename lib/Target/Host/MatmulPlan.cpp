@@ -12,6 +12,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <cmath>
+#include <numeric>
 
 using llvm::StringRef;
 using namespace quadrille;
@@ -54,6 +55,21 @@ bool canPackF32(const Format *format, int64_t kBlock) {
   return !format || llvm::all_of(format->levels, [&](const Level &level) {
     return level.block.isTensor() || dividesEitherWay(level.block.cols, kBlock);
   });
+}
+
+/// What the f32 carrier's panels are cut into: it divides the contraction, whose length is a
+/// multiple of the formats' blocks and of the eight codes that are read at once.
+int64_t getUnscaledBlock(const Format *lhs, const Format *rhs) {
+  int64_t kBlock = 16;
+  for (const Format *format : {lhs, rhs}) {
+    int64_t outer = kBlock;
+    if (format)
+      for (const Level &level : format->levels)
+        if (!level.block.isTensor())
+          outer = level.block.cols;
+    kBlock = std::gcd(kBlock, outer);
+  }
+  return std::max<int64_t>(kBlock, 8);
 }
 
 /// The block whose code sums are scaled at once, or 0: the innermost level that
@@ -130,7 +146,7 @@ std::optional<MatmulPlan> MatmulPlan::get(VectorISA isa, MatmulCarrier carrier,
   plan.mTile = 168;
   plan.nTile = 256;
   if (carrier == MatmulCarrier::F32) {
-    plan.kBlock = 16;
+    plan.kBlock = getUnscaledBlock(lhs, rhs);
     if (!canPackF32(lhs, plan.kBlock) || !canPackF32(rhs, plan.kBlock))
       return std::nullopt;
   } else if (!planIntegers(plan, lhs, rhs)) {
@@ -145,6 +161,20 @@ int64_t MatmulPlan::blockBytes(MatmulSide side) const {
   if (carrier == MatmulCarrier::S8)
     perRow = kBlock + (side == MatmulSide::LHS ? 4 : 8);
   return panelRows(side) * perRow;
+}
+
+std::string MatmulPlan::describePanels(MatmulSide side) const {
+  bool isLhs = side == MatmulSide::LHS;
+  std::string text = (isLhs ? "lhs in " : "rhs in ") +
+                     std::string(carrier == MatmulCarrier::S8 ? "s8" : "f32") + " panels of " +
+                     std::to_string(panelRows(side)) + " x " + std::to_string(kBlock);
+  if (carrier == MatmulCarrier::F32)
+    return text;
+  text += ", codes in units of 2^-" + std::to_string(isLhs ? lhsUnit : rhsUnit);
+  if (isLhs) // offset by its own largest code
+    return text;
+  // See `start`.
+  return text + ", of lhs 2^-" + std::to_string(lhsUnit) + " up to " + std::to_string(lhsMax);
 }
 
 int64_t MatmulPlan::panelBytes(MatmulSide side, int64_t rows, int64_t k) const {

@@ -69,6 +69,8 @@ func.func @f(%x: !tile.buffer<2 x bf16>, %n: i64, %s: f32, %out: !tile.buffer<2 
 // CHECK-NEXT:%13 = ne %0 %1
 // CHECK-NEXT:%14 = lt %0 %1
 // CHECK-NEXT:%15 = le %0 %1
+// CHECK-NEXT:%16 = lt %1 %0
+// CHECK-NEXT:%17 = le %1 %0
 func.func @numbers(%a: i64, %b: i64) attributes {tile.schedule} {
   %0 = arith.addi %a, %b : i64
   %1 = arith.subi %a, %b : i64
@@ -84,5 +86,7 @@ func.func @numbers(%a: i64, %b: i64) attributes {tile.schedule} {
   %11 = arith.cmpi ne, %a, %b : i64
   %12 = arith.cmpi slt, %a, %b : i64
   %13 = arith.cmpi sle, %a, %b : i64
+  %14 = arith.cmpi sgt, %a, %b : i64
+  %15 = arith.cmpi sge, %a, %b : i64
   return
 }

@@ -123,3 +123,18 @@ func.func @one_row(%x: !quad.tensor<1x64, #mx, axis = 1>, %w: !w, %y: tensor<?x?
   }
   return %1 : tensor<?x?xf32>
 }
+
+// A product of groups keeps them.
+//
+// CHECK-LABEL: func.func @groups(
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} groups(%{{.*}} : tensor<?xi32>) epilogue(%{{.*}} : tensor<?x?xbf16>) :
+// CHECK-NOT:     quad.map
+func.func @groups(%x: !x, %w: !w, %g: tensor<?x?xbf16>, %i: tensor<?xi32>) -> tensor<?x?xbf16> {
+  %0 = quad.matmul %x, %w groups(%i : tensor<?xi32>) : !x, !w -> tensor<?x?xbf16>
+  %1 = quad.map(%0, %g) : (tensor<?x?xbf16>, tensor<?x?xbf16>) -> tensor<?x?xbf16> {
+  ^bb0(%a: f32, %b: f32):
+    %r = arith.mulf %a, %b : f32
+    quad.yield %r : f32
+  }
+  return %1 : tensor<?x?xbf16>
+}

@@ -90,7 +90,51 @@ func.func @plain(%a: !quad.tensor<64x?, #f, axis = 1, grouped>, %b: tensor<?x64x
 !a = !quad.tensor<64x?, #f, axis = 1, grouped>
 !b = !quad.tensor<?x64, #f, axis = 0, grouped>
 func.func @both(%a: !a, %b: !b) {
-  // expected-error @+1 {{has no product for each group of grouped sides}}
+  // expected-error @+1 {{needs the offsets of its grouped sides: groups(%offsets)}}
   %y = quad.matmul %a, %b : !a, !b -> tensor<64x64xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!a = !quad.tensor<64x?, #f, axis = 1, grouped>
+!b = !quad.tensor<?x64, #f, axis = 0, grouped>
+func.func @rows(%a: !a, %b: !b, %i: tensor<4xi32>) {
+  // expected-error @+1 {{result 'tensor<128x64xf32>' does not fit operands}}
+  %y = quad.matmul %a, %b groups(%i : tensor<4xi32>) : !a, !b -> tensor<128x64xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!a = !quad.tensor<?x64, #f, axis = 1>
+!b = !quad.tensor<96x32, #f, axis = 0>
+func.func @experts(%a: !a, %b: !b, %i: tensor<?xi32>) {
+  // expected-error @+1 {{contracts 64 columns of lhs with 96 rows of rhs, which are neither as many nor those of experts}}
+  %y = quad.matmul %a, %b groups(%i : tensor<?xi32>) : !a, !b -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!a = !quad.tensor<?x64, #f, axis = 1>
+!b = !quad.tensor<64x96, #f, axis = 0>
+func.func @columns(%a: !a, %b: !b, %i: tensor<3xi32>) {
+  // expected-error @+1 {{result 'tensor<?x32xf32>' does not fit operands}}
+  %y = quad.matmul %a, %b groups(%i : tensor<3xi32>) : !a, !b -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e1m2, levels = [<1x16, bf16, nearest>]>
+!a = !quad.tensor<?x64, #f, axis = 1>
+!b = !quad.tensor<64x96, #f, axis = 0>
+func.func @prepared(%a: !quad.prepared<!a>, %b: !b, %i: tensor<3xi32>) {
+  // expected-error @+1 {{has groups of the rows of lhs, which decide where they are prepared; prepare rhs alone}}
+  %y = quad.matmul %a, %b groups(%i : tensor<3xi32>) : !quad.prepared<!a>, !b -> tensor<?x48xf32>
   return
 }

@@ -85,3 +85,21 @@ func.func @map(%x: tensor<?x?xbf16>, %i: tensor<?xi32>) -> !q {
   %q = quad.quantize %m groups(%i : tensor<?xi32>) {axis = 0, pad = true} : tensor<?x?xbf16> -> !q
   return %q : !q
 }
+
+// Products: of tokens with experts stacked along columns or rows, and of the groups of both.
+//
+// CHECK-LABEL: func.func @products(
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} groups(%{{.*}} : tensor<3xi32>) : {{.*}} -> tensor<?x64xbf16>
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} groups(%{{.*}} : tensor<3xi32>) : {{.*}} -> tensor<?x32xf32>
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} acc(%{{.*}} : tensor<64x32xf32>) groups(%{{.*}} : tensor<3xi32>) : {{.*}} -> tensor<64x32xf32>
+func.func @products(%x: !quad.tensor<?x32, #ufp4b, axis = 1>, %w: !quad.tensor<32x128, #ufp4b, axis = 0>, %r: !quad.tensor<64x32, #ufp4b, axis = 0>,
+                    %a: !quad.tensor<32x?, #ufp4b, axis = 1, grouped>, %b: !quad.tensor<?x32, #ufp4b, axis = 0, grouped>,
+                    %c: tensor<64x32xf32>, %i: tensor<3xi32>) -> (tensor<?x64xbf16>, tensor<?x32xf32>, tensor<64x32xf32>) {
+  %0 = quad.matmul %x, %w groups(%i : tensor<3xi32>)
+         : !quad.tensor<?x32, #ufp4b, axis = 1>, !quad.tensor<32x128, #ufp4b, axis = 0> -> tensor<?x64xbf16>
+  %1 = quad.matmul %x, %r groups(%i : tensor<3xi32>)
+         : !quad.tensor<?x32, #ufp4b, axis = 1>, !quad.tensor<64x32, #ufp4b, axis = 0> -> tensor<?x32xf32>
+  %2 = quad.matmul %a, %b acc(%c : tensor<64x32xf32>) groups(%i : tensor<3xi32>)
+         : !quad.tensor<32x?, #ufp4b, axis = 1, grouped>, !quad.tensor<?x32, #ufp4b, axis = 0, grouped> -> tensor<64x32xf32>
+  return %0, %1, %2 : tensor<?x64xbf16>, tensor<?x32xf32>, tensor<64x32xf32>
+}

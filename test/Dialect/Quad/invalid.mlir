@@ -480,6 +480,38 @@ func.func @transpose(%q: !quad.tensor<32x64, #f, axis = 1>) {
 
 // -----
 
+// quad.prepare.
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!q = !quad.tensor<32x64, #f, axis = 1>
+func.func @prepared_of(%q: !q) {
+  // expected-error @+1 {{result must be prepared of '!quad.tensor<32x64}}
+  %0 = quad.prepare %q {side = #quad.side<rhs>, other = #f} : !q -> !quad.prepared<!quad.tensor<64x64, #f, axis = 1>>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!q = !quad.tensor<32x64, #f, axis = 1>
+func.func @prepared_for(%q: !q) {
+  // expected-error @+1 {{other must be a #quad.format or f32, bf16 or f16, not i8}}
+  %0 = quad.prepare %q {side = #quad.side<rhs>, other = i8} : !q -> !quad.prepared<!q>
+  return
+}
+
+// -----
+
+#f = #quad.format<"F", grid = e2m1, levels = [<1x16, e4m3, nearest>]>
+!q = !quad.tensor<?x64, #f, axis = 0, grouped>
+func.func @prepared_groups(%q: !q) {
+  // expected-error @+1 {{has an input in groups, whose offsets each product reads}}
+  %0 = quad.prepare %q {side = #quad.side<rhs>, other = #f} : !q -> !quad.prepared<!q>
+  return
+}
+
+// -----
+
 // quad.matmul.
 
 func.func @plain(%a: tensor<4x64xf32>, %b: tensor<64x8xf32>) {

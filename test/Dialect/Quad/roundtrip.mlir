@@ -131,6 +131,19 @@ func.func @transpose(%w: !w) -> !wt {
   return %t : !wt
 }
 
+// CHECK-LABEL: func.func @prepare
+// CHECK:         quad.prepare %{{.*}} {other = #[[MXUF4]], side = #quad.side<rhs>} : {{.*}} -> !quad.prepared<!quad.tensor<{{.*}}, axis = 1>>
+// CHECK:         quad.transpose %{{.*}} : !quad.prepared<!quad.tensor<?x64, #[[MXUF4]], axis = 1>, "rhs"> -> !quad.prepared<!quad.tensor<64x?, #[[MXUF4]], axis = 0>, "rhs">
+// CHECK:         quad.matmul %{{.*}}, %{{.*}} : tensor<?x64xbf16>, !quad.prepared<{{.*}}> -> tensor<?x?xbf16>
+func.func @prepare(%q: !quad.tensor<?x64, #mxuf4, axis = 1>, %p: !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>, "rhs">, %x: tensor<?x64xbf16>)
+    -> (!quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>, !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>, tensor<?x?xbf16>) {
+  %0 = quad.prepare %q {side = #quad.side<rhs>, other = #mxuf4} : !quad.tensor<?x64, #mxuf4, axis = 1> -> !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>
+  %1 = quad.prepare %q {side = #quad.side<lhs>, other = bf16, exact = false} : !quad.tensor<?x64, #mxuf4, axis = 1> -> !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>
+  %t = quad.transpose %p : !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>, "rhs"> -> !quad.prepared<!quad.tensor<64x?, #mxuf4, axis = 0>, "rhs">
+  %y = quad.matmul %x, %t : tensor<?x64xbf16>, !quad.prepared<!quad.tensor<64x?, #mxuf4, axis = 0>, "rhs"> -> tensor<?x?xbf16>
+  return %0, %1, %y : !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>, !quad.prepared<!quad.tensor<?x64, #mxuf4, axis = 1>>, tensor<?x?xbf16>
+}
+
 // CHECK-LABEL: func.func @matmul
 // CHECK:         quad.matmul %{{.*}}, %{{.*}} : !quad.tensor<{{.*}}>, !quad.tensor<{{.*}}> -> tensor<?x32xbf16>
 // CHECK:         quad.matmul %{{.*}}, %{{.*}} bias(%{{.*}} : tensor<32xf32>) acc(%{{.*}} : tensor<?x32xf32>) {accum = #quad.accum<f32>, exact = false} : !quad.tensor<{{.*}}>, !quad.tensor<{{.*}}> -> tensor<?x32xf32>

@@ -50,6 +50,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <optional>
+#include <string>
 
 namespace quadrille {
 struct TargetSpec;
@@ -87,7 +88,7 @@ struct MatmulPlan {
   /// The plan for two operands; null stands for a plain operand (f32 only).
   /// Nothing if the carrier cannot hold them: S8 needs two quantized operands
   /// of the same block whose grids times a power of two are small integers,
-  /// and F32 level blocks that divide 16 or are multiples of it. Says nothing
+  /// and F32 level blocks that divide kBlock or are multiples of it. Says nothing
   /// about the exactness of code x scale in f32, which is carrier selection's.
   static std::optional<MatmulPlan> get(VectorISA isa, MatmulCarrier carrier,
                                        const Format *lhs, const Format *rhs);
@@ -100,6 +101,9 @@ struct MatmulPlan {
   int64_t panelBytes(MatmulSide side, int64_t rows, int64_t k) const;
   /// What is added to the codes of A to make them unsigned.
   int64_t lhsOffset() const { return lhsMax; }
+  /// All that the panels of an operand depend on, in words: equal ones of the same
+  /// operand have equal bytes.
+  std::string describePanels(MatmulSide side) const;
 };
 
 /// Half-open range of program ids: i64 values.
@@ -124,14 +128,20 @@ struct PlainOperand {
   mlir::Value rowStride, kStride;
 };
 
+/// The rows of the operand that a panel has: from `first` up to `end`, at most a panel's.
+struct PanelRows {
+  mlir::Value first, end;
+};
+using PanelRowsOf = llvm::function_ref<PanelRows(mlir::OpBuilder &, mlir::Location, mlir::Value)>;
+
 /// Emits the loop that packs panels `range` (one program id a panel; there are
-/// ceil(rows / panelRows)) into `panels`.
+/// ceil(rows / panelRows)) into `panels`. `rowsOf`, if given, says which rows a panel has.
 void emitPack(mlir::OpBuilder &builder, mlir::Location loc, const MatmulPlan &plan,
               MatmulSide side, const QuantizedOperand &operand, mlir::Value panels,
-              ProgramRange range);
+              ProgramRange range, PanelRowsOf rowsOf = nullptr);
 void emitPack(mlir::OpBuilder &builder, mlir::Location loc, const MatmulPlan &plan,
               MatmulSide side, const PlainOperand &operand, mlir::Value panels,
-              ProgramRange range);
+              ProgramRange range, PanelRowsOf rowsOf = nullptr);
 
 /// One vector of the product, given to an epilogue: elements
 /// (row, col) .. (row, col + lanes - 1), those before column `end`.
@@ -146,14 +156,24 @@ using MatmulEpilogue =
 struct MatmulOperands {
   mlir::Value lhsPanels, rhsPanels; ///< !llvm.ptr
   mlir::Value m, n, k;              ///< i64; m and n may be 0
+  mlir::Value rhsK = {};            ///< of the panels of B, if not k
 };
 
+/// What the rows of C of one program are the product of: i64 values.
+struct TileRows {
+  mlir::Value first, end;         ///< of C: at most mTile of them
+  mlir::Value lhsPanel, rhsPanel; ///< those of the first row, and of column 0
+  mlir::Value lhsBlock, rhsBlock; ///< where the contraction begins in them
+  mlir::Value blocks;             ///< how long it is
+};
+using TileRowsOf = llvm::function_ref<TileRows(mlir::OpBuilder &, mlir::Location, mlir::Value)>;
+
 /// Emits the product: program ids x are tiles of nTile columns, y of mTile rows
-/// of C. Reserves mTile * nTile floats of stack at the insertion point, which
-/// must therefore not be in a loop. The epilogue is emitted once.
+/// of C, unless `rowsOf` says which rows a y has. Reserves mTile * nTile floats of stack at
+/// the insertion point, which must therefore not be in a loop. The epilogue is emitted once.
 void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const MatmulPlan &plan,
                 const MatmulOperands &operands, ProgramRange x, ProgramRange y,
-                MatmulEpilogue epilogue);
+                MatmulEpilogue epilogue, TileRowsOf rowsOf = nullptr);
 
 /// What an epilogue reads beside the sum: one f32, or elements by row and column of
 /// C. Pointers are !llvm.ptr, strides i64 and in elements.

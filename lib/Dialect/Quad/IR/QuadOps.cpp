@@ -265,7 +265,7 @@ LogicalResult QuantizeOp::verifySymbolUses(SymbolTableCollection &symbols) {
 }
 
 //===----------------------------------------------------------------------===//
-// DequantizeOp and TransposeOp
+// Conversions
 //===----------------------------------------------------------------------===//
 
 LogicalResult DequantizeOp::verify() {
@@ -333,9 +333,26 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *,
                                             std::optional<Location>,
                                             Adaptor adaptor,
                                             SmallVectorImpl<Type> &types) {
-  types.push_back(
-      cast<QuantizedTensorType>(adaptor.getInput().getType()).getTransposed());
+  Type input = adaptor.getInput().getType();
+  if (auto prepared = dyn_cast<PreparedType>(input))
+    types.push_back(prepared.getTransposed());
+  else
+    types.push_back(cast<QuantizedTensorType>(input).getTransposed());
   return success();
+}
+
+LogicalResult PrepareOp::verify() {
+  QuantizedTensorType type = getInput().getType();
+  if (getType().getTensor() != type)
+    return emitOpError() << "result must be prepared of " << type;
+  if (type.getGrouped())
+    return emitOpError("has an input in groups, whose offsets each product reads");
+  if (isa<FormatAttr>(getOther()))
+    return success();
+  auto element = dyn_cast<TypeAttr>(getOther());
+  if (element && isa<Float32Type, BFloat16Type, Float16Type>(element.getValue()))
+    return success();
+  return emitOpError("other must be a #quad.format or f32, bf16 or f16, not ") << getOther();
 }
 
 //===----------------------------------------------------------------------===//
@@ -350,7 +367,7 @@ struct Side {
   int64_t contractionAxis;
 
   QuantizedTensorType quantized() const {
-    return dyn_cast<QuantizedTensorType>(value.getType());
+    return getQuantizedType(value.getType());
   }
   ArrayRef<int64_t> shape() const {
     if (QuantizedTensorType type = quantized())
@@ -420,17 +437,32 @@ static LogicalResult verifySameBlocks(MatmulOp op, QuantizedTensorType lhs,
   return diag;
 }
 
-/// Both sides have groups or none; there is no product of each group yet.
+/// Both sides have groups or none. Then the op has their offsets.
 static LogicalResult verifyGrouping(MatmulOp op, QuantizedTensorType lhs,
                                     QuantizedTensorType rhs) {
   bool left = lhs && lhs.getGrouped(), right = rhs && rhs.getGrouped();
   if (left != right)
     return op.emitOpError() << "both sides must be grouped or none, but only "
                             << (left ? "lhs" : "rhs") << " is grouped";
-  if (left)
-    return op.emitOpError("has no product for each group of grouped sides; "
-                          "dequantize them, or multiply each group by itself");
+  if (left && !op.getGroups())
+    return op.emitOpError("needs the offsets of its grouped sides: groups(%offsets)");
+  if (op.getGroups() && isa<PreparedType>(op.getLhs().getType()))
+    return op.emitOpError("has groups of the rows of lhs, which decide where they are "
+                          "prepared; prepare rhs alone");
   return success();
+}
+
+/// How many groups there are.
+static int64_t countGroups(MatmulOp op) {
+  int64_t offsets = op.getGroups().getType().getDimSize(0);
+  return ShapedType::isDynamic(offsets) ? offsets : offsets - 1;
+}
+
+/// `length` is that of `count` parts of `part`, as far as these are known.
+static bool mayBeStacked(int64_t length, int64_t part, int64_t count) {
+  if (ShapedType::isDynamic(length) || ShapedType::isDynamic(part))
+    return true;
+  return ShapedType::isDynamic(count) ? part != 0 && length % part == 0 : length == part * count;
 }
 
 static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs,
@@ -454,11 +486,18 @@ static LogicalResult verifySameRotation(MatmulOp op, QuantizedTensorType lhs,
 
 static LogicalResult verifyInnerSizes(MatmulOp op, const Side &lhs,
                                       const Side &rhs) {
+  QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
+  if (op.getGroups() && !(left && left.getGrouped())) {
+    int64_t length = lhs.contractionLength(), stacked = rhs.contractionLength();
+    if (mayBeEqual(length, stacked) || mayBeStacked(stacked, length, countGroups(op)))
+      return success();
+    return op.emitOpError() << "contracts " << length << " columns of lhs with " << stacked
+                            << " rows of rhs, which are neither as many nor those of experts";
+  }
   if (!mayBeEqual(lhs.contractionLength(), rhs.contractionLength()))
     return op.emitOpError()
            << "contracts " << lhs.contractionLength() << " columns of lhs with "
            << rhs.contractionLength() << " rows of rhs";
-  QuantizedTensorType left = lhs.quantized(), right = rhs.quantized();
   if (left && right &&
       !mayBeEqual(left.getStoredLength(), right.getStoredLength()))
     return op.emitOpError() << "lhs stores " << left.getStoredLength()
@@ -467,11 +506,24 @@ static LogicalResult verifyInnerSizes(MatmulOp op, const Side &lhs,
   return success();
 }
 
+/// The result's shape is that of a product, or of one for each group.
+static bool fitsResult(MatmulOp op, const Side &lhs, const Side &rhs) {
+  auto type = cast<RankedTensorType>(op.getType());
+  int64_t rows = type.getDimSize(0), cols = type.getDimSize(1);
+  QuantizedTensorType left = lhs.quantized();
+  if (op.getGroups() && left && left.getGrouped())
+    return mayBeStacked(rows, lhs.outerLength(), countGroups(op)) &&
+           mayBeEqual(cols, rhs.outerLength());
+  if (!mayBeEqual(rows, lhs.outerLength()))
+    return false;
+  return mayBeEqual(cols, rhs.outerLength()) ||
+         (op.getGroups() && mayBeStacked(rhs.outerLength(), cols, countGroups(op)));
+}
+
 static LogicalResult verifyResult(MatmulOp op, const Side &lhs,
                                   const Side &rhs) {
   auto type = cast<RankedTensorType>(op.getType());
-  if (!mayBeEqual(type.getDimSize(0), lhs.outerLength()) ||
-      !mayBeEqual(type.getDimSize(1), rhs.outerLength()))
+  if (!fitsResult(op, lhs, rhs))
     return op.emitOpError()
            << "result " << type << " does not fit operands "
            << lhs.value.getType() << " and " << rhs.value.getType();

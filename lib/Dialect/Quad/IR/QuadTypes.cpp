@@ -253,6 +253,20 @@ SmallVector<Type> QuantizedTensorType::getStorageTypes() const {
   return types;
 }
 
+SmallVector<Type> PreparedType::getStorageTypes() const {
+  SmallVector<Type> types = {
+      RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(getContext(), 8))};
+  if (getTensor().getFormat().hasTensorLevel())
+    types.push_back(RankedTensorType::get({1}, Float32Type::get(getContext())));
+  return types;
+}
+
+QuantizedTensorType quadrille::quad::getQuantizedType(Type type) {
+  if (auto prepared = dyn_cast<PreparedType>(type))
+    return prepared.getTensor();
+  return dyn_cast<QuantizedTensorType>(type);
+}
+
 #define GET_TYPEDEF_CLASSES
 #include "quadrille/Dialect/Quad/IR/QuadTypes.cpp.inc"
 

@@ -37,6 +37,7 @@ std::string kindOf(ArrayRef<Operation *> ops) {
       .Case<DequantizeOp>([](auto) { return "dequantize"; })
       .Case<ScalesOp>([](auto) { return "scales"; })
       .Case<ToCarrierOp>([](auto) { return "to_carrier"; })
+      .Case<PrepareOp>([](auto) { return "prepare"; })
       .Case<MatmulOp>([](auto) { return "matmul"; })
       .Case<MapOp>([](auto) { return "map"; })
       .Default([](auto) { return ""; })

@@ -133,8 +133,8 @@ static LogicalResult fuseIntoMatmul(MapOp op, PatternRewriter &rewriter) {
   Value result = product.getResult();
   SmallVector<Value> inputs = joinInputs(product.getEpilogueInputs(), op, result);
   auto fused = MatmulOp::create(rewriter, product.getLoc(), op.getType(), product.getLhs(),
-                                product.getRhs(), product.getBias(), product.getAcc(), inputs,
-                                product.getExact(), product.getAccum());
+                                product.getRhs(), product.getBias(), product.getAcc(),
+                                product.getGroups(), inputs, product.getExact(), product.getAccum());
   {
     OpBuilder::InsertionGuard guard(rewriter);
     FusedBody body(rewriter, fused.getEpilogue(), inputs, 1);

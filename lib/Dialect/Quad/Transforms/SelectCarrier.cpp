@@ -23,17 +23,20 @@ using namespace quadrille;
 using namespace quadrille::quad;
 
 static std::optional<Format> formatOf(Value operand) {
-  if (auto type = dyn_cast<QuantizedTensorType>(operand.getType()))
+  if (QuantizedTensorType type = getQuantizedType(operand.getType()))
     return type.getFormat().toFormat();
   return std::nullopt;
+}
+
+static target::Operand asOperand(Type element) {
+  StringRef name = element.isBF16() ? "bf16" : element.isF16() ? "f16" : "f32";
+  return *target::lookupCarrierType(name);
 }
 
 static target::Operand asOperand(Value value, const std::optional<Format> &format) {
   if (format)
     return *format;
-  Type element = cast<RankedTensorType>(value.getType()).getElementType();
-  StringRef name = element.isBF16() ? "bf16" : element.isF16() ? "f16" : "f32";
-  return *target::lookupCarrierType(name);
+  return asOperand(cast<RankedTensorType>(value.getType()).getElementType());
 }
 
 static target::Accumulation asAccumulation(Accum accum) {
@@ -57,6 +60,20 @@ target::CarrierChoice quad::selectCarrier(MatmulOp op, const target::Capability 
   options.accumulation = asAccumulation(op.getAccum());
   return target::selectCarrier(target, asOperand(op.getLhs(), lhs), asOperand(op.getRhs(), rhs),
                                options);
+}
+
+target::CarrierChoice quad::selectCarrier(PrepareOp op, const target::Capability &target,
+                                          target::SelectOptions options) {
+  options.exact = op.getExact();
+  Format own = op.getInput().getType().getFormat().toFormat();
+  std::optional<Format> format;
+  if (auto attribute = dyn_cast<FormatAttr>(op.getOther()))
+    format = attribute.toFormat();
+  target::Operand other = format ? target::Operand(*format)
+                                 : asOperand(cast<TypeAttr>(op.getOther()).getValue());
+  if (op.getSide() == OperandSide::LHS)
+    return target::selectCarrier(target, own, other, options);
+  return target::selectCarrier(target, other, own, options);
 }
 
 /// The choice as an attribute, for people and later passes.

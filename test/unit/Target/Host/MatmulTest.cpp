@@ -223,7 +223,25 @@ TEST(MatmulPlanTest, RefusesWhatACarrierCannotHold) {
   EXPECT_TRUE(get(MatmulCarrier::F32, nullptr, &ufp4));
   Format odd = ufp4;
   odd.levels[0].block.cols = 24;
+  EXPECT_EQ(MatmulPlan::get(isa, MatmulCarrier::F32, &odd, &odd)->kBlock, 8);
+  odd.levels[0].block.cols = 20;
   EXPECT_FALSE(get(MatmulCarrier::F32, &odd, &ufp4)) << "a block that meets no power of two";
+}
+
+TEST(MatmulPlanTest, PanelsAreDescribedByWhatTheirBytesDependOn) {
+  VectorISA isa{16, true};
+  const Format &ufp4 = getFormat("UFP4");
+  Format fp4 = ufp4;
+  fp4.grid = getFormat("NVFP4").grid;
+  auto describe = [&](VectorISA isa, const Format &a, MatmulSide side) {
+    return MatmulPlan::get(isa, MatmulCarrier::S8, &a, &ufp4)->describePanels(side);
+  };
+  EXPECT_EQ(describe(isa, ufp4, MatmulSide::LHS),
+            "lhs in s8 panels of 6 x 16, codes in units of 2^-2");
+  // B takes back the offset of the codes of A.
+  EXPECT_NE(describe(isa, ufp4, MatmulSide::RHS), describe(isa, fp4, MatmulSide::RHS));
+  EXPECT_NE(describe(isa, ufp4, MatmulSide::RHS), describe({8, true}, ufp4, MatmulSide::RHS));
+  EXPECT_EQ(describe(isa, ufp4, MatmulSide::RHS), describe({16, false}, ufp4, MatmulSide::RHS));
 }
 
 TEST(MatmulPlanTest, NeedsAVX2) {

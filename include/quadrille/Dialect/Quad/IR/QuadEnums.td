@@ -76,9 +76,15 @@ def Function : I32EnumAttr<"Function", "Function of one f32", [
   }];
 }
 
+def OperandSide : QuadEnum<"OperandSide", "Operand of a product", [
+  I32EnumCase<"LHS", 0, "lhs">,
+  I32EnumCase<"RHS", 1, "rhs">
+]>;
+
 class QuadEnumAttr<EnumInfo info, string mnemonic> : EnumAttr<QuadDialect, info, mnemonic> {
   let assemblyFormat = "`<` $value `>`";
 }
+def SideAttr : QuadEnumAttr<OperandSide, "side">;
 def AccumAttr : QuadEnumAttr<Accum, "accum">;
 def ScaleLayoutAttr : QuadEnumAttr<ScaleLayout, "scale_layout">;
 

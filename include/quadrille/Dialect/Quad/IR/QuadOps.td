@@ -215,17 +215,17 @@ def DequantizeOp : QuadOp<"dequantize", [Pure, AttrSizedOperandSegments]> {
 }
 
 def TransposeOp : QuadOp<"transpose", [Pure, InferTypeOpAdaptor]> {
-  let summary = "Swap the logical axes of a quantized tensor; nothing moves";
+  let summary = "Swap the logical axes of a quantized or prepared tensor; nothing moves";
   let description = [{
-    The result shares the codes and scales of the input; its type has the sizes and
+    The result shares the memory of the input; its type has the sizes and
     the axis swapped.
 
     ```mlir
     %wt = quad.transpose %w : !quad.tensor<64x8192, #f, axis = 1> -> !quad.tensor<8192x64, #f, axis = 0>
     ```
   }];
-  let arguments = (ins QuantizedTensorType:$input);
-  let results = (outs QuantizedTensorType:$result);
+  let arguments = (ins AnyTypeOf<[QuantizedTensorType, PreparedType]>:$input);
+  let results = (outs AnyTypeOf<[QuantizedTensorType, PreparedType]>:$result);
   let assemblyFormat = [{
     $input attr-dict `:` qualified(type($input)) `->` qualified(type($result))
   }];
@@ -295,10 +295,39 @@ def ToCarrierOp : QuadOp<"to_carrier", [Pure]> {
 // Products
 //===----------------------------------------------------------------------===//
 
+def PrepareOp : QuadOp<"prepare", [Pure]> {
+  let summary = "A quantized tensor as the engine of a target's products reads it";
+  let description = [{
+    What `quad.matmul` would make of the operand before it multiplies, kept: products with
+    the result have the bits of those with the input. It is for operand `side` of products
+    by an operand `other`, a format or the element type of a plain matrix. A product that takes
+    another form, as that of another machine does, is an error when kernels are made.
+
+    ```mlir
+    %p = quad.prepare %w {side = #quad.side<rhs>, other = #mxfp4}
+           : !quad.tensor<?x?, #mxuf4, axis = 1> -> !quad.prepared<!quad.tensor<?x?, #mxuf4, axis = 1>>
+    %t = quad.transpose %p : !p -> !pt
+    %y = quad.matmul %q, %t : !q, !pt -> tensor<?x?xbf16>
+    ```
+    * `exact`: as of `quad.matmul`.
+
+    The input has no groups. Numeric effect: none.
+  }];
+  let arguments = (ins QuantizedTensorType:$input, SideAttr:$side, AnyAttr:$other,
+                   DefaultValuedAttr<BoolAttr, "true">:$exact);
+  let results = (outs PreparedType:$result);
+  let assemblyFormat = [{
+    $input attr-dict `:` qualified(type($input)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+}
+
+def MatmulOperand : AnyTypeOf<[QuantizedTensorType, PreparedType, Matrix]>;
+
 def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "Product of two matrices, at least one of them quantized";
   let description = [{
-    `lhs` (M x K) times `rhs` (K x N), plus `bias` (N) on every row, plus `acc`
+    `lhs` (M x K) times `rhs` (K x N), each quantized, prepared or plain, plus `bias` (N) on every row, plus `acc`
     (M x N), rounded once to the result's element type. Each quantized element
     enters as code times scales, exactly; the order of the f32 accumulation is fixed
     per target, kernel version and shape.
@@ -319,6 +348,21 @@ def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments, IsolatedFromAbo
     ```
     `acc` has the type of the result.
 
+    With the offsets of `groups`, such as the tokens of each of G experts, it is one product
+    for each group (offsets as of `quad.quantize`: clamped, and read when the kernel runs).
+    Which depends on the sides:
+
+    * both grouped: group g contracts its positions alone, and its product is rows
+      [g M, (g+1) M) of the result, G M x N;
+    * neither grouped: group g is rows of `lhs` (T x K), which meet expert g of `rhs`: its
+      columns [g N, (g+1) N) if that is K x G N, or its rows [g K, (g+1) K) if it is
+      G K x N. The result is T x N. Which of the two, the sizes tell. Along the contraction
+      each expert is whole blocks (and transforms). In rows of no group the sum is +0.
+
+    ```mlir
+    %y = quad.matmul %x, %experts groups(%offsets : tensor<?xi32>) : !x, !experts -> tensor<?x?xbf16>
+    ```
+
     The epilogue, a region as that of `quad.map`, computes each element of the result
     from the sum (f32, bias and acc included, not yet rounded) and from an element of
     each of its operands, whose shapes are those of `quad.map`; what it yields is rounded
@@ -334,8 +378,8 @@ def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments, IsolatedFromAbo
     ```
     Source: docs/numerics.md, "Products".
   }];
-  let arguments = (ins AnyTypeOf<[QuantizedTensorType, Matrix]>:$lhs, AnyTypeOf<[QuantizedTensorType, Matrix]>:$rhs,
-                   Optional<Vector>:$bias, Optional<Matrix>:$acc,
+  let arguments = (ins MatmulOperand:$lhs, MatmulOperand:$rhs,
+                   Optional<Vector>:$bias, Optional<Matrix>:$acc, Optional<GroupOffsets>:$groups,
                    Variadic<ElementwiseOperand>:$epilogue_inputs,
                    DefaultValuedAttr<BoolAttr, "true">:$exact,
                    DefaultValuedAttr<AccumAttr, "::quadrille::quad::Accum::Default">:$accum);
@@ -343,6 +387,7 @@ def MatmulOp : QuadOp<"matmul", [Pure, AttrSizedOperandSegments, IsolatedFromAbo
   let results = (outs Matrix:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs (`bias` `(` $bias^ `:` type($bias) `)`)? (`acc` `(` $acc^ `:` type($acc) `)`)?
+    (`groups` `(` $groups^ `:` type($groups) `)`)?
     (`epilogue` `(` $epilogue_inputs^ `:` type($epilogue_inputs) `)`)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result) ($epilogue^)?
   }];

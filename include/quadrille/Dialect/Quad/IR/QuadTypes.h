@@ -15,4 +15,9 @@
 #define GET_TYPEDEF_CLASSES
 #include "quadrille/Dialect/Quad/IR/QuadTypes.h.inc"
 
+namespace quadrille::quad {
+/// The quantized tensor that an operand of a product is, or was prepared of; null for others.
+QuantizedTensorType getQuantizedType(::mlir::Type type);
+} // namespace quadrille::quad
+
 #endif // QUADRILLE_DIALECT_QUAD_IR_QUADTYPES_H

@@ -88,4 +88,32 @@ def QuantizedTensorType : TypeDef<QuadDialect, "QuantizedTensor"> {
   }];
 }
 
+def PreparedType : TypeDef<QuadDialect, "Prepared"> {
+  let mnemonic = "prepared";
+  let summary = "A quantized tensor as an engine reads it";
+  let description = [{
+    ```mlir
+    !quad.prepared<!quad.tensor<?x8192, #mxuf4, axis = 1>>
+    !quad.prepared<!quad.tensor<?x8192, #mxuf4, axis = 1>, "rhs in s8 panels of 32 x 32">
+    ```
+    * tensor: what it was made of. Transposing swaps that one's axes;
+    * form: all that bytes depend on, in words: equal forms of one tensor mean equal bytes. An
+      argument of a function has one; what a function makes has that of its target's engine.
+
+    Storage: the engine's bytes, and one f32 if the format has a scale of the tensor. An argument
+    also has the rows and the length as stored, both i64.
+  }];
+  let parameters = (ins "::quadrille::quad::QuantizedTensorType":$tensor, OptionalParameter<"::mlir::StringAttr", "form of the bytes">:$form);
+  let builders = [TypeBuilderWithInferredContext<(ins
+    "::quadrille::quad::QuantizedTensorType":$tensor, CArg<"::mlir::StringAttr", "{}">:$form), [{
+      return $_get(tensor.getContext(), tensor, form);
+    }]>];
+  let assemblyFormat = "`<` qualified($tensor) (`,` $form^)? `>`";
+  let extraClassDeclaration = [{
+    PreparedType getTransposed() const { return get(getTensor().getTransposed(), getForm()); }
+    /// The arrays in memory.
+    ::llvm::SmallVector<::mlir::Type> getStorageTypes() const;
+  }];
+}
+
 #endif // QUADRILLE_DIALECT_QUAD_IR_QUADTYPES_TD

@@ -13,11 +13,15 @@
 namespace quadrille::quad {
 
 class MatmulOp;
+class PrepareOp;
 
 /// The fastest carrier on `target` that holds the operands of `op`, or a
 /// refusal. `exact` and `accum` are those of `op`; the other options are the
 /// caller's. What `quad-select-carrier` records and what engines build by.
 target::CarrierChoice selectCarrier(MatmulOp op, const target::Capability &target,
+                                    target::SelectOptions options = {});
+/// The same of a product that `op` prepares an operand of.
+target::CarrierChoice selectCarrier(PrepareOp op, const target::Capability &target,
                                     target::SelectOptions options = {});
 
 } // namespace quadrille::quad
