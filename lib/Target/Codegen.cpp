@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/Codegen.h"
 #include "MaskedAccess.h"
+#include "quadrille/Target/ROCDL/CodeObject.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/CodeGen/CodeGenTargetMachineImpl.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
@@ -105,6 +106,14 @@ static OptimizationLevel pipelineLevel(unsigned optLevel) {
 static constexpr StringLiteral straightLinePipeline =
     "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,early-cse,simplifycfg)";
 
+/// What AMD's back end expects to be done before it: a kernel's pointers are global ones, and
+/// what it does not ask of a launch is not passed to it.
+static constexpr StringLiteral beforeAMDGPU = ",function(infer-address-spaces),amdgpu-attributor";
+
+static std::string gpuPipeline(const TargetSpec &spec) {
+  return (Twine(straightLinePipeline) + (Triple(spec.triple).isAMDGCN() ? beforeAMDGPU : "")).str();
+}
+
 Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOptions &options) {
   auto machine = createTargetMachine(spec, options.optLevel);
   if (!machine)
@@ -129,7 +138,7 @@ Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOption
     passes = builder.buildO0DefaultPipeline(level);
   else if (spec.isHost())
     passes = builder.buildPerModuleDefaultPipeline(level);
-  else if (Error error = builder.parsePassPipeline(passes, straightLinePipeline))
+  else if (Error error = builder.parsePassPipeline(passes, gpuPipeline(spec)))
     return error;
   passes.run(module, modules);
   return Error::success();
@@ -182,7 +191,8 @@ Expected<std::string> emitObject(Module &module, const TargetSpec &spec,
   if (Triple(spec.triple).isNVPTX())
     return createStringError("target " + spec.name +
                              " has no objects: its assembly goes to ptxas or the driver");
-  return emit(module, spec, options, CodeGenFileType::ObjectFile);
+  Expected<std::string> object = emit(module, spec, options, CodeGenFileType::ObjectFile);
+  return object && Triple(spec.triple).isAMDGCN() ? linkCodeObject(*object) : std::move(object);
 }
 
 } // namespace quadrille
