@@ -13,6 +13,7 @@
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/Passes.h"
 #include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -73,6 +74,18 @@ static void pinFloatingPoint(Function &function) {
       instruction.copyFastMathFlags(FastMathFlags());
 }
 
+/// AMD's back end makes an FMA with +0 of a product that is narrowed to f16, which loses the
+/// sign of a zero (LLVM 22). A fence hides from it what is narrowed.
+static void fenceNarrowing(Module &module) {
+  for (Function &function : module)
+    for (Instruction &instruction : instructions(function))
+      if (isa<FPTruncInst>(instruction) && instruction.getType()->getScalarType()->isHalfTy()) {
+        IRBuilder<> builder(&instruction);
+        Value *wide = instruction.getOperand(0);
+        instruction.setOperand(0, builder.CreateArithmeticFence(wide, wide->getType()));
+      }
+}
+
 Error prepareModule(Module &module, const TargetSpec &spec) {
   auto machine = createTargetMachine(spec, /*optLevel=*/0);
   if (!machine)
@@ -92,6 +105,8 @@ Error prepareModule(Module &module, const TargetSpec &spec) {
       function.addFnAttr("prefer-vector-width", "512");
   }
   outlineMaskedAccesses(module, **machine);
+  if (Triple(spec.triple).isAMDGCN())
+    fenceNarrowing(module);
   return Error::success();
 }
 
