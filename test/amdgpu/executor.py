@@ -1,7 +1,7 @@
 """Runs jitted functions as AMD code objects by the command of QUADRILLE_AMDGPU_EXECUTOR.
 
-README.md has the command's protocol. The program's schedule is interpreted here, so that nothing but
-the kernels themselves is asked of the command; without one the tests of this folder are skipped.
+README.md has the command's protocol. The program's schedule is evaluated here, so that the command has
+nothing but kernels to run; without one the tests of this folder are skipped.
 QUADRILLE_AMDGPU_FULL=1 runs the whole product of the cases instead of a covering part.
 """
 
@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import functools
 import json
-import operator
 import os
 import pathlib
 import shlex
@@ -19,7 +18,7 @@ import struct
 import subprocess
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -34,6 +33,7 @@ import quadrille as qd  # noqa: E402
 from cases import assert_same, numbers  # noqa: E402
 from quadrille import arrays, compiler, mlir  # noqa: E402
 from quadrille.plans import HostPlan  # noqa: E402
+from quadrille.schedule import Launch, launches  # noqa: E402
 
 FULL = os.environ.get("QUADRILLE_AMDGPU_FULL", "0") not in ("", "0")
 #: Those that the command has; all that there are code objects to execute for by default.
@@ -85,6 +85,19 @@ class Memory:
     offset: int = 0
     array: np.ndarray | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """In elements, as schedules count them."""
+        return tuple(stride // self.array.itemsize for stride in self.array.strides)
+
+    @classmethod
+    def temporary(cls, size: int) -> Memory:
+        return cls(bytearray(b"\xcd" * max(size, 1)))
+
     @classmethod
     def of(cls, array: np.ndarray) -> Memory:
         """The extent of the array, from an aligned address on."""
@@ -115,93 +128,24 @@ def _memory_at(address: int, size: int) -> np.ndarray:
     return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
 
 
-_BINARY = {
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-    "div": lambda a, b: int(a / b),
-    "rem": lambda a, b: a - b * int(a / b),
-    "ceildiv": lambda a, b: -(-a // b),
-    "min": min,
-    "max": max,
-    "and": operator.and_,
-    "or": operator.or_,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-}
-
-
-@dataclass
-class Schedule:
-    """One run of a schedule (include/quadrille/Runtime/Schedule.h has the grammar)."""
-
-    code: str
-    arguments: list
-    launch: object
-    values: dict[str, object] = field(default_factory=dict)
-    threads: dict[str, int] = field(default_factory=dict)
-
-    def run(self, text: str) -> None:
-        for line in text.splitlines():
-            head, *tokens = line.split() or [";"]
-            if head == "kernel":
-                self.threads[tokens[0]] = int(dict(t.split("=") for t in tokens[1:])["threads"])
-            elif head == "check":
-                assert self.values[tokens[0]], " ".join(tokens[1:])
-            elif head == "launch":
-                self._launch(tokens[0], *(self.values[t] for t in tokens[1:3]), tokens[3:])
-            elif head.startswith("%"):
-                self.values[head] = self._evaluate(*tokens[1:])
-
-    def _evaluate(self, op: str, *operands: str):
-        if op == "const":
-            return int(operands[0])
-        if op in ("dim", "stride"):
-            array, axis = self.arguments[int(operands[0])].array, int(operands[1])
-            return array.shape[axis] if op == "dim" else array.strides[axis] // array.itemsize
-        if op == "scalar":
-            return self.arguments[int(operands[0])]
-        values = [self.values[name] for name in operands]
-        if op == "alloc":
-            return Memory(bytearray(b"\xcd" * max(values[0], 1)))
-        if op == "select":
-            return values[1] if values[0] else values[2]
-        return int(_BINARY[op](*values))
-
-    def _launch(self, kernel: str, grid_x: int, grid_y: int, operands: list[str]) -> None:
-        if grid_x <= 0 or grid_y <= 0:
-            return
-        slots = [self._slot(*token.split("+")) for token in operands]
-        self.launch(self.code, kernel, (grid_x, grid_y, 1), (self.threads[kernel], 1, 1), [*slots, FIRST_BLOCK])
-
-    def _slot(self, name: str, offset: str | None = None):
-        value = self.arguments[int(name[1:])] if name[0] == "@" else self.values[name]
-        if not isinstance(value, Memory):
-            return value
-        return value, value.offset + (self.values[offset] if offset else 0)
-
-
-def launch(code: str, kernel: str, grid: tuple, block: tuple, slots: list) -> None:
-    """Runs one kernel on memories (with the offset of the pointer), integers and floats."""
+def launch(code: str, step: Launch) -> None:
+    """Runs one kernel of the code object in a file."""
     with tempfile.TemporaryDirectory() as folder:
-        files: dict[int, str] = {}
-        memories: dict[int, Memory] = {}
+        files: dict[int, tuple[Memory, pathlib.Path]] = {}
         arguments = []
-        for slot in slots:
-            if not isinstance(slot, tuple):
-                packed = struct.pack("<f", slot) if isinstance(slot, float) else struct.pack("<q", slot)
+        for value, offset in [*step.operands, (FIRST_BLOCK, 0)]:
+            if isinstance(value, Memory):
+                _, path = files.setdefault(id(value), (value, pathlib.Path(folder, str(len(files)))))
+                arguments.append({"buffer": str(path), "offset": value.offset + offset})
+            else:
+                packed = struct.pack("<f", value) if isinstance(value, float) else struct.pack("<q", value)
                 arguments.append({"bytes": packed.hex()})
-                continue
-            memory, offset = slot
-            path = files.setdefault(id(memory), f"{folder}/{len(files)}")
-            memories[id(memory)] = memory
-            pathlib.Path(path).write_bytes(memory.data)
-            arguments.append({"buffer": path, "offset": offset})
-        executor.launch({"code": code, "kernel": kernel, "grid": grid, "block": block, "arguments": arguments})
-        for number, memory in memories.items():
-            memory.data = bytearray(pathlib.Path(files[number]).read_bytes())
+        for memory, path in files.values():
+            path.write_bytes(memory.data)
+        grid, block = (*step.grid, 1), (step.threads, 1, 1)
+        executor.launch({"code": code, "kernel": step.kernel, "grid": grid, "block": block, "arguments": arguments})
+        for memory, path in files.values():
+            memory.data = bytearray(path.read_bytes())
 
 
 class ExecutedProgram:
@@ -216,7 +160,8 @@ class ExecutedProgram:
         with tempfile.NamedTemporaryFile(suffix=".hsaco") as file:
             file.write(self.compiled.output)
             file.flush()
-            Schedule(file.name, arguments, launch).run(self.compiled.schedule)
+            for step in launches(self.compiled.schedule, arguments, Memory.temporary):
+                launch(file.name, step)
         for argument in arguments:
             if isinstance(argument, Memory):
                 argument.write_back()
