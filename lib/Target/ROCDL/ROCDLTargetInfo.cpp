@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "quadrille/Target/SIMTTargetInfo.h"
 #include "quadrille/Target/TargetSpec.h"
 
@@ -19,11 +20,41 @@ namespace {
 
 constexpr unsigned threadsPerBlock = 128;
 
+/// What LLVM selects one instruction for (its features packed-fp32-ops,
+/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, and bf16-cvt-insts).
+struct Instructions {
+  StringLiteral targets; ///< what their names start with
+  bool packsF32;
+  bool maximum; ///< of f32, NaN if one is; magnitudes are free modifiers
+  bool roundsToBF16;
+};
+
+/// The first row whose name fits.
+constexpr Instructions instructionTable[] = {
+    {"gfx90a", true, false, false},  {"gfx942", true, false, false},
+    {"gfx950", true, true, true},    {"gfx1250", true, true, true},
+    {"gfx12", false, true, false},   {"gfx", false, false, false},
+};
+
+Instructions instructionsOf(StringRef cpu) {
+  return *llvm::find_if(instructionTable,
+                        [&](const Instructions &row) { return cpu.starts_with(row.targets); });
+}
+
 class ROCDLTargetInfo : public SIMTTargetInfo {
 public:
-  explicit ROCDLTargetInfo(const rocdl::LaneExchange &lanes)
+  ROCDLTargetInfo(const rocdl::LaneExchange &lanes, Instructions has)
       : SIMTTargetInfo(lanes.lanes, threadsPerBlock / lanes.lanes, /*elementsPerLane=*/16),
-        moves(lanes.moves) {}
+        has(has), moves(lanes.moves) {}
+
+  Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
+    if (!has.maximum)
+      return SIMTTargetInfo::maxMagnitude(b, loc, x, y);
+    return arith::MaximumFOp::create(b, loc, math::AbsFOp::create(b, loc, x),
+                                     math::AbsFOp::create(b, loc, y));
+  }
+  bool packsF32() const override { return has.packsF32; }
+  bool roundsToBF16() const override { return has.roundsToBF16; }
 
   Value permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
                      std::array<unsigned, 4> selector) const override {
@@ -169,13 +200,15 @@ private:
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }
 
+  Instructions has;
   std::array<rocdl::LaneMove, 6> moves; ///< by bit of the lane's number
 };
 
 } // namespace
 
 std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec) {
-  return std::make_unique<ROCDLTargetInfo>(rocdl::laneExchangeOf(spec.cpu));
+  return std::make_unique<ROCDLTargetInfo>(rocdl::laneExchangeOf(spec.cpu),
+                                           instructionsOf(spec.cpu));
 }
 
 } // namespace quadrille
