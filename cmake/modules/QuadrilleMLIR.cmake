@@ -70,7 +70,7 @@ function(quadrille_link_mlir_static target)
   # What LLVMSupport compresses with; static too, so that a wheel needs the C library only.
   find_library(QUADRILLE_ZLIB NAMES libz.a REQUIRED)
   find_library(QUADRILLE_ZSTD NAMES libzstd.a REQUIRED)
-  target_link_libraries(${target} PRIVATE ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
+  target_link_libraries(${target} PRIVATE QuadrilleUnusedTargets ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
   target_link_options(${target} PRIVATE
     -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-O2 -Wl,-z,pack-relative-relocs -Wl,--no-undefined)
 endfunction()

@@ -4,8 +4,8 @@ The figures come from the compiler's assembly alone. Assumptions:
 
 - A thread takes the path of whole tiles: of all paths through the code (each loop once) the one whose loads and
   stores come closest to the bytes that the launch's arrays have for each thread, and of these the shortest.
-- Vector instructions of a wave take one slot, except those of _SLOTS (LLVM's scheduling model, SISchedule.td, has
-  the transcendental ones at a quarter of the rate; AMD's tables have multiplications of integers there too). A slot is
+- Vector instructions of a wave take one slot, except those of _SLOTS (LLVM's scheduling model, SISchedule.td, has the
+  transcendental ones at a quarter of the rate; AMD's tables have multiplications of integers there too). A slot is
   `cycles` of CHIPS long. Two operations in one instruction (v_dual, v_pk) are one.
 - Shared memory moves 128 bytes a cycle for a unit; lane exchanges through it count as accesses.
 - A launch's arrays are read and written once, at the published bandwidth; neither launches nor latencies are counted, and

@@ -101,12 +101,13 @@ def smaller_error(block):
 
 
 OWN = qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25])
+MIXED_LEVEL = qd.level(16, "e4m3", rule=smaller_error)
 USERS = {
     "OWN_UE5M3": qd.format("OWN_UE5M3", OWN, [qd.level("1x32", "ue5m3", rule="up")]),
     "OWN_CHAIN": qd.format("OWN_CHAIN", OWN, [qd.level("1x16", "e4m3"), qd.level("1x64", "bf16", bits=3)]),
-    "MIXED": qd.format("MIXED", (qd.e2m1, qd.int4), [qd.level(16, "e4m3", rule=smaller_error), qd.level("tensor", "f32")]),
+    "MIXED": qd.format("MIXED", (qd.e2m1, qd.int4), [MIXED_LEVEL, qd.level("tensor", "f32")]),
     "OWN_4x16": qd.format("OWN_4x16", OWN, [qd.level("4x16", "bf16", bits=5)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("target, name, axis", turns(USERS, (0, 1)))

@@ -76,7 +76,8 @@ def test_the_main_path():
 
 
 def test_loops_are_taken_once():
-    text = "k:\n\ts_mov_b32 s0, 0\n.LBB0_1:\n\tglobal_store_byte v[0:1], v2, off\n\ts_cbranch_scc1 .LBB0_1\n\ts_endpgm\n"
+    body = ".LBB0_1:\n\tglobal_store_byte v[0:1], v2, off\n\ts_cbranch_scc1 .LBB0_1\n"
+    text = f"k:\n\ts_mov_b32 s0, 0\n{body}\ts_endpgm\n"
     path = inspection._main_path(text, read=0, written=100)
     assert path.stored == 1 and path.loops
 

@@ -1,4 +1,4 @@
-//===- UnusedTargets.cpp - Back ends that only lld asks for ---------------===//
+//===- UnusedTargets.cpp - Parts of LLVM that only lld asks for -----------===//
 //
 // Part of the Quadrille project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,10 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// lld initialises all back ends, for bitcode that we never give it. Where LLVM's
-// archives are linked in, these definitions keep the linker from taking theirs.
+// lld initialises all back ends and Polly, for bitcode that we never give it. Where
+// LLVM's archives are linked in, these definitions keep the linker from taking theirs.
 //
 //===----------------------------------------------------------------------===//
+#include "llvm/Plugins/PassPlugin.h"
 
 #define UNUSED(name)                                                                               \
   void LLVMInitialize##name##TargetInfo() {}                                                       \
@@ -20,4 +21,8 @@
 
 extern "C" {
 QUADRILLE_UNUSED_TARGETS
+}
+
+llvm::PassPluginLibraryInfo getPollyPluginInfo() {
+  return {LLVM_PLUGIN_API_VERSION, "Polly", "", [](llvm::PassBuilder &) {}};
 }
