@@ -4,11 +4,12 @@ The figures come from the compiler's assembly alone. Assumptions:
 
 - A thread takes the path of whole tiles: of all paths through the code (each loop once) the one whose loads and
   stores come closest to the bytes that the launch's arrays have for each thread, and of these the shortest.
-- Vector instructions of a wave take one slot, except those of _SLOTS (LLVM's scheduling model, SISchedule.td, has the
-  transcendental ones at a quarter of the rate; AMD's tables have multiplications of integers there too). A slot is
-  `cycles` of CHIPS long. Two operations in one instruction (v_dual, v_pk) are one.
+- Vector instructions of a wave take one slot, `cycles` of CHIPS long, except those of _SLOTS. Two operations in one
+  instruction (v_dual, v_pk) take one slot too: AMD's peak of f32 operations can only be reached so. LLVM's scheduling
+  model does not settle these: it has the throughput of one for all of them, and only a longer latency for the
+  transcendental ones, and on RDNA for multiplications of integers. The factor 4 is our assumption.
 - Shared memory moves 128 bytes a cycle for a unit; lane exchanges through it count as accesses.
-- A launch's arrays are read and written once, at the published bandwidth; neither launches nor latencies are counted, and
+- A launch's arrays are read and written once, at the chip's bandwidth; neither launches nor latencies are counted, and
   different resources work at the same time. So a bound is the least time, not a prediction.
 """
 
@@ -30,7 +31,11 @@ from .tracer import TracedFunction
 
 @dataclass(frozen=True)
 class Chip:
-    """Published rates of the largest GPU of a target.
+    """Rates of the largest GPU of a target.
+
+    Units, shared memory and registers are those of https://rocm.docs.amd.com/en/latest/reference/gpu-specs.html, and
+    registers and granules give the occupancy that LLVM prints. Clocks and bandwidths are the usual figures for the
+    boards; they were not checked against AMD's data sheets.
 
     `simds` of a unit issue a wave's vector instruction every `cycles`; each has `registers` vector registers for
     each lane, given out `granule` at a time, and room for `waves`. Hz, bytes/s and bytes.
@@ -47,16 +52,13 @@ class Chip:
     waves: int
     shared: int
     lanes: int
-    source: str
 
 
-_INSTINCT = "https://www.amd.com/en/products/accelerators/instinct"
-_RADEON = "https://www.amd.com/en/products/graphics/desktops/radeon"
 CHIPS = {
-    "gfx942": Chip("MI300X", 304, 2.1e9, 5.3e12, 4, 4, 512, 8, 8, 64 << 10, 64, f"{_INSTINCT}/mi300/mi300x.html"),
-    "gfx950": Chip("MI355X", 256, 2.4e9, 8.0e12, 4, 4, 512, 8, 8, 160 << 10, 64, f"{_INSTINCT}/mi350/mi355x.html"),
-    "gfx1100": Chip("RX 7900 XTX", 96, 2.5e9, 960e9, 2, 1, 1536, 24, 16, 64 << 10, 32, f"{_RADEON}.html"),
-    "gfx1200": Chip("RX 9060 XT", 32, 3.13e9, 320e9, 2, 1, 1536, 24, 16, 64 << 10, 32, f"{_RADEON}.html"),
+    "gfx942": Chip("MI300X", 304, 2.1e9, 5.3e12, 4, 4, 512, 8, 8, 64 << 10, 64),
+    "gfx950": Chip("MI355X", 256, 2.4e9, 8.0e12, 4, 4, 512, 8, 8, 160 << 10, 64),
+    "gfx1100": Chip("RX 7900 XTX", 96, 2.5e9, 960e9, 2, 1, 1536, 24, 16, 64 << 10, 32),
+    "gfx1200": Chip("RX 9060 XT", 32, 3.13e9, 320e9, 2, 1, 1536, 24, 16, 64 << 10, 32),
 }
 _SHARED_BYTES_A_CYCLE = 128
 
@@ -90,6 +92,10 @@ class Path:
     stored: int = 0
     slots: int = 0
     loops: bool = False
+
+    @property
+    def bytes(self) -> tuple[int, int]:
+        return self.loaded, self.stored
 
     @property
     def length(self) -> int:
@@ -148,7 +154,7 @@ class KernelReport:
         ]
         if self.seconds:
             times = ", ".join(f"{name} {seconds * 1e6:.1f} us" for name, seconds in self.seconds.items())
-            lines.append(f"  at published rates: {times}; bound by {self.bound}")
+            lines.append(f"  at the chip's rates: {times}; bound by {self.bound}")
         return lines
 
 
@@ -168,7 +174,7 @@ def inspect(function: JitFunction, target: str, **arguments) -> list[KernelRepor
     arrays = _arrays(traced, leaves)
     text = mlir.print_graph(traced.graph)
     compiled, assembly = (compile_module(text, target, stage) for stage in ("object", "asm"))
-    elements = math.prod(arrays[0].shape)
+    elements = math.prod(next(leaf.shape for leaf in leaves if hasattr(leaf, "shape")))
     reports = []
     for launch in launches(compiled.schedule, arrays, allocate=lambda size: Extent((size,), (1,))):
         threads = launch.grid[0] * launch.grid[1] * launch.threads
@@ -260,27 +266,26 @@ def _seconds(chip: Chip, path: Path, threads: int, bytes_: int) -> dict[str, flo
 def _main_path(text: str, read: float, written: float) -> Path:
     """The path whose bytes are closest to those of a thread; see the top of this file."""
     blocks, successors = _blocks(text)
-    #: For each block the shortest path to its end with so many bytes.
+    order, backs = _walk(successors)
+    loops = set().union(*(_loop(successors, *back) for back in backs))
+    #: For each block the shortest path to its begin with so many bytes.
     best: list[dict[tuple[int, int], Path]] = [{} for _ in blocks]
+    best[0][0, 0] = Path()
     ends: list[Path] = []
-    for number, block in enumerate(blocks):
-        starts = [Path()] if number == 0 else list(best[number].values())
-        for start in starts:
-            path = start.then(block)
+    for number in order:
+        for start in best[number].values():
+            path = start.then(_path_of(blocks[number], number in loops))
             if not successors[number]:
                 ends.append(path)
             for successor in successors[number]:
-                if successor <= number:  # back to a loop's begin
-                    continue
-                key = path.loaded, path.stored
-                known = best[successor].get(key)
-                if known is None or path.length < known.length:
-                    best[successor][key] = path
+                known = best[successor].get(path.bytes)
+                if (number, successor) not in backs and (known is None or path.length < known.length):
+                    best[successor][path.bytes] = path
     return min(ends, key=lambda path: (abs(path.loaded - read) + abs(path.stored - written), path.length))
 
 
-def _blocks(text: str) -> tuple[list[Path], list[list[int]]]:
-    """The basic blocks in their order, each as a path, and the numbers of those that may follow."""
+def _blocks(text: str) -> tuple[list[list[str]], list[list[int]]]:
+    """The names of the instructions of each basic block, in their order, and the numbers of those that may follow."""
     names: dict[str, int] = {}
     lines: list[list[list[str]]] = [[]]
     for line in text.splitlines():
@@ -302,21 +307,46 @@ def _blocks(text: str) -> tuple[list[Path], list[list[int]]]:
         if name != "s_branch" and not name.startswith("s_endpgm") and number + 1 < len(lines):
             after.append(number + 1)
         successors.append(after)
-    loops = _in_loops(successors)
-    return [_path_of(block, number in loops) for number, block in enumerate(lines)], successors
+    return [[re.sub(r"_e(32|64)$", "", line[0]) for line in block] for block in lines], successors
 
 
-def _in_loops(successors: list[list[int]]) -> set[int]:
-    """Blocks between a loop's begin and a branch back to it."""
-    backs = [(after, number) for number, all_ in enumerate(successors) for after in all_ if after <= number]
-    return {number for first, last in backs for number in range(first, last + 1)}
+def _walk(successors: list[list[int]]) -> tuple[list[int], set[tuple[int, int]]]:
+    """Blocks so that each comes before those that follow it, and the branches back to a loop's begin."""
+    order: list[int] = []
+    backs: set[tuple[int, int]] = set()
+    seen, open_ = {0}, {0}
+    stack = [(0, iter(successors[0]))]
+    while stack:
+        number, rest = stack[-1]
+        successor = next(rest, None)
+        if successor is None:
+            stack.pop()
+            open_.discard(number)
+            order.append(number)
+        elif successor in open_:
+            backs.add((number, successor))
+        elif successor not in seen:
+            seen.add(successor)
+            open_.add(successor)
+            stack.append((successor, iter(successors[successor])))
+    return order[::-1], backs
 
 
-def _path_of(block: list[list[str]], loops: bool) -> Path:
-    names = tuple(re.sub(r"_e(32|64)$", "", line[0]) for line in block)
-    loaded = sum(_width(name) for name in names if "load" in name)
-    stored = sum(_width(name) for name in names if "store" in name)
-    return Path(names, loaded, stored, sum(map(_slots, names)), loops)
+def _loop(successors: list[list[int]], last: int, first: int) -> set[int]:
+    """The blocks of the loop that a branch back closes."""
+    inside, waiting = {first, last}, [last]
+    while waiting:
+        number = waiting.pop()
+        before = [n for n, all_ in enumerate(successors) if number in all_ and n not in inside]
+        waiting += before if number != first else []
+        inside.update(before if number != first else [])
+    return inside
+
+
+def _path_of(block: list[str], loops: bool) -> Path:
+    loaded = sum(_width(name) for name in block if "load" in name)
+    stored = sum(_width(name) for name in block if "store" in name)
+    return Path(tuple(block), loaded, stored, sum(map(_slots, block)), loops)
 
 
 # Instructions.

@@ -82,6 +82,12 @@ def test_loops_are_taken_once():
     assert path.stored == 1 and path.loops
 
 
+def test_an_exit_may_stand_before_its_branches():
+    body = "\ts_cbranch_scc1 .LBB0_2\n.LBB0_1:\n\ts_endpgm\n.LBB0_2:\n\tglobal_store_byte v[0:1], v2, off\n"
+    path = inspection._main_path(f"k:\n{body}\ts_branch .LBB0_1\n", read=0, written=1)
+    assert path.instructions[-3:] == ("global_store_byte", "s_branch", "s_endpgm") and not path.loops
+
+
 @pytest.mark.parametrize(
     "name, width",
     [
@@ -113,6 +119,12 @@ def test_a_quantization(target):
     bytes_ = 16384 * 8192 * (2 + 1 / 2 + 2 / 16)
     assert report.seconds["memory"] == pytest.approx(bytes_ / inspection.CHIPS[target].bandwidth)
     assert not report.path.loops
+
+
+@pytest.mark.compiler
+def test_elements_are_those_of_the_matrix():
+    (report,) = inspection.inspect(qd.jit(lambda q: qd.dequantize(q)), "gfx950", q=qd.spec("MXUF4[4096,8192]"))
+    assert report.elements * 4 == report.path.stored  # of f32
 
 
 @pytest.mark.compiler

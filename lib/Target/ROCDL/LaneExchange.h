@@ -6,7 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For each distance the cheapest instruction that a target has. From the cheapest:
+// For each distance the cheapest instruction that a target has, by what they are (none
+// was timed). From the cheapest:
 // a DPP move, which LLVM often makes a modifier of the instruction that uses the
 // word; two of them, which still wait for nothing; permlane instructions of the
 // vector unit; and the crossbar of the shared memory, which the whole compute unit
