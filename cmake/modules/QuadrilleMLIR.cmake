@@ -29,6 +29,14 @@ if(QUADRILLE_LD_LLD)
   add_link_options(-fuse-ld=lld "-B${lld_dir}")
 endif()
 
+# lld as a library links AMD's code objects. Its archives are named directly, as LLVM's are below. It initialises
+# every back end, so with LLVM inside, those that are not ours get empty initialisers (UnusedTargets.cpp).
+find_library(QUADRILLE_LLD_ELF NAMES liblldELF.a HINTS "${LLVM_LIBRARY_DIR}" REQUIRED)
+find_library(QUADRILLE_LLD_COMMON NAMES liblldCommon.a HINTS "${LLVM_LIBRARY_DIR}" REQUIRED)
+set(QUADRILLE_UNUSED_TARGETS ${LLVM_ALL_TARGETS} ${LLVM_TARGETS_TO_BUILD})
+list(REMOVE_DUPLICATES QUADRILLE_UNUSED_TARGETS)
+list(REMOVE_ITEM QUADRILLE_UNUSED_TARGETS ${LLVM_NATIVE_ARCH} NVPTX AMDGPU)
+
 # quadrille_mlir_library(Name sources... [DEPENDS generated-target...] [LINK_LIBS lib...])
 # A static library of ours that uses MLIR. The final link (libquadrille, tools)
 # brings in LLVM and MLIR once, through quadrille_link_mlir.
@@ -62,7 +70,7 @@ function(quadrille_link_mlir_static target)
   # What LLVMSupport compresses with; static too, so that a wheel needs the C library only.
   find_library(QUADRILLE_ZLIB NAMES libz.a REQUIRED)
   find_library(QUADRILLE_ZSTD NAMES libzstd.a REQUIRED)
-  target_link_libraries(${target} PRIVATE ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
+  target_link_libraries(${target} PRIVATE QuadrilleUnusedTargets ${archives} ${QUADRILLE_ZLIB} ${QUADRILLE_ZSTD} ${CMAKE_DL_LIBS})
   target_link_options(${target} PRIVATE
     -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,-O2 -Wl,-z,pack-relative-relocs -Wl,--no-undefined)
 endfunction()
@@ -73,6 +81,6 @@ function(quadrille_link_mlir target)
   if(QUADRILLE_STATIC_LLVM)
     quadrille_link_mlir_static(${target})
   else()
-    target_link_libraries(${target} PRIVATE MLIR LLVM)
+    target_link_libraries(${target} PRIVATE MLIR LLVM z zstd) # the latter two for lld
   endif()
 endfunction()

@@ -21,7 +21,7 @@ extern "C" {
 /// Devices live until the process ends: nobody destroys them.
 typedef struct QuadrilleDevice QuadrilleDevice;
 
-/// "host" or "cuda:N"; an error if this machine does not have it.
+/// "host", "cuda:N" or "hip:N"; an error if this machine does not have it.
 QUADRILLE_CAPI_EXPORTED QuadrilleError *quadrilleDeviceGet(QuadrilleStringRef name,
                                                            QuadrilleDevice **device);
 

@@ -19,11 +19,15 @@ Device::~Device() = default;
 Expected<Device *> lookupDevice(StringRef name) {
   if (name == "host")
     return &hostDevice();
-  StringRef number = name;
+  auto [kind, number] = name.split(':');
   unsigned ordinal;
-  if (number.consume_front("cuda:") && !number.getAsInteger(10, ordinal))
-    return cudaDevice(ordinal);
-  return createStringError("unknown device '" + name + "': expected host or cuda:N");
+  if (!number.getAsInteger(10, ordinal)) {
+    if (kind == "cuda")
+      return cudaDevice(ordinal);
+    if (kind == "hip")
+      return hipDevice(ordinal);
+  }
+  return createStringError("unknown device '" + name + "': expected host, cuda:N or hip:N");
 }
 
 } // namespace quadrille::runtime

@@ -7,11 +7,13 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/Codegen.h"
 #include "MaskedAccess.h"
+#include "quadrille/Target/ROCDL/CodeObject.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/CodeGen/CodeGenTargetMachineImpl.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/Passes.h"
 #include "llvm/CodeGen/TargetPassConfig.h"
+#include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -72,6 +74,18 @@ static void pinFloatingPoint(Function &function) {
       instruction.copyFastMathFlags(FastMathFlags());
 }
 
+/// AMD's back end makes an FMA with +0 of a product that is narrowed to f16, which loses the
+/// sign of a zero (LLVM 22). A fence hides from it what is narrowed.
+static void fenceNarrowing(Module &module) {
+  for (Function &function : module)
+    for (Instruction &instruction : instructions(function))
+      if (isa<FPTruncInst>(instruction) && instruction.getType()->getScalarType()->isHalfTy()) {
+        IRBuilder<> builder(&instruction);
+        Value *wide = instruction.getOperand(0);
+        instruction.setOperand(0, builder.CreateArithmeticFence(wide, wide->getType()));
+      }
+}
+
 Error prepareModule(Module &module, const TargetSpec &spec) {
   auto machine = createTargetMachine(spec, /*optLevel=*/0);
   if (!machine)
@@ -91,6 +105,8 @@ Error prepareModule(Module &module, const TargetSpec &spec) {
       function.addFnAttr("prefer-vector-width", "512");
   }
   outlineMaskedAccesses(module, **machine);
+  if (Triple(spec.triple).isAMDGCN())
+    fenceNarrowing(module);
   return Error::success();
 }
 
@@ -104,6 +120,14 @@ static OptimizationLevel pipelineLevel(unsigned optLevel) {
 /// takes several times as long, and leaves more values alive.
 static constexpr StringLiteral straightLinePipeline =
     "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,early-cse,simplifycfg)";
+
+/// What AMD's back end expects to be done before it: a kernel's pointers are global ones, and
+/// what it does not ask of a launch is not passed to it.
+static constexpr StringLiteral beforeAMDGPU = ",function(infer-address-spaces),amdgpu-attributor";
+
+static std::string gpuPipeline(const TargetSpec &spec) {
+  return (Twine(straightLinePipeline) + (Triple(spec.triple).isAMDGCN() ? beforeAMDGPU : "")).str();
+}
 
 Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOptions &options) {
   auto machine = createTargetMachine(spec, options.optLevel);
@@ -129,7 +153,7 @@ Error optimizeModule(Module &module, const TargetSpec &spec, const CodegenOption
     passes = builder.buildO0DefaultPipeline(level);
   else if (spec.isHost())
     passes = builder.buildPerModuleDefaultPipeline(level);
-  else if (Error error = builder.parsePassPipeline(passes, straightLinePipeline))
+  else if (Error error = builder.parsePassPipeline(passes, gpuPipeline(spec)))
     return error;
   passes.run(module, modules);
   return Error::success();
@@ -182,7 +206,8 @@ Expected<std::string> emitObject(Module &module, const TargetSpec &spec,
   if (Triple(spec.triple).isNVPTX())
     return createStringError("target " + spec.name +
                              " has no objects: its assembly goes to ptxas or the driver");
-  return emit(module, spec, options, CodeGenFileType::ObjectFile);
+  Expected<std::string> object = emit(module, spec, options, CodeGenFileType::ObjectFile);
+  return object && Triple(spec.triple).isAMDGCN() ? linkCodeObject(*object) : std::move(object);
 }
 
 } // namespace quadrille

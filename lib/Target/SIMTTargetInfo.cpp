@@ -62,6 +62,17 @@ layout::LinearLayout SIMTTargetInfo::memoryLayout(const layout::LinearLayout &co
                                           compute.warp.size());
 }
 
+void SIMTTargetInfo::beginKernel(FunctionOpInterface kernel) const {
+  Builder b(kernel.getContext());
+  (void)kernel.insertArgument(kernel.getNumArguments(), b.getI64Type(), {}, kernel.getLoc());
+}
+
+Value SIMTTargetInfo::programId(OpBuilder &b, Location loc, FunctionOpInterface kernel,
+                                unsigned dim) const {
+  Value id = arith::ExtUIOp::create(b, loc, b.getI64Type(), blockId(b, loc, dim));
+  return dim == 0 ? id : arith::AddIOp::create(b, loc, id, kernel.getArguments().back());
+}
+
 Value SIMTTargetInfo::laneId(OpBuilder &b, Location loc) const {
   return arith::AndIOp::create(b, loc, threadId(b, loc), constantI32(b, loc, getLanes() - 1));
 }
@@ -86,6 +97,15 @@ Value SIMTTargetInfo::permuteLanes(OpBuilder &b, Location loc, Value reg,
     source = arith::XOrIOp::create(b, loc, source, selectByLaneBit(b, loc, bit, column, zero));
   }
   return fromWord(b, loc, readLane(b, loc, toWord(b, loc, reg), source), reg.getType());
+}
+
+std::pair<Value, Value> SIMTTargetInfo::swapRegisterAndLane(OpBuilder &b, Location loc, Value low,
+                                                            Value high, unsigned bit) const {
+  auto swapped = swapWords(b, loc, toWord(b, loc, low), toWord(b, loc, high), bit);
+  if (!swapped)
+    return TargetInfo::swapRegisterAndLane(b, loc, low, high, bit);
+  return {fromWord(b, loc, swapped->first, low.getType()),
+          fromWord(b, loc, swapped->second, high.getType())};
 }
 
 unsigned SIMTTargetInfo::maxAccessWidth(unsigned elementBytes, unsigned alignment) const {

@@ -29,8 +29,9 @@ _TORCH_BITS = {
     "float8_e8m0fnu": ("uint8", np.dtype(ml_dtypes.float8_e8m0fnu)),
 }
 _BITS_OF = {numpy: (name, bits) for name, (bits, numpy) in _TORCH_BITS.items()}
-#: DLPack's numbers of memory that the host may read, and of a CUDA GPU's.
-_DLPACK_HOST, _DLPACK_CUDA = (1, 3), (2, 13)
+#: DLPack's numbers of memory that the host may read, and of GPUs' with the name of their driver.
+_DLPACK_HOST = (1, 3, 11)
+_DLPACK_GPUS = {2: "cuda", 13: "cuda", 10: "hip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def is_array(value) -> bool:
 def view(value, what: str = "the array") -> np.ndarray | DeviceView:
     """The same memory as a NumPy array, or as a DeviceView; bfloat16 and fp8 as ml_dtypes types.
 
-    Raises UnsupportedError for a device that is no CUDA GPU and DTypeError for types that
+    Raises UnsupportedError for a device that is no CUDA or ROCm GPU and DTypeError for types that
     no operation takes.
     """
     if isinstance(value, (np.ndarray, DeviceView)):
@@ -126,13 +127,18 @@ def host_copy(value):
 
 
 def device_of(value) -> str:
-    """ "host" or "cuda:N" of an array."""
+    """ "host", "cuda:N" or "hip:N" of an array."""
     if isinstance(value, np.ndarray):
         return HOST
     if is_torch(value) and value.device.type in ("cpu", "cuda"):
-        return HOST if value.device.type == "cpu" else f"cuda:{value.device.index}"
+        return HOST if value.device.type == "cpu" else _torch_place(value.device)
     seen = view(value)
     return seen.device if isinstance(seen, DeviceView) else HOST
+
+
+def _torch_place(device) -> str:
+    """ "cuda:N" or "hip:N" of a torch device: PyTorch for ROCm calls AMD GPUs "cuda" too."""
+    return f"{'hip' if sys.modules['torch'].version.hip else 'cuda'}:{device.index}"
 
 
 def _view_torch(tensor, what: str) -> np.ndarray | DeviceView:
@@ -159,7 +165,7 @@ def _view_torch_cuda(tensor, name: str, what: str) -> DeviceView:
     except TypeError:
         raise DTypeError(f"{what} is a {tensor.dtype} tensor", instead="f32, bf16 or f16") from None
     strides = tuple(stride * dtype.itemsize for stride in tensor.stride())
-    device = f"cuda:{tensor.device.index}"
+    device = _torch_place(tensor.device)
     return DeviceView(tensor.data_ptr(), tuple(tensor.shape), strides, dtype, device, tensor)
 
 
@@ -173,11 +179,11 @@ def _dlpack_dtype(code: int, bits: int, what: str) -> np.dtype:
 def _view_dlpack(value, what: str) -> np.ndarray | DeviceView:
     kind, ordinal = value.__dlpack_device__() if hasattr(value, "__dlpack_device__") else (1, 0)
     kind = int(kind)
-    if kind in _DLPACK_CUDA:
-        return _view_dlpack_cuda(value, int(ordinal), what)
+    if kind in _DLPACK_GPUS:
+        return _view_dlpack_gpu(value, f"{_DLPACK_GPUS[kind]}:{int(ordinal)}", what)
     if kind not in _DLPACK_HOST:
         raise UnsupportedError(
-            f"{what} is on DLPack device {kind}", instead="memory of the host or of a CUDA GPU (devices 1 and 2)"
+            f"{what} is on DLPack device {kind}", instead="memory of the host or of a GPU (devices 1, 2 and 10)"
         )
     try:
         array, code, bits = _core.dlpack.from_capsule(value.__dlpack__())
@@ -186,12 +192,11 @@ def _view_dlpack(value, what: str) -> np.ndarray | DeviceView:
     return array.view(_dlpack_dtype(code, bits, what))
 
 
-def _view_dlpack_cuda(value, ordinal: int, what: str) -> DeviceView:
+def _view_dlpack_gpu(value, device: str, what: str) -> DeviceView:
     from .frameworks import framework_of
 
-    device = f"cuda:{ordinal}"
-    # The stream that work will be on: the producer orders it after its own. 1 is the default one.
-    stream = framework_of(value).stream_of(device) or 1
+    # The stream that work will be on: the producer orders it after its own. CUDA's default one is 1.
+    stream = framework_of(value).stream_of(device) or int(device.startswith("cuda"))
     try:
         capsule = value.__dlpack__(stream=stream)
         address, shape, strides, code, bits, owner = _core.dlpack.describe_capsule(capsule)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import ml_dtypes
 import numpy as np
 
-from . import __version__, files, listing, specs
+from . import __version__, files, inspection, listing, specs
 from .compiler import STAGES
 from .errors import ArgumentError, Location, QuadrilleError
 from .formats import NAMED, lookup
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_targets(commands)
     _add_quantize(commands)
     _add_lower(commands)
+    _add_inspect(commands)
     for name in ("demo", "bench"):  # subpackages with commands of their own
         if importlib.util.find_spec(f"{__package__}.{name}"):
             importlib.import_module(f"{__package__}.{name}").add_command(commands)
@@ -206,6 +207,16 @@ def _transform(arguments) -> RHT | None:
 
 def _add_lower(commands) -> None:
     command = commands.add_parser("lower", help="the text or object of a jitted function for any target")
+    _add_function(command)
+    command.add_argument("--target", default="host", help="host, sm_90a, gfx942, ..")
+    command.add_argument("--stage", choices=STAGES, default="quad")
+    command.add_argument("--kernel", metavar="NAME", help="this kernel of the text alone")
+    command.add_argument("-o", "--output", metavar="OUT", help="default: standard output")
+    command.set_defaults(run=_run_lower)
+
+
+def _add_function(command) -> None:
+    """The arguments that name a function and describe its own."""
     command.add_argument("function", metavar="FILE.py:FUNCTION")
     command.add_argument(
         "--arg",
@@ -214,11 +225,6 @@ def _add_lower(commands) -> None:
         metavar="NAME=SPEC",
         help="such as x=bf16[M,8192]; or a Python literal for a static argument (may be repeated)",
     )
-    command.add_argument("--target", default="host", help="host, sm_90a, gfx942, ..")
-    command.add_argument("--stage", choices=STAGES, default="quad")
-    command.add_argument("--kernel", metavar="NAME", help="this kernel of the text alone")
-    command.add_argument("-o", "--output", metavar="OUT", help="default: standard output")
-    command.set_defaults(run=_run_lower)
 
 
 def _run_lower(arguments) -> None:
@@ -239,6 +245,25 @@ def _run_lower(arguments) -> None:
     else:
         with open(arguments.output, "wb") as file:
             file.write(data)
+
+
+# inspect
+
+
+def _add_inspect(commands) -> None:
+    command = commands.add_parser("inspect", help="what the machine code of AMD kernels takes, and what bounds it")
+    _add_function(command)
+    command.add_argument("--target", default="gfx950", help=", ".join(inspection.CHIPS))
+    command.set_defaults(run=_run_inspect)
+
+
+def _run_inspect(arguments) -> None:
+    named = _arguments(arguments.arg)
+    with _users_code(arguments.function.rpartition(":")[0]):
+        function = _load_function(arguments.function)
+        reports = inspection.inspect(function, arguments.target, **named)
+    for report in reports:
+        print("\n".join(report.lines()))
 
 
 @contextmanager

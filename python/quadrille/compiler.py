@@ -54,7 +54,7 @@ class Compiled:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def program(self, device: str) -> Program:
-        """The object, loaded on "host" or "cuda:N".
+        """The object, loaded on "host", "cuda:N" or "hip:N".
 
         UnsupportedError if the target is not the device's, DeviceError if its driver refuses it.
         """

@@ -21,7 +21,7 @@ _DLPACK_CODES = {
     np.dtype(ml_dtypes.float8_e5m2): (12, 8),
     np.dtype(ml_dtypes.float8_e8m0fnu): (14, 8),
 }
-_DLPACK_CUDA = 2
+_DLPACK_DEVICES = {"cuda": 2, "hip": 10}
 
 
 class DeviceArray(arrays.DeviceView):
@@ -31,7 +31,7 @@ class DeviceArray(arrays.DeviceView):
     library other than PyTorch and CuPy. Both protocols take it on without a copy
     (`jax.dlpack.from_dlpack(result)`); `get()` copies it to the host.
 
-    Attributes: address, shape, strides (bytes), dtype (NumPy's), device ("cuda:N"), stream (a handle).
+    Attributes: address, shape, strides (bytes), dtype (NumPy's), device ("cuda:N" or "hip:N"), stream (a handle).
     """
 
     __slots__ = ()
@@ -67,7 +67,8 @@ class DeviceArray(arrays.DeviceView):
         }
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return _DLPACK_CUDA, int(self.device.partition(":")[2])
+        kind, _, ordinal = self.device.partition(":")
+        return _DLPACK_DEVICES[kind], int(ordinal)
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):

@@ -17,7 +17,7 @@ class Device:
     """One GPU of this process.
 
     Attributes:
-        name: "cuda:N".
+        name: "cuda:N" or "hip:N".
         target: what to compile for it.
         options: what the compiler must know besides.
     """
@@ -62,7 +62,7 @@ def device(name: str) -> Device:
 
 
 def holding(leaves: list) -> str:
-    """ "host" or "cuda:N": where all arrays of a call lie. ArgumentError if not all are in one place."""
+    """ "host", "cuda:N" or "hip:N": where all arrays of a call lie. ArgumentError if not all are in one place."""
     places: dict[str, object] = {}
     for leaf in leaves:
         for array in _arrays_of(leaf):

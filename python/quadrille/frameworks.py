@@ -74,7 +74,8 @@ class Torch(Ours):
 
     def allocator(self, device: str, shape, dtype):
         kind, torch = arrays.torch_dtype(dtype), self._torch
-        anywhere = functools.partial(torch.empty, shape, dtype=kind, device=torch.device(device))
+        place = torch.device("cuda", _ordinal(device))  # of ROCm too
+        anywhere = functools.partial(torch.empty, shape, dtype=kind, device=place)
         fast = _fast_empty()
         if fast is None:
             return anywhere

@@ -290,7 +290,7 @@ class JitFunction:
         Args:
             args: arguments, or specs made by :func:`spec`: then every program that calls with
                 row-major arrays of such types and lengths may need.
-            device: of specs: "host", or "cuda:N".
+            device: of specs: "host", "cuda:N" or "hip:N".
 
         Needed before a CUDA graph captures a call. Raises as a call does.
         """

@@ -361,7 +361,7 @@ private:
 };
 
 void bindDevice(py::module_ &module) {
-  py::class_<Device>(module, "Device", R"(A machine that runs programs: "host" or "cuda:N".
+  py::class_<Device>(module, "Device", R"(A machine that runs programs: "host", "cuda:N" or "hip:N".
 
 ValueError or DeviceError if this machine does not have it.)")
       .def(py::init<const std::string &>(), "name"_a)
@@ -408,7 +408,7 @@ void bindProgram(py::module_ &module) {
 Args:
     object, schedule: output and schedule of a compilation of stage object.
     target: its target; ValueError if the device lacks something of it.
-    device: "host" or "cuda:N".)")
+    device: "host", "cuda:N" or "hip:N".)")
       .def(py::init<const py::bytes &, const std::string &, const std::string &,
                     const std::string &>(),
            "object"_a, "schedule"_a, "target"_a = "host", "device"_a = "host")

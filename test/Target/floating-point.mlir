@@ -63,3 +63,24 @@ llvm.func @quotient(%p: !llvm.ptr, %a: f32, %b: f32) {
   llvm.store %r, %p : f32, !llvm.ptr
   llvm.return
 }
+
+// A product that is narrowed keeps the sign of its zero: no FMA with +0.
+//
+// X86-LABEL: narrowed:
+// X86: vmulss
+// X86: vcvtps2ph
+// PTX-LABEL: .func narrowed
+// PTX: mul.rn.f32
+// PTX: cvt.rn.f16.f32
+// AMD-LABEL: narrowed:
+// AMD-NOT: mix
+// AMD: v_mul_f32
+// AMD-NEXT: v_cvt_f16_f32
+// AMD-NOT: mix
+// AMD: s_setpc_b64
+llvm.func @narrowed(%p: !llvm.ptr, %a: f32, %b: f32) {
+  %ab = llvm.fmul %a, %b : f32
+  %r = llvm.fptrunc %ab : f32 to f16
+  llvm.store %r, %p : f16, !llvm.ptr
+  llvm.return
+}

@@ -16,6 +16,7 @@
 // LLVM: define void @copy(ptr {{.*}}) {{.*}}[[ATTRIBUTES:#[0-9]+]]
 // LLVM: attributes [[ATTRIBUTES]] = {{.*}}"denormal-fp-math"="ieee,ieee"{{.*}}"target-cpu"="sm_90a"
 // OBJECT: Format: elf64-amdgpu
+// OBJECT: Type: SharedObject
 // Without an assembler an object for the driver is its assembly.
 // PTX: .target sm_90a
 // NO-SM: error: unknown target 'sm_42': expected sm_80, {{.*}}sm_90a

@@ -2,7 +2,7 @@
 // passes and LLVM's own tools alone, for each kind of target.
 //
 // RUN: quad-opt %s --quad-to-ptx | mlir-translate --mlir-to-llvmir | llc -mtriple=nvptx64-nvidia-cuda -mcpu=sm_90a -o - | FileCheck %s --check-prefix=PTX --implicit-check-not=.ftz --implicit-check-not=shfl --implicit-check-not=.approx --implicit-check-not=div.rn.f32
-// RUN: quad-opt %s --quad-to-amdgcn | mlir-translate --mlir-to-llvmir | FileCheck %s --check-prefix=IR --implicit-check-not=contract --implicit-check-not=reassoc --implicit-check-not="fast "
+// RUN: quad-opt %s --quad-to-amdgcn=target=gfx1100 | mlir-translate --mlir-to-llvmir | FileCheck %s --check-prefix=IR --implicit-check-not=contract --implicit-check-not=reassoc --implicit-check-not="fast "
 // RUN: quad-opt %s --quad-to-amdgcn | mlir-translate --mlir-to-llvmir | llc -mtriple=amdgcn-amd-amdhsa -mcpu=gfx942 -o - | FileCheck %s --check-prefix=GCN
 // RUN: quad-opt %s --quad-to-host=target=host:avx512 | mlir-translate --mlir-to-llvmir | llc -mtriple=x86_64-unknown-linux-gnu -mcpu=x86-64-v4 -o - | FileCheck %s --check-prefix=AVX512
 
@@ -93,8 +93,16 @@
 // IR:            ret void
 
 // GCN-LABEL:     f_quantize_row:
+// gfx942 computes on two elements at once: 4 products and 8 fused operations in the first stage,
+// 16 sums and differences in the next two, 8 products with the scale's reciprocal.
 // GCN-NOT:       ds_
+// GCN-COUNT-8:   v_pk_fma_f32
+// GCN-NOT:       v_pk_fma_f32
+// GCN-COUNT-16:  v_pk_add_f32
+// GCN-NOT:       v_pk_{{add|fma}}_f32
 // GCN:           v_div_fixup_f32
+// GCN-NOT:       v_pk_{{add|fma}}_f32
+// GCN-COUNT-8:   v_pk_mul_f32
 // GCN:           s_endpgm
 // GCN:           .amdhsa_float_denorm_mode_32 3
 

@@ -12,12 +12,14 @@ import os
 os.environ.setdefault("QUADRILLE_INTERPRET", "1")
 
 import fake_cuda
+import fake_hip
 import ml_dtypes
 import numpy as np
 import pytest
 from quadrille import _core
 
 fake_cuda.install()
+fake_hip.install()
 
 
 def pytest_configure(config):

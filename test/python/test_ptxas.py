@@ -9,134 +9,19 @@ import pathlib
 import re
 import shutil
 import subprocess
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 import quadrille as qd
-from quadrille import ops
+from pairs import all_pairs
+from programs import allowed, factors, programs
 from quadrille.jit import JitFunction
 
 PTXAS = os.environ.get("QUADRILLE_PTXAS", shutil.which("ptxas") or "")
 TARGETS = ["sm_80", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_120a"]
-DTYPES = ["bf16", "f32", "f16"]
-KEY = qd.Key(7)
 
 pytestmark = pytest.mark.compiler
 needs_ptxas = pytest.mark.skipif(not PTXAS, reason="no ptxas in QUADRILLE_PTXAS or PATH: kernels are not assembled")
-
-FACTORS = {
-    "target": TARGETS,
-    "format": list(qd.formats),
-    "kernel": ["row", "column", "pair", "dequantize"],
-    "rounding": ["even", "away", "zero", "noise4", "noise8", "noise16"],
-    "rht": [None, 16, 32, 64, 128, 256],
-    "dtype": DTYPES,
-    "memory": ["aligned", "anywhere", "transposed", "padded"],
-}
-ROUNDINGS = {
-    "even": qd.nearest_even,
-    "away": qd.nearest_away,
-    "zero": qd.toward_zero,
-    "noise4": qd.stochastic(KEY, bits=4, rounds=10),
-    "noise8": qd.stochastic(KEY, bits=8, rounds=7),
-    "noise16": qd.stochastic(KEY, bits=16, rounds=7),
-}
-
-
-def allowed(case: dict) -> bool:
-    """Blocks of several rows have no transform; the rest goes together. Of a part of a case too."""
-    return not (case.get("rht") and qd.formats[case.get("format", "UFP4")].block_rows > 1)
-
-
-def all_pairs(factors: dict[str, list]) -> list[dict]:
-    """Cases in which any two values of two factors meet, wherever that is allowed."""
-    values = [[(name, value) for value in factors[name]] for name in factors]
-    pairs = (pair for a, b in itertools.combinations(values, 2) for pair in itertools.product(a, b))
-    waiting = {pair: None for pair in pairs if allowed(dict(pair))}  # a set that keeps its order
-    used, cases = Counter(), []
-    while waiting:
-        case = dict(next(iter(waiting)))
-        for choices in values:
-            if choices[0][0] not in case:
-                possible = [entry for entry in choices if allowed(case | dict([entry]))]
-                news = {entry: sum(_pair(entry, other) in waiting for other in case.items()) for entry in possible}
-                case |= [max(possible, key=lambda entry: (news[entry], -used[entry]))]
-        for a, b in itertools.combinations(case.items(), 2):
-            waiting.pop(_pair(a, b), None)
-        used.update(case.items())
-        cases.append(case)
-    return cases
-
-
-def _pair(a: tuple, b: tuple) -> tuple:
-    order = list(FACTORS)
-    return (a, b) if order.index(a[0]) < order.index(b[0]) else (b, a)
-
-
-def quantizer(case: dict):
-    """(function, spec) of a case."""
-    fmt, dtype, pad = case["format"], case["dtype"], case["memory"] == "padded"
-    rht = qd.RHT(case["rht"], seed=0) if case["rht"] else None
-    if case["kernel"] == "dequantize":
-        q = qd.spec(f"{fmt}[M,8192]", rht=rht, aligned=case["memory"] == "aligned")
-        return lambda q: qd.dequantize(q, dtype=dtype, undo_rht=rht is not None), q
-    options = dict(rht=rht, rounding=ROUNDINGS[case["rounding"]], pad=pad)
-    x = qd.spec(f"{dtype}[M,N]" if pad else f"{dtype}[M%256,N%256]", aligned=case["memory"] != "anywhere")
-    if case["memory"] == "transposed":
-        x = replace(x, unit_stride=0, stride_divisors=x.stride_divisors[::-1])
-    if case["kernel"] == "pair":
-        return lambda x: qd.quantize_pair(x, fmt, **options), x
-    return lambda x: qd.quantize(x, fmt, axis=0 if case["kernel"] == "column" else 1, **options), x
-
-
-@qd.scale_rule
-def four_over_six(block):
-    amax = abs(block).max()
-    scales = [qd.round_to_scale(amax / top) for top in (6.0, 4.0)]
-    errors = [block - qd.round_to_grid(block / scale) * scale for scale in scales]
-    six, four = [(error * error).sum() for error in errors]
-    return qd.where(four < six, scales[1], scales[0])
-
-
-RULED = qd.format("RULED", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)])
-OWN = qd.format("OWN", qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25]), [qd.level("4x32", "ue5m3", rule="up")])
-
-
-def without_a_format(number: int) -> dict[str, tuple]:
-    """What does not go by the named formats, sizes and types taking turns with the target's number."""
-    rht, dtype = qd.RHT([16, 32, 64, 128, 256][number % 5], seed=0), DTYPES[number % 3]
-    x = qd.spec(f"{dtype}[M%256,N%256]")
-    bytewise = ["MXUF4", "NVFP4", "NVINT4", "MXFP4", "MXINT4"][number % 5]
-    blocked, plain = (qd.spec(f"{bytewise}[M,8192]", scale_layout=l) for l in ("blocked128x4", "row_major"))
-    words = dict(amax_out=qd.spec("f32[1]"), flags=qd.spec("i32[1]"))
-    return {
-        "amax": (lambda x: qd.amax(x, rht=rht, axis=number % 2), x),
-        "hadamard": (lambda x: qd.hadamard(x, rht, axis=number % 2), x),
-        f"{bytewise} with blocked scales": (lambda x: qd.quantize(x, bytewise, scale_layout="blocked128x4"), x),
-        f"layout of {bytewise}'s scales, to blocked": (lambda q: ops._scales.__wrapped__(q, "blocked128x4"), plain),
-        f"layout of {bytewise}'s scales, from blocked": (lambda q: ops._scales.__wrapped__(q, "row_major"), blocked),
-        f"{bytewise} in a carrier": (lambda q: qd.to_carrier(q), plain),
-        "bf16 carrier": (lambda q: qd.to_carrier(q, "bf16"), qd.spec("UFP4_B[M,8192]")),
-        "a user's scale rule": (lambda x: qd.quantize(x, RULED, axis=number % 2), x),
-        "a user's grid": (lambda x: qd.quantize(x, OWN, rounding=ROUNDINGS["noise8"]), x),
-        "delayed scale": (
-            lambda x, a, amax_out, flags: qd.quantize(x, "NVFP4", rht=rht, amax=a, amax_out=amax_out, flags=flags),
-            x, qd.spec("f32[1]"), *words.values(),
-        ),
-        "fused elementwise code": (lambda x: qd.quantize_pair(qd.gelu(x), "UFP4_B", rht=rht), x),
-    }  # fmt: skip
-
-
-def programs(target: str):
-    """(what, function, specs) of all programs of a target."""
-    for case in all_pairs(FACTORS):
-        if case["target"] == target:
-            yield ", ".join(str(v) for n, v in case.items() if n != "target"), *quantizer(case)
-    for what, program in without_a_format(TARGETS.index(target)).items():
-        yield what, *program
-
 
 #: Instructions that round, with the types whose rounding PTX lets one choose.
 ROUNDS = re.compile(r"^\s*(?:@\S+\s+)?((?:add|sub|mul|fma|div|rcp|sqrt)\.[\w.]*\b(?:f32|f64|f16|bf16)(?:x2)?)\s", re.M)
@@ -176,10 +61,11 @@ def test_what_a_broken_promise_is(line, found):
 
 
 def test_any_two_values_meet():
-    cases = all_pairs(FACTORS)
-    for a, b in itertools.combinations(FACTORS, 2):
+    choices = factors(TARGETS)
+    cases = all_pairs(choices, allowed)
+    for a, b in itertools.combinations(choices, 2):
         met = {(case[a], case[b]) for case in cases}
-        pairs = itertools.product(FACTORS[a], FACTORS[b])
+        pairs = itertools.product(choices[a], choices[b])
         assert met == {(x, y) for x, y in pairs if allowed({a: x, b: y})}, (a, b)
 
 
@@ -209,14 +95,14 @@ def test_every_kernel_assembles(target, tmp_path):
     if target not in architectures():
         pytest.skip(f"{PTXAS} does not know {target}")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(problem, tmp_path / f"{n}.ptx", target, *p) for n, p in enumerate(programs(target))]
+        jobs = [pool.submit(problem, tmp_path / f"{n}.ptx", target, *p) for n, p in enumerate(programs(target, TARGETS))]
         problems = [found for found in (job.result() for job in jobs) if found]
     assert not problems, "\n".join(problems)
 
 
 @needs_ptxas
 def test_what_the_assembler_refuses_is_a_problem(tmp_path, monkeypatch):
-    program = next(programs("sm_90a"))
+    program = next(programs("sm_90a", TARGETS))
     monkeypatch.setattr(JitFunction, "lower", lambda *_, **__: REFUSED)
     assert "unknown_instruction" in problem(tmp_path / "0.ptx", "sm_90a", *program)
 

@@ -105,7 +105,11 @@ Device &hostDevice();
 /// A machine without the GPU or its driver is an error.
 llvm::Expected<Device *> cudaDevice(unsigned ordinal);
 
-/// "host" or "cuda:N".
+/// An AMD GPU. Code is a code object for its architecture; kernels and launches are as on
+/// NVIDIA's, with HIP's device in place of a context. Not yet run on a GPU.
+llvm::Expected<Device *> hipDevice(unsigned ordinal);
+
+/// "host", "cuda:N" or "hip:N".
 llvm::Expected<Device *> lookupDevice(llvm::StringRef name);
 
 /// Threads that a launch uses, the caller's included: QUADRILLE_NUM_THREADS if

@@ -38,7 +38,8 @@ llvm::Error optimizeModule(llvm::Module &module, const TargetSpec &spec,
 llvm::Expected<std::string> emitAssembly(llvm::Module &module, const TargetSpec &spec,
                                          const CodegenOptions &options = {});
 
-/// The same as a relocatable ELF object. NVIDIA targets have none: an error.
+/// The same as an ELF object: of a CPU a relocatable one, of AMD a code object as the driver
+/// loads it. NVIDIA targets have none: an error.
 llvm::Expected<std::string> emitObject(llvm::Module &module, const TargetSpec &spec,
                                        const CodegenOptions &options = {});
 

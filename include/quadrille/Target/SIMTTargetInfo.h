@@ -9,6 +9,7 @@
 #define QUADRILLE_TARGET_SIMTTARGETINFO_H
 
 #include "quadrille/Target/TargetInfo.h"
+#include <optional>
 
 namespace quadrille {
 
@@ -26,12 +27,20 @@ public:
   mlir::Value splat(mlir::OpBuilder &, mlir::Location, mlir::Value scalar) const override {
     return scalar;
   }
+  /// A launch has at most 65535 blocks along y: the last argument is the number of
+  /// its first one (Runtime/Device.h).
+  void beginKernel(mlir::FunctionOpInterface kernel) const override;
+  mlir::Value programId(mlir::OpBuilder &b, mlir::Location loc, mlir::FunctionOpInterface kernel,
+                        unsigned dim) const override;
   mlir::Value laneId(mlir::OpBuilder &b, mlir::Location loc) const override;
   mlir::Value warpId(mlir::OpBuilder &b, mlir::Location loc) const override;
   mlir::Value exchange(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
                        unsigned bit) const override;
   mlir::Value permuteLanes(mlir::OpBuilder &b, mlir::Location loc, mlir::Value reg,
                            llvm::ArrayRef<unsigned> sourceLane) const override;
+  std::pair<mlir::Value, mlir::Value> swapRegisterAndLane(mlir::OpBuilder &b, mlir::Location loc,
+                                                          mlir::Value low, mlir::Value high,
+                                                          unsigned bit) const override;
   unsigned maxAccessWidth(unsigned elementBytes, unsigned alignment) const override;
   llvm::SmallVector<mlir::Value> load(mlir::OpBuilder &b, mlir::Location loc,
                                       const Access &access) const override;
@@ -56,9 +65,17 @@ protected:
   virtual void addKernelAttributes(mlir::Operation *kernel, const LaunchShape &shape) const = 0;
   /// The thread's number in its block, an i32.
   virtual mlir::Value threadId(mlir::OpBuilder &b, mlir::Location loc) const = 0;
+  /// The block's number in its launch along x (0) or y (1), an i32.
+  virtual mlir::Value blockId(mlir::OpBuilder &b, mlir::Location loc, unsigned dim) const = 0;
   /// The i32 `word` of lane `lane xor distance`.
   virtual mlir::Value exchangeWord(mlir::OpBuilder &b, mlir::Location loc, mlir::Value word,
                                    unsigned distance) const = 0;
+  /// swapRegisterAndLane of i32 words by one instruction; nothing where there is none.
+  virtual std::optional<std::pair<mlir::Value, mlir::Value>>
+  swapWords(mlir::OpBuilder &b, mlir::Location loc, mlir::Value low, mlir::Value high,
+            unsigned bit) const {
+    return std::nullopt;
+  }
   /// LLVM's name of the threads of one device.
   virtual llvm::StringRef deviceScope() const = 0;
   /// The i32 `word` of lane `source`, an i32.

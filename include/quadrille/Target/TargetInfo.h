@@ -110,6 +110,10 @@ public:
   virtual mlir::Value lookup(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<float> table,
                              mlir::Value index) const;
 
+  /// Whether instructions compute on two registers of f32 at the price of one, given as a
+  /// vector of two: sums, products and fused products, without magnitudes.
+  virtual bool packsF32() const { return false; }
+
   /// Whether an instruction rounds f32 to bf16, to nearest even with subnormals.
   virtual bool roundsToBF16() const { return false; }
 

@@ -28,6 +28,24 @@ void populateTileTypeConversion(TypeConverter &converter, const TargetInfo &targ
       });
 }
 
+Value packPair(OpBuilder &b, Location loc, Value low, Value high) {
+  auto position = [&](int32_t i) {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(i));
+  };
+  Value pair = LLVM::PoisonOp::create(b, loc, VectorType::get({2}, low.getType()));
+  pair = LLVM::InsertElementOp::create(b, loc, pair, low, position(0));
+  return LLVM::InsertElementOp::create(b, loc, pair, high, position(1));
+}
+
+std::pair<Value, Value> unpackPair(OpBuilder &b, Location loc, Value pair) {
+  auto at = [&](int32_t i) -> Value {
+    Value position = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(i));
+    return LLVM::ExtractElementOp::create(b, loc, pair, position);
+  };
+  Value low = at(0), high = at(1);
+  return {low, high};
+}
+
 namespace {
 
 /// arith and math operations on tiles: the same operation on each register.
@@ -45,6 +63,8 @@ public:
       return failure();
     Type type = target.registerType(
         cast<RankedTensorType>(op->getResult(0).getType()).getElementType());
+    if (auto product = dyn_cast<arith::MulFOp>(op); product && type.isF32() && target.packsF32())
+      return multiplyPairs(product, operands, rewriter);
     Registers results;
     for (unsigned r = 0, e = operands.front().size(); r < e; ++r) {
       SmallVector<Value> inputs = llvm::map_to_vector(operands, [&](ValueRange v) { return v[r]; });
@@ -57,6 +77,24 @@ public:
   }
 
 private:
+  /// Two products in one instruction.
+  static LogicalResult multiplyPairs(arith::MulFOp op, ArrayRef<ValueRange> operands,
+                                     ConversionPatternRewriter &rewriter) {
+    Location loc = op.getLoc();
+    ValueRange x = operands[0], y = operands[1];
+    Registers results;
+    for (unsigned r = 0; r + 1 < x.size(); r += 2) {
+      Value product = arith::MulFOp::create(rewriter, loc, packPair(rewriter, loc, x[r], x[r + 1]),
+                                            packPair(rewriter, loc, y[r], y[r + 1]));
+      auto [low, high] = unpackPair(rewriter, loc, product);
+      results.append({low, high});
+    }
+    if (x.size() % 2)
+      results.push_back(arith::MulFOp::create(rewriter, loc, x.back(), y.back()));
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+
   const TargetInfo &target;
 };
 

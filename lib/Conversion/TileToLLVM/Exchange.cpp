@@ -132,17 +132,22 @@ public:
                                 ConversionPatternRewriter &rewriter) const override {
     auto type = tileType(op.getSource());
     LinearLayout layout = tile::getLayout(type);
-    Registers values(adaptor.getSource());
+    Registers values(adaptor.getSource()), factors;
     SmallVector<unsigned> stages = bitsOfDims(type.getShape(), type.getRank() - 1);
     if (op.getFactors()) {
       std::optional<unsigned> first = findBasis(layout.reg, 1);
       if (!first || stages.empty())
         return op.emitOpError("has factors for pairs that lie in several lanes");
-      Registers factors = factorsOfRegisters(op, adaptor.getFactors());
-      stageWithFactors(rewriter, op.getLoc(), values, factors, *first);
-      stages.erase(stages.begin());
+      factors = factorsOfRegisters(op, adaptor.getFactors());
     }
-    for (unsigned bit : stages) {
+    unsigned done = target.packsF32() ? stagesOfPairs(rewriter, op.getLoc(), values, factors,
+                                                      layout, stages)
+                                      : 0;
+    if (done == 0 && !factors.empty()) {
+      stageWithFactors(rewriter, op.getLoc(), values, factors, *findBasis(layout.reg, 1));
+      done = 1;
+    }
+    for (unsigned bit : ArrayRef(stages).drop_front(done)) {
       uint64_t basis = uint64_t(1) << bit;
       if (auto r = findBasis(layout.reg, basis))
         stageInRegisters(rewriter, op.getLoc(), values, *r);
@@ -167,6 +172,42 @@ private:
       result.push_back(factors[registerOf(ofFactors, index)]);
     }
     return result;
+  }
+
+  /// The first stages, between registers of a lane, on pairs of registers that the last of
+  /// them would combine. Returns how many it did.
+  static unsigned stagesOfPairs(OpBuilder &b, Location loc, Registers &values,
+                                const Registers &factors, const LinearLayout &layout,
+                                ArrayRef<unsigned> stages) {
+    SmallVector<unsigned> bits; // of the register's number, in the order of the stages
+    for (unsigned stage : stages) {
+      std::optional<unsigned> bit = findBasis(layout.reg, uint64_t(1) << stage);
+      if (!bit)
+        break;
+      bits.push_back(*bit);
+    }
+    if (bits.size() < 2)
+      return 0;
+    unsigned pairBit = bits.pop_back_val();
+    auto packed = [&](const Registers &registers) {
+      Registers pairs;
+      for (unsigned r = 0; r < registers.size(); ++r)
+        if (!(r >> pairBit & 1))
+          pairs.push_back(packPair(b, loc, registers[r], registers[r | 1u << pairBit]));
+      return pairs;
+    };
+    auto bitOfPairs = [&](unsigned bit) { return bit - (bit > pairBit); };
+    Registers pairs = packed(values);
+    for (auto [number, bit] : llvm::enumerate(bits))
+      if (number == 0 && !factors.empty())
+        stageWithFactors(b, loc, pairs, packed(factors), bitOfPairs(bit));
+      else
+        stageInRegisters(b, loc, pairs, bitOfPairs(bit));
+    unsigned next = 0;
+    for (unsigned r = 0; r < values.size(); ++r)
+      if (!(r >> pairBit & 1))
+        std::tie(values[r], values[r | 1u << pairBit]) = unpackPair(b, loc, pairs[next++]);
+    return bits.size();
   }
 
   static void stageWithFactors(OpBuilder &b, Location loc, Registers &values,

@@ -43,6 +43,10 @@ unsigned registerOf(const LinearLayout &layout, uint64_t index);
 Registers emitSharedConversion(mlir::OpBuilder &b, mlir::Location loc, const TargetInfo &target,
                                const layout::Conversion &plan, const layout::SharedMemory &step,
                                mlir::ValueRange values);
+/// Two registers of f32 as a vector (TargetInfo::packsF32), and back.
+mlir::Value packPair(mlir::OpBuilder &b, mlir::Location loc, mlir::Value low, mlir::Value high);
+std::pair<mlir::Value, mlir::Value> unpackPair(mlir::OpBuilder &b, mlir::Location loc,
+                                               mlir::Value pair);
 /// Position of `basis` in `bases`, or nothing.
 std::optional<unsigned> findBasis(llvm::ArrayRef<uint64_t> bases, uint64_t basis);
 

@@ -41,23 +41,6 @@ public:
       : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16),
         conversions(conversions) {}
 
-  /// A launch has at most 65535 blocks along y: the last argument is the number of
-  /// its first one (Runtime/Device.h).
-  void beginKernel(FunctionOpInterface kernel) const override {
-    Builder b(kernel.getContext());
-    (void)kernel.insertArgument(kernel.getNumArguments(), b.getI64Type(), {}, kernel.getLoc());
-  }
-
-  Value programId(OpBuilder &b, Location loc, FunctionOpInterface kernel,
-                  unsigned dim) const override {
-    Type i32 = b.getI32Type();
-    if (dim == 0)
-      return arith::ExtUIOp::create(b, loc, b.getI64Type(), NVVM::BlockIdXOp::create(b, loc, i32));
-    Value id = arith::ExtUIOp::create(b, loc, b.getI64Type(),
-                                      NVVM::BlockIdYOp::create(b, loc, i32));
-    return arith::AddIOp::create(b, loc, id, kernel.getArguments().back());
-  }
-
   /// One instruction each: magnitudes are free modifiers of the operands.
   Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
     return arith::MaximumFOp::create(b, loc, math::AbsFOp::create(b, loc, x),
@@ -176,6 +159,12 @@ protected:
 
   Value threadId(OpBuilder &b, Location loc) const override {
     return NVVM::ThreadIdXOp::create(b, loc, b.getI32Type());
+  }
+
+  Value blockId(OpBuilder &b, Location loc, unsigned dim) const override {
+    Type i32 = b.getI32Type();
+    return dim == 0 ? Value(NVVM::BlockIdXOp::create(b, loc, i32))
+                    : Value(NVVM::BlockIdYOp::create(b, loc, i32));
   }
 
   StringRef deviceScope() const override { return "device"; }

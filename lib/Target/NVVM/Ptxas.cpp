@@ -6,14 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/NVVM/Ptxas.h"
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/ADT/SmallString.h"
+#include "../ScratchDirectory.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 
@@ -38,32 +34,13 @@ std::string ptxasFingerprint(StringRef path) {
   return (path + " " + Twine(status.getSize()) + " " + Twine(time)).str();
 }
 
-static Error writeFile(const Twine &path, StringRef text) {
-  std::error_code error;
-  raw_fd_ostream stream(path.str(), error);
-  stream << text;
-  stream.close();
-  if (!error)
-    error = stream.error();
-  stream.clear_error();
-  return error ? createStringError(error, "cannot write " + path) : Error::success();
-}
-
-static Expected<std::string> readFile(const Twine &path) {
-  auto buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
-    return createStringError(buffer.getError(), "cannot read " + path);
-  return (*buffer)->getBuffer().str();
-}
-
 Expected<std::string> assemblePTX(StringRef ptx, StringRef arch, StringRef ptxas,
                                   std::string &log) {
-  SmallString<128> directory;
-  if (std::error_code error = sys::fs::createUniqueDirectory("quadrille-ptxas", directory))
-    return createStringError(error, "cannot make a temporary directory for ptxas");
-  auto remove = make_scope_exit([&] { sys::fs::remove_directories(directory); });
-  auto inside = [&](StringRef name) { return (directory + "/" + name).str(); };
-  std::string input = inside("code.ptx"), output = inside("code.cubin"), said = inside("log");
+  Expected<ScratchDirectory> scratch = ScratchDirectory::create("quadrille-ptxas");
+  if (!scratch)
+    return scratch.takeError();
+  std::string input = scratch->path("code.ptx"), output = scratch->path("code.cubin"),
+              said = scratch->path("log");
   if (Error error = writeFile(input, ptx))
     return error;
   std::string target = ("--gpu-name=" + arch).str();

@@ -5,9 +5,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "LaneExchange.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "quadrille/Target/SIMTTargetInfo.h"
 #include "quadrille/Target/TargetSpec.h"
 
@@ -18,17 +20,41 @@ namespace {
 
 constexpr unsigned threadsPerBlock = 128;
 
+/// What LLVM selects one instruction for (its features packed-fp32-ops,
+/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, and bf16-cvt-insts).
+struct Instructions {
+  StringLiteral targets; ///< what their names start with
+  bool packsF32;
+  bool maximum; ///< of f32, NaN if one is; magnitudes are free modifiers
+  bool roundsToBF16;
+};
+
+/// The first row whose name fits.
+constexpr Instructions instructionTable[] = {
+    {"gfx90a", true, false, false},  {"gfx942", true, false, false},
+    {"gfx950", true, true, true},    {"gfx1250", true, true, true},
+    {"gfx12", false, true, false},   {"gfx", false, false, false},
+};
+
+Instructions instructionsOf(StringRef cpu) {
+  return *llvm::find_if(instructionTable,
+                        [&](const Instructions &row) { return cpu.starts_with(row.targets); });
+}
+
 class ROCDLTargetInfo : public SIMTTargetInfo {
 public:
-  explicit ROCDLTargetInfo(unsigned lanes)
-      : SIMTTargetInfo(lanes, threadsPerBlock / lanes, /*elementsPerLane=*/16) {}
+  ROCDLTargetInfo(const rocdl::LaneExchange &lanes, Instructions has)
+      : SIMTTargetInfo(lanes.lanes, threadsPerBlock / lanes.lanes, /*elementsPerLane=*/16),
+        has(has), moves(lanes.moves) {}
 
-  Value programId(OpBuilder &b, Location loc, FunctionOpInterface, unsigned dim) const override {
-    Type i32 = b.getI32Type();
-    Value id = dim == 0 ? Value(ROCDL::BlockIdXOp::create(b, loc, i32))
-                        : Value(ROCDL::BlockIdYOp::create(b, loc, i32));
-    return arith::ExtUIOp::create(b, loc, b.getI64Type(), id);
+  Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
+    if (!has.maximum)
+      return SIMTTargetInfo::maxMagnitude(b, loc, x, y);
+    return arith::MaximumFOp::create(b, loc, math::AbsFOp::create(b, loc, x),
+                                     math::AbsFOp::create(b, loc, y));
   }
+  bool packsF32() const override { return has.packsF32; }
+  bool roundsToBF16() const override { return has.roundsToBF16; }
 
   Value permuteBytes(OpBuilder &b, Location loc, Value low, Value high,
                      std::array<unsigned, 4> selector) const override {
@@ -57,11 +83,12 @@ public:
     return arith::XOrIOp::create(b, loc, low, changes);
   }
 
-  /// The fences make the waits for memory that LLVM's model of it prescribes.
+  /// The fences make the waits that LLVM's model of memory prescribes, for shared memory
+  /// alone: what was loaded from or stored to the rest concerns one thread.
   void barrier(OpBuilder &b, Location loc) const override {
-    LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::release, "workgroup");
+    fence(b, loc, LLVM::AtomicOrdering::release);
     ROCDL::SBarrierOp::create(b, loc);
-    LLVM::FenceOp::create(b, loc, LLVM::AtomicOrdering::acquire, "workgroup");
+    fence(b, loc, LLVM::AtomicOrdering::acquire);
   }
 
 protected:
@@ -77,19 +104,53 @@ protected:
     return ROCDL::ThreadIdXOp::create(b, loc, b.getI32Type());
   }
 
+  Value blockId(OpBuilder &b, Location loc, unsigned dim) const override {
+    Type i32 = b.getI32Type();
+    return dim == 0 ? Value(ROCDL::BlockIdXOp::create(b, loc, i32))
+                    : Value(ROCDL::BlockIdYOp::create(b, loc, i32));
+  }
+
   StringRef deviceScope() const override { return "agent"; }
 
-  /// ds_swizzle reaches the lanes of the same half of a wave; its pattern is
-  /// xor-mask, or-mask and and-mask, five bits each.
   Value exchangeWord(OpBuilder &b, Location loc, Value word, unsigned distance) const override {
-    constexpr unsigned half = 32;
-    if (distance < half) {
-      Value pattern = constant(b, loc, distance << 10 | 0x1f);
-      return ROCDL::DsSwizzleOp::create(b, loc, b.getI32Type(), word, pattern);
+    unsigned bit = llvm::Log2_32(distance);
+    const rocdl::LaneMove &move = moves[bit];
+    switch (move.kind) {
+    case rocdl::LaneMove::DPP:
+      for (int control : move.controls)
+        if (control != rocdl::LaneMove::none)
+          word = dpp(b, loc, word, control);
+      return word;
+    case rocdl::LaneMove::PermlaneX16:
+      return otherRow(b, loc, word);
+    case rocdl::LaneMove::Swap: {
+      auto [low, high] = *swapWords(b, loc, word, word, bit);
+      return selectByLaneBit(b, loc, bit, low, high);
     }
-    Value source =
-        arith::XOrIOp::create(b, loc, laneId(b, loc), constant(b, loc, distance));
-    return readLane(b, loc, word, source);
+    case rocdl::LaneMove::Swizzle:
+      return swizzle(b, loc, word, distance);
+    case rocdl::LaneMove::Permute:
+      return readLane(b, loc, word,
+                      arith::XOrIOp::create(b, loc, laneId(b, loc), constant(b, loc, distance)));
+    }
+    llvm_unreachable("unknown move");
+  }
+
+  std::optional<std::pair<Value, Value>> swapWords(OpBuilder &b, Location loc, Value low,
+                                                   Value high, unsigned bit) const override {
+    if (moves[bit].kind != rocdl::LaneMove::Swap)
+      return std::nullopt;
+    Type word = b.getI32Type();
+    auto both = LLVM::LLVMStructType::getLiteral(b.getContext(), {word, word});
+    Value swapped = bit == 4 ? Value(ROCDL::Permlane16SwapOp::create(b, loc, both, low, high,
+                                                                     /*fi=*/false,
+                                                                     /*boundControl=*/false))
+                             : Value(ROCDL::Permlane32SwapOp::create(b, loc, both, low, high,
+                                                                     /*fi=*/false,
+                                                                     /*boundControl=*/false));
+    Value first = LLVM::ExtractValueOp::create(b, loc, swapped, 0);
+    Value second = LLVM::ExtractValueOp::create(b, loc, swapped, 1);
+    return std::pair(first, second);
   }
 
   Value readLane(OpBuilder &b, Location loc, Value word, Value source) const override {
@@ -98,6 +159,35 @@ protected:
   }
 
 private:
+  static void fence(OpBuilder &b, Location loc, LLVM::AtomicOrdering ordering) {
+    auto fence = LLVM::FenceOp::create(b, loc, ordering, "workgroup");
+    fence->setDiscardableAttr(
+        LLVM::LLVMDialect::getMmraAttrName(),
+        LLVM::MMRATagAttr::get(b.getContext(), "amdgpu-synchronize-as", "local"));
+  }
+
+  /// Every lane takes part and has a source.
+  static Value dpp(OpBuilder &b, Location loc, Value word, int control) {
+    constexpr int everyRow = 15, everyBank = 15;
+    Value none = LLVM::PoisonOp::create(b, loc, word.getType());
+    return ROCDL::DPPUpdateOp::create(b, loc, word.getType(), none, word, control, everyRow,
+                                      everyBank, /*boundCtrl=*/true);
+  }
+
+  /// The same lane of the neighbouring row of 16: a selector of four bits for each lane.
+  static Value otherRow(OpBuilder &b, Location loc, Value word) {
+    Value none = LLVM::PoisonOp::create(b, loc, word.getType());
+    Value low = constant(b, loc, 0x76543210), high = constant(b, loc, int32_t(0xfedcba98));
+    return ROCDL::PermlaneX16Op::create(b, loc, word.getType(), none, word, low, high,
+                                        /*fi=*/false, /*boundControl=*/false);
+  }
+
+  /// Within 32 lanes: the pattern is xor-mask, or-mask and and-mask, five bits each.
+  static Value swizzle(OpBuilder &b, Location loc, Value word, unsigned distance) {
+    Value pattern = constant(b, loc, distance << 10 | 0x1f);
+    return ROCDL::DsSwizzleOp::create(b, loc, b.getI32Type(), word, pattern);
+  }
+
   /// Bytes 0 to 3 are those of `low`, 4 to 7 those of `high`.
   static Value permute(OpBuilder &b, Location loc, Value high, Value low, Value selector) {
     return LLVM::CallIntrinsicOp::create(b, loc, b.getI32Type(),
@@ -109,14 +199,16 @@ private:
   static Value constant(OpBuilder &b, Location loc, int32_t value) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }
+
+  Instructions has;
+  std::array<rocdl::LaneMove, 6> moves; ///< by bit of the lane's number
 };
 
 } // namespace
 
 std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec) {
-  // CDNA runs waves of 64 lanes, RDNA of 32.
-  unsigned lanes = llvm::StringRef(spec.cpu).starts_with("gfx9") ? 64 : 32;
-  return std::make_unique<ROCDLTargetInfo>(lanes);
+  return std::make_unique<ROCDLTargetInfo>(rocdl::laneExchangeOf(spec.cpu),
+                                           instructionsOf(spec.cpu));
 }
 
 } // namespace quadrille

@@ -5,8 +5,10 @@
 // RUN: sed 's/lane = .4, 8, 16, 32, 64., warp = .128, 256./lane = [4, 8, 16, 32, 64, 128], warp = [256]/; s/lane = .16, 32, 64, 128, 256., warp = .4, 8./lane = [8, 16, 32, 64, 128, 256], warp = [4]/; s/ 1024., warp = .2048, 4096./ 1024, 2048], warp = [4096]/' %s | quad-opt --split-input-file --convert-tile-to-llvm=target=gfx942 | FileCheck %s --check-prefixes=CHECK,ROCDL
 
 // Four neighbours are one access of 16 bytes, stored, waited for and loaded: 512 numbers of
-// 4 bytes. AMD's barrier waits for no memory; the fences around it do.
+// 4 bytes. AMD's barrier waits for no memory; the fences around it do,
+// for shared memory.
 //
+// ROCDL:       #mmra_tag = #llvm.mmra_tag<"amdgpu-synchronize-as":"local">
 // CHECK:       llvm.mlir.global internal @across_warps_shared() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<2048 x i8>
 // CHECK-LABEL: llvm.func @across_warps(
 // CHECK:         %[[V:.*]]:4 = scf.if
@@ -21,9 +23,9 @@
 // CHECK-NEXT:    %[[TO:.*]] = llvm.getelementptr %[[STORED]][0]
 // CHECK-NEXT:    llvm.store %[[S3]], %[[TO]] {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
 // NVVM-NEXT:     nvvm.barrier0
-// ROCDL-NEXT:    llvm.fence syncscope("workgroup") release
+// ROCDL-NEXT:    llvm.fence syncscope("workgroup") release {llvm.mmra = #mmra_tag}
 // ROCDL-NEXT:    rocdl.s.barrier
-// ROCDL-NEXT:    llvm.fence syncscope("workgroup") acquire
+// ROCDL-NEXT:    llvm.fence syncscope("workgroup") acquire {llvm.mmra = #mmra_tag}
 // CHECK-NOT:     {{barrier|fence|llvm.store}}
 // CHECK:         %[[LOADED:.*]] = llvm.getelementptr %[[BASE]][%[[GET:.*]]] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, f32
 // CHECK-NEXT:    %[[FROM:.*]] = llvm.getelementptr %[[LOADED]][0]

@@ -117,7 +117,7 @@ TEST_F(CUDADeviceTest, namesAndTargets) {
   EXPECT_EQ(messageOf(lookupDevice("cuda:7")), "there is no cuda:7: this process sees 2 GPUs");
   for (StringRef name : {"cuda", "cuda:", "cuda:-1", "tpu"})
     EXPECT_EQ(messageOf(lookupDevice(name)),
-              ("unknown device '" + name + "': expected host or cuda:N").str());
+              ("unknown device '" + name + "': expected host, cuda:N or hip:N").str());
 }
 
 TEST_F(CUDADeviceTest, theContextIsRetainedOnce) {
