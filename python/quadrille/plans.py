@@ -62,7 +62,7 @@ def _passed(fetch: Callable[[list], Any]) -> Callable[[list], Any]:
 
 
 def _wanted(result: _Result) -> tuple[type | None, Any]:
-    """What an entry of `out` must be: an array (None), a Carrier of a name, a QTensor or a Prepared with these facts."""
+    """What an entry of `out` must be: an array (None), a Carrier of a name, a QTensor or Prepared with these facts."""
     type_ = result.type
     if type_ is None:
         return None, None
@@ -132,7 +132,8 @@ class Plan:
         type_ = result.type
         if not isinstance(value, kind) if kind else isinstance(value, (QTensor, Carrier, Prepared)):
             raise DTypeError(
-                f"out is {value!r}", instead="a QTensor, a Carrier, a Prepared or an array, as the function returns without out="
+                f"out is {value!r}",
+                instead="a QTensor, a Carrier, a Prepared or an array, as the function returns without out=",
             )
         if kind is None:
             return (value,)

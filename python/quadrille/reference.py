@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import _native, storage
-from .formats import Format, Level
 from .errors import UnsupportedError
+from .formats import Format, Level
 from .prepared import REFERENCE
 from .storage import ROW_MAJOR
 from .trace import Graph, Node, PreparedType, QuantType, Value, quantized, resolve

@@ -226,6 +226,17 @@ def test_a_main_gradient_is_added_to_in_place():
 
 
 @pytest.mark.compiler
+def test_a_result_of_one_row_and_its_accumulator():
+    """Its length follows from others, that of the accumulator is known to be 1."""
+    offsets = offsets_of([40])
+    dy, x = normal(40, 1), normal(40, 24, 1)
+    a, b = (qd.quantize(m, "UFP4_B", axis=0, groups=offsets) for m in (dy, x))
+    main = normal(1, 24, 2)
+    f = compiled(lambda a, b, acc: qd.matmul(a.T, b, acc=acc, dtype="f32"))
+    assert same(f(a, b, main), main + qd.jit(of_weights, target=TARGET)(a, b))
+
+
+@pytest.mark.compiler
 @pytest.mark.parametrize("make", [np.ascontiguousarray, np.asfortranarray])
 def test_a_plain_operand(make):
     """Of bf16, with weights of 4 bits; and plain experts, with tokens of 4 bits."""
@@ -290,10 +301,15 @@ def test_empty_matrices(shape):
 # What is refused.
 
 X, OFFSETS = normal(48, 32), offsets_of([20, 28])
+FLOATS = OFFSETS.astype(np.float32)
 
 
 def tokens(**options):
     return interpreted(lambda x: qd.quantize(x, "UFP4_B", **options))(X)
+
+
+def prepared():
+    return interpreted(lambda q: qd.prepare(q, side="a"))(tokens())
 
 
 def grouped(offsets=OFFSETS):
@@ -308,18 +324,18 @@ def experts(rows, cols=32, axis=1):
     ("call", "error", "says"),
     [
         (lambda: qd.matmul(tokens(), experts(40).T, groups=[0, 48]), qd.DTypeError, "int32 or int64"),
-        (lambda: qd.matmul(tokens(), experts(40).T, groups=OFFSETS.astype(np.float32)), qd.DTypeError, "int32 or int64"),
+        (lambda: qd.matmul(tokens(), experts(40).T, groups=FLOATS), qd.DTypeError, "int32 or int64"),
         (lambda: qd.matmul(tokens(), experts(40).T, groups=OFFSETS[:0]), qd.ShapeError, "empty"),
         (lambda: qd.matmul(tokens(), experts(40).T, groups=OFFSETS[:1]), qd.ShapeError, "at least one group"),
         (lambda: qd.matmul(tokens(), experts(41).T, groups=OFFSETS), qd.ShapeError, "41 columns for 2 experts"),
         (lambda: qd.matmul(tokens(), experts(40, 48).T, groups=OFFSETS), qd.ShapeError, "32 columns and b has 48 rows"),
-        (lambda: qd.matmul(X[:, :24], experts(48, axis=0), groups=OFFSETS), qd.ShapeError, "24 rows, not a multiple of 16"),
+        (lambda: qd.matmul(X[:, :24], experts(48, axis=0), groups=OFFSETS), qd.ShapeError, "24 rows, not a multiple"),
         (lambda: qd.matmul(grouped().T, grouped(OFFSETS.copy())), qd.ArgumentError, "the same array"),
         (lambda: qd.matmul(grouped().T, X), qd.ArgumentError, "the same groups"),
         (lambda: qd.matmul(X.T, grouped()), qd.ArgumentError, "the same groups"),
         (lambda: qd.matmul(grouped().T, grouped(), groups=OFFSETS), qd.ArgumentError, "groups=None"),
         (lambda: qd.prepare(grouped()), qd.UnsupportedError, "groups"),
-        (lambda: qd.matmul(qd.prepare(tokens(), side="a"), experts(40).T, groups=OFFSETS), qd.UnsupportedError, "groups of rows"),
+        (lambda: qd.matmul(prepared(), experts(40).T, groups=OFFSETS), qd.UnsupportedError, "groups of rows"),
     ],
 )  # fmt: skip
 def test_refusals(call, error, says):

@@ -103,10 +103,10 @@ struct PackRequest {
   const MatmulOperand &operand;
   const std::optional<Format> &format;
   host::MatmulSide side;
-  Value length;              ///< of the contraction as panels have it
-  Value panels, data;        ///< how many, and where to
-  HostGroups *groups;        ///< which rows they have; null: all in order
-  Value tensorScale = {};    ///< where the scale of the tensor is copied to, or null
+  Value length;           ///< of the contraction as panels have it
+  Value panels, data;     ///< how many, and where to
+  HostGroups *groups;     ///< which rows they have; null: all in order
+  Value tensorScale = {}; ///< where the scale of the tensor is copied to, or null
 };
 
 /// Copies one f32, in the first program.
@@ -201,9 +201,10 @@ LogicalResult HostMatmulEmitter::checkPrepared(host::MatmulSide side) {
   quad::MatmulOp op = request.op;
   if (prepared->form != form) {
     const std::optional<Format> &other = formats[isLhs ? 1 : 0];
-    return op.emitOpError() << (isLhs ? "lhs" : "rhs") << " is prepared as \"" << prepared->form
-                            << "\", but this product reads \"" << form << "\"; prepare it with side = "
-                            << (isLhs ? "lhs" : "rhs") << " and other = "
+    StringRef which = isLhs ? "lhs" : "rhs";
+    return op.emitOpError() << which << " is prepared as \"" << prepared->form
+                            << "\", but this product reads \"" << form
+                            << "\"; prepare it with side = " << which << " and other = "
                             << (other ? StringRef(other->name) : "its element type");
   }
   // It is memory of the caller.
@@ -434,8 +435,7 @@ LogicalResult emitMatmul(ScheduleBuilder &s, const TargetInfo &target, const Tar
 
 FailureOr<ScheduledPrepared> emitPrepare(ScheduleBuilder &s, const TargetInfo &target,
                                          const TargetSpec &spec, ModuleOp module, StringRef name,
-                                         const PrepareRequest &request,
-                                         Allocate allocate) {
+                                         const PrepareRequest &request, Allocate allocate) {
   quad::PrepareOp op = request.op;
   bool isLhs = op.getSide() == quad::OperandSide::LHS;
   std::optional<Format> formats[2];
@@ -448,9 +448,9 @@ FailureOr<ScheduledPrepared> emitPrepare(ScheduleBuilder &s, const TargetInfo &t
     return failure();
   host::MatmulSide side = isLhs ? host::MatmulSide::LHS : host::MatmulSide::RHS;
   const ScheduledTensor &input = *request.operand.quantized;
-  ScheduledPrepared prepared{request.data,  request.tensorScale,  input.rows,  input.length,
-                             plan->describePanels(side), plan->panelRows(side), plan->kBlock,
-                             plan->blockBytes(side)};
+  ScheduledPrepared prepared{request.data,    request.tensorScale,        input.rows,
+                             input.length,    plan->describePanels(side), plan->panelRows(side),
+                             plan->kBlock,    plan->blockBytes(side)};
   Value panels = s.ceilDiv(input.rows, prepared.panelRows);
   if (!prepared.data)
     prepared.data = allocate(s.mul(s.mul(panels, s.ceilDiv(input.length, prepared.kBlock)),
