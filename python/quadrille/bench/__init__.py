@@ -6,7 +6,7 @@ from __future__ import annotations
 def add_command(commands) -> None:
     """Registers `quadrille bench` with an argparse subparsers object."""
     parser = commands.add_parser("bench", help="speed, as ratios to peers measured in the same run")
-    parser.add_argument("suite", choices=["host", "gpu-quantize", "amd-kernels"])
+    parser.add_argument("suite", choices=["host", "gpu-quantize", "gpu-matmul", "amd-kernels"])
     parser.add_argument("--threads", type=int, default=2, help="of Quadrille, PyTorch and the copies (default: 2)")
     parser.add_argument("--repeats", type=int, default=15, help="of each measurement; medians are shown")
     parser.set_defaults(run=run)
@@ -20,6 +20,13 @@ def run(arguments) -> int:
         from . import gpu_quantize
 
         for line in gpu_quantize.table(arguments.repeats):
+            print(line, flush=True)
+        return 0
+
+    if arguments.suite == "gpu-matmul":
+        from . import gpu_matmul
+
+        for line in gpu_matmul.table(arguments.repeats):
             print(line, flush=True)
         return 0
 

@@ -1,0 +1,199 @@
+"""Products on a GPU: time as a ratio to cuBLAS's bf16 product of the same dequantized values, in the same run. Needs
+PyTorch with a GPU.
+
+A GPU that is busy lowers its clock, so what is compared takes turns within one loop.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+
+import quadrille as qd
+
+from .gpu_quantize import _no_torch
+
+#: Bars by size of a cube: of the product's kernel alone, and from packed operands.
+BARS = {
+    "UFP4_B": {4096: (0.95, 0.85), 8192: (1.0, 0.93), 16384: (1.0, 0.95)},
+    "NVFP4": {4096: (0.95, 0.85), 8192: (1.0, 0.93), 16384: (1.0, 0.95)},
+    "MXUF4": {4096: (1.65, 1.45), 8192: (1.7, 1.6), 16384: (1.75, 1.65)},
+}
+#: Accumulation modes that a format's carrier has here.
+MODES = {"UFP4_B": ("f32",), "NVFP4": ("f32",), "MXUF4": ("promote128", "fast")}
+LINEAR_BARS = {"MXUF4": 1.3, "UFP4_B": 0.85}
+DECODE_BARS = {"UFP4_B": 2.2, "NVFP4": 2.6, "MXUF4": 2.6}
+DECODE = [(8192, 8192), (4096, 14336)]
+FEW_ROWS = (1, 8, 16)
+
+
+def alternate(torch, actions: dict[str, Callable], repeats: int, launches: int = 4) -> dict[str, float]:
+    """Microseconds of one call of each, the median of `repeats` turns of `launches` calls."""
+    times: dict[str, list] = {name: [] for name in actions}
+    for turn in range(repeats + 1):
+        for name, action in actions.items():
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            for _ in range(launches):
+                action()
+            end.record()
+            end.synchronize()
+            if turn:  # the first warms up
+                times[name].append(start.elapsed_time(end) * 1e3 / launches)
+    return {name: statistics.median(of) for name, of in times.items()}
+
+
+def kernels(torch, action: Callable, other: Callable, turns: int = 8) -> tuple[float, float]:
+    """Device microseconds of the kernel that takes longest in each of two actions, which take turns."""
+    taken = []
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(turns):
+            action()
+            other()
+        torch.cuda.synchronize()
+    events = [event for event in profile.key_averages() if event.device_time_total]
+    mine = [event for event in events if event.key.startswith("product_")]
+    for group in (mine, [event for event in events if event not in mine]):
+        taken.append(max(event.device_time_total / turns for event in group))
+    return taken[0], taken[1]
+
+
+def _product(accum: str | None):
+    @qd.jit
+    def product(a, b):
+        return qd.matmul(a, b.T, dtype="bf16", accum=accum)
+
+    return product
+
+
+def _bar(ratio: float, bar: float) -> str:
+    return f"{bar}{'' if ratio >= bar else ' (missed)'}"
+
+
+def _cubes(torch, sizes, repeats: int) -> Iterator[str]:
+    yield "| product | format | accumulation | size | us | TFLOP/s | of cuBLAS bf16 | bar |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for n in sizes:
+        flops = 2 * n**3 / 1e6
+        for fmt, modes in MODES.items():
+            a, b = (qd.quantize(torch.randn(n, n, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(2))
+            plain = [qd.dequantize(q, dtype="bf16") for q in (a, b)]
+            bars = BARS[fmt].get(n, (0, 0))
+            for mode in modes:
+                product = _product(mode)
+                out = product(a, b)
+                actions = {
+                    "from packed": lambda product=product, out=out: product(a, b, out=out),
+                    "cuBLAS bf16": lambda: plain[0] @ plain[1].T,
+                }
+                times = alternate(torch, actions, repeats)
+                alone, peer = kernels(torch, *actions.values())
+                rows = [("kernel alone", alone, peer, bars[0])]
+                rows.append(("from packed", times["from packed"], times["cuBLAS bf16"], bars[1]))
+                for what, taken, base, bar in rows:
+                    ratio, rate = base / taken, flops / taken
+                    of = f"| {what} | {fmt} | {mode} | {n} | {taken:.0f} | {rate:.0f} | {ratio:.2f} | "
+                    yield of + (f"{_bar(ratio, bar)} |" if bar else "|")
+        yield from _fp8_peer(torch, n, flops, repeats)
+
+
+def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
+    """cuBLASLt's product of e4m3 (it takes no e5m2 on both sides), scaled by one number each."""
+    a, b = (torch.randn(n, n, device="cuda").to(torch.float8_e4m3fn) for _ in range(2))
+    one = torch.ones((), device="cuda")
+    plain = [x.to(torch.bfloat16) for x in (a, b)]
+    for fast in (False, True):
+        actions = {
+            "fp8": lambda fast=fast: torch._scaled_mm(
+                a, b.T, scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=fast
+            ),
+            "bf16": lambda: plain[0] @ plain[1].T,
+        }
+        times = alternate(torch, actions, repeats)
+        mode = f"use_fast_accum={fast}"
+        ratio = times["bf16"] / times["fp8"]
+        yield f"| cuBLASLt | e4m3 x e4m3 | {mode} | {n} | {times['fp8']:.0f} | {flops / times['fp8']:.0f} | {ratio:.2f} | |"
+
+
+def _linear(torch, n: int, repeats: int) -> Iterator[str]:
+    """A linear layer's three products of n tokens, n x n weights, with all quantization."""
+    yield "| three products of a linear, from bf16 | us | of the same in bf16 | bar | workspace and results at most |"
+    yield "|---|---|---|---|---|"
+    rht = qd.RHT(32, seed=0)
+    x, w, dy = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(3))
+
+    def bf16():
+        return x @ w.T, dy @ w, dy.T @ x
+
+    for fmt, bar in LINEAR_BARS.items():
+        noise = qd.stochastic(qd.Key(0))
+
+        @qd.jit
+        def linear(x, w, dy, fmt=fmt, noise=noise):
+            (xr, xc), (wr, wc) = (qd.quantize_pair(v, fmt, rht=rht) for v in (x, w))
+            dyr, dyc = qd.quantize_pair(dy, fmt, rht=rht, rounding=noise)
+            products = (xr, wr.T), (dyr, wc), (dyc.T, xc)
+            return tuple(qd.matmul(a, b, dtype="bf16") for a, b in products)
+
+        times = alternate(torch, {"mine": lambda: linear(x, w, dy), "bf16": bf16}, repeats)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        linear(x, w, dy)
+        peak = (torch.cuda.max_memory_allocated() - before) / 2**20
+        ratio = times["bf16"] / times["mine"]
+        yield f"| {fmt}, RHT32, noise on dy | {times['mine']:.0f} | {ratio:.2f} | {_bar(ratio, bar)} | {peak:.0f} MiB |"
+
+
+def _replayed(torch, action: Callable, count: int):
+    """A graph that calls action(i) for i below count, three times."""
+    action(0)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(3):
+            for i in range(count):
+                action(i)
+    return graph.replay
+
+
+def _decode(torch, repeats: int) -> Iterator[str]:
+    """Few rows, weights taken in turns past the L2 cache, by graph replay."""
+    yield "| few rows | format | weights | rows | us | TB/s of packed bytes | of cuBLAS bf16 | bar | bf16 rows: us |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    count = 4
+    for (n, k), fmt in ((shape, fmt) for shape in DECODE for fmt in DECODE_BARS):
+        weights = [qd.quantize(torch.randn(n, k, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(count)]
+        plain = [qd.dequantize(w, dtype="bf16") for w in weights]
+        packed = sum(a.numel() * a.element_size() for a in (weights[0].codes, *weights[0].scales))
+        product = _product(None)
+        for m in FEW_ROWS:
+            x = torch.randn(m, k, device="cuda", dtype=torch.bfloat16)
+            q, out = qd.quantize(x, fmt), torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
+            runs = {
+                "packed": lambda i, q=q, out=out: product(q, weights[i], out=out),
+                "bf16 rows": lambda i, x=x, out=out: product(x, weights[i], out=out),
+                "cuBLAS": lambda i, x=x, out=out: torch.mm(x, plain[i].T, out=out),
+            }
+            graphs = {name: _replayed(torch, run, count) for name, run in runs.items()}
+            times = {name: t / (3 * count) for name, t in alternate(torch, graphs, repeats, launches=1).items()}
+            ratio, rate = times["cuBLAS"] / times["packed"], packed / times["packed"] / 1e6
+            row = f"| product | {fmt} | {n}x{k} | {m} | {times['packed']:.1f} | {rate:.2f} | {ratio:.2f} | "
+            yield row + f"{_bar(ratio, DECODE_BARS[fmt])} | {times['bf16 rows']:.1f} |"
+
+
+def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
+    """Lines of Markdown tables. UnsupportedError without PyTorch and a GPU."""
+    try:
+        import torch
+    except ImportError:
+        raise _no_torch("PyTorch, which allocates and has the clock, is not installed") from None
+    if not torch.cuda.is_available():
+        raise _no_torch("PyTorch sees no CUDA GPU")
+    torch.manual_seed(0)
+    yield f"{torch.cuda.get_device_name()}; every row beside its peer, which takes turns with it"
+    yield ""
+    yield from _cubes(torch, sizes, repeats)
+    yield ""
+    yield from _linear(torch, 8192, repeats)
+    yield ""
+    yield from _decode(torch, repeats)
