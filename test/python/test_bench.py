@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import time
+import types
 
 import ml_dtypes
 import numpy as np
 import pytest
 import quadrille as qd
-from quadrille.bench import gpu_quantize, host
+from quadrille.bench import gpu_matmul, gpu_quantize, host
 from quadrille.cli import main
 from quadrille.tune import Candidate, TuningReport
 
@@ -51,6 +52,35 @@ def test_the_peer_computes_the_same_codes_and_scales():
     codes, scales = host._eager_torch(torch, x, rht.signs)()
     assert np.mean(codes.numpy().reshape(q.codes.shape) == q.codes) > 0.99
     assert np.mean(scales.float().numpy().reshape(q.scales[0].shape) == q.scales[0].astype(np.float32)) > 0.99
+
+
+class FakeEvent:
+    """Of a clock on which each event is a millisecond after the one before."""
+
+    now = 0
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        FakeEvent.now += 1
+        self.time = FakeEvent.now
+
+    def synchronize(self):
+        pass
+
+    def elapsed_time(self, other):
+        return other.time - self.time
+
+
+def test_products_take_turns_with_their_peers():
+    torch = types.SimpleNamespace(cuda=types.SimpleNamespace(Event=FakeEvent))
+    order = []
+    actions = {"mine": lambda: order.append("mine"), "peer": lambda: order.append("peer")}
+    times = gpu_matmul.alternate(torch, actions, repeats=2, launches=2)
+    assert order == ["mine", "mine", "peer", "peer"] * 3  # the first turn warms up
+    assert times == {"mine": 500.0, "peer": 500.0}
+    assert gpu_matmul._bar(1.0, 0.95) == "0.95" and gpu_matmul._bar(0.9, 0.95) == "0.95 (missed)"
 
 
 class FakeClock:
