@@ -110,6 +110,17 @@ def test_hostile(fmt, m):
     assert bool((error <= error_bound(fmt, 512, None, m) * magnitudes[inside] * 2).all())
 
 
+def test_rounded_scales():
+    """exact=False: code times an f32 scale, rounded to bf16, for any number of rows."""
+    f = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32", exact=False))
+    for m in (5, 200):
+        a, b = quantized(m, 512, "UFP4"), quantized(70, 512, "UFP4", seed=1)
+        rounded = [qd.dequantize(q).bfloat16() for q in (a, b)]
+        assert_close(f(a, b), *exact_product(*rounded), error_bound("UFP4", 512, None, m))
+    with pytest.raises(qd.CompileError, match="every 16 of the contraction"):
+        product()(a, b)
+
+
 def test_rows_beyond_the_window():
     """A row whose exponents spread over more than e5m2 holds is multiplied without it, as exactly."""
     x, w = normal(300, 1024, "f32"), normal(200, 1024, "f32", seed=1)

@@ -17,6 +17,7 @@
 #include "quadrille/Numerics/ScaleTypes.h"
 #include "quadrille/Target/NVVM/Matmul.h"
 #include "llvm/Support/MathExtras.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quadrille::numerics;
@@ -82,7 +83,8 @@ ScaleArray scaleArray(KernelBuilder &kernel, const Block &block, const Scheduled
 //===----------------------------------------------------------------------===//
 
 void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
-                   const ScheduledTensor &input, const CarrierResult &result, bool exact) {
+                   const ScheduledTensor &input, const CarrierResult &result,
+                   CarrierRounding rounding) {
   Format format = type.getFormat().toFormat();
   constexpr unsigned elementBytes = 2;
   Tiling tiling = result.pieces
@@ -95,12 +97,13 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   Tile value = loadValues(kernel, input, type, tiling, p0, a0,
                           format.levels.size() - format.hasTensorLevel());
   Tile bits;
-  if (exact) { // the products are bf16, so the lower half of each is zero
+  if (rounding.isExact) { // the products are bf16, so the lower half of each is zero
     Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
     word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
     bits = t.truncate(t.shrU(word, 16), t.b.getI16Type());
   } else {
-    bits = t.narrow(value, t.b.getBF16Type());
+    Tile power = t.f32(value, std::ldexp(1.0f, rounding.shift));
+    bits = t.narrow(t.mulf(value, power), t.b.getBF16Type());
   }
   if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0) {
     // Code 0 of some grids is not 0.

@@ -78,9 +78,16 @@ struct CarrierResult {
   mlir::Value pieces;   ///< of a panel (Target/NVVM/Matmul.h); null: values are row by row
 };
 
-/// quad.to_carrier, of code x scale; `exact` if that is a bf16 number.
+/// How code x scale becomes bf16: as it is, or times 2^shift and rounded to nearest even.
+struct CarrierRounding {
+  bool isExact = true;
+  int shift = 0;
+};
+
+/// quad.to_carrier, of code x scale.
 void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
-                   const ScheduledTensor &input, const CarrierResult &result, bool exact = true);
+                   const ScheduledTensor &input, const CarrierResult &result,
+                   CarrierRounding rounding = {});
 /// Of code x 2^(exponent - the row's), first: the rows' exponents; no overflow yet.
 void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
                       const ScheduledTensor &input, const numerics::FoldedCarrier &carrier,

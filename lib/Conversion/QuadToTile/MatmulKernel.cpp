@@ -14,6 +14,7 @@
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Target/Host/Matmul.h"
 #include "quadrille/Target/TargetSpec.h"
+#include <cmath>
 #include <numeric>
 
 using namespace mlir;
@@ -31,8 +32,8 @@ std::optional<Format> formatOf(Value operand) {
 //===----------------------------------------------------------------------===//
 
 MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
-                               ArrayRef<std::optional<Format>> formats)
-    : kernel(kernel), request(request) {
+                               ArrayRef<std::optional<Format>> formats, int shift)
+    : kernel(kernel), request(request), shift(shift) {
   to.elementType = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
   to.out = kernel.pass(request.result.buffer);
   to.ldc = kernel.pass(request.result.sizes[1]);
@@ -53,16 +54,19 @@ MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &reque
   };
 }
 
-/// fl(ta * tb) of the tensor-level scales, where there are any.
+/// fl(ta * tb) of the tensor-level scales, where there are any, and what undoes the shift.
 void MatmulEpilogue::begin() {
   if (request.epilogue)
     to.body = body;
-  for (Value pointer : tensorScales) {
-    Value scale = LLVM::LoadOp::create(kernel.body, kernel.loc, kernel.body.getF32Type(), pointer);
-    to.scale = to.scale
-                   ? Value(arith::MulFOp::create(kernel.body, kernel.loc, to.scale, scale))
-                   : scale;
-  }
+  OpBuilder &b = kernel.body;
+  auto multiply = [&](Value factor) {
+    to.scale = to.scale ? Value(arith::MulFOp::create(b, kernel.loc, to.scale, factor)) : factor;
+  };
+  for (Value pointer : tensorScales)
+    multiply(LLVM::LoadOp::create(b, kernel.loc, b.getF32Type(), pointer));
+  if (shift)
+    multiply(arith::ConstantOp::create(b, kernel.loc,
+                                       b.getF32FloatAttr(std::ldexp(1.0f, -shift))));
 }
 
 host::EpilogueOperand MatmulEpilogue::pass(const ScheduledOperand &operand) {

@@ -77,8 +77,9 @@ struct MatmulRequest {
 /// it, and the epilogue's code. Lives until the kernel is emitted.
 class MatmulEpilogue {
 public:
+  /// The sums are those of the product times 2^shift.
   MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &request,
-                 llvm::ArrayRef<std::optional<Format>> formats);
+                 llvm::ArrayRef<std::optional<Format>> formats, int shift = 0);
   /// Emits what is the same for all elements; after the last argument is passed.
   void begin();
   const host::MatmulStore &get() const { return to; }
@@ -90,6 +91,7 @@ private:
   const MatmulRequest &request;
   host::MatmulStore to;
   llvm::SmallVector<mlir::Value> tensorScales; ///< pointers
+  int shift;
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
 };
 

@@ -43,7 +43,7 @@ private:
   Value contraction() const;
   FailureOr<CarrierResult> emitPanels(const Side &side);
   LogicalResult emitFolded(const Side &side, CarrierResult &result);
-  void emitProduct(const CarrierResult &lhs, const CarrierResult &rhs);
+  void emitProduct(const CarrierResult &lhs, const CarrierResult &rhs, int shift);
 
   ScheduleBuilder &s;
   const TargetInfo &target;
@@ -87,13 +87,15 @@ FailureOr<CarrierResult> WarpgroupMatmulEmitter::emitPanels(const Side &side) {
   }
   KernelBuilder kernel = makeKernel(side, "");
   if (side.operand.quantized)
-    emitToCarrier(kernel, side.type, *side.operand.quantized, result, side.plan.exact);
+    emitToCarrier(kernel, side.type, *side.operand.quantized, result,
+                  {side.plan.exact, side.plan.shift});
   else
     emitToPanels(kernel, *side.operand.plain, side.axis, result);
   return result;
 }
 
-void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const CarrierResult &rhs) {
+void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const CarrierResult &rhs,
+                                         int shift) {
   KernelBuilder kernel(s, target, name, module);
   auto passIf = [&](Value value) { return value ? kernel.pass(value) : Value(); };
   Value m = request.result.sizes[0], n = request.result.sizes[1];
@@ -104,7 +106,7 @@ void WarpgroupMatmulEmitter::emitProduct(const CarrierResult &lhs, const Carrier
                                    passIf(rhs.overflow)};
   quad::MatmulOp op = request.op;
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
-  MatmulEpilogue epilogue(kernel, request, formats);
+  MatmulEpilogue epilogue(kernel, request, formats, shift);
   epilogue.begin();
   nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.get());
   Builder b(module.getContext());
@@ -130,7 +132,7 @@ LogicalResult WarpgroupMatmulEmitter::emit(const target::CarrierChoice &choice) 
       emitPanels({request.rhs, choice.b, 0, typeOf(op.getRhs()), "_rhs"});
   if (failed(rhs))
     return failure();
-  emitProduct(*lhs, *rhs);
+  emitProduct(*lhs, *rhs, choice.a.shift + choice.b.shift);
   return success();
 }
 
@@ -145,7 +147,8 @@ LogicalResult emitWarpgroupMatmul(ScheduleBuilder &s, const TargetInfo &target, 
            << choice.kBlock << " of the contraction, which has no engine; exact=False rounds code "
            << "x scale to a carrier, and formats such as UFP4_B need neither";
   auto plan = nvvm::WarpgroupPlan::get(choice.a.carrier->name, choice.promote);
-  if (!plan || choice.a.carrier != choice.b.carrier || choice.a.shift || choice.b.shift)
+  auto isShifted = [](const OperandPlan &plan) { return plan.exact && plan.shift; };
+  if (!plan || choice.a.carrier != choice.b.carrier || isShifted(choice.a) || isShifted(choice.b))
     return op.emitOpError("has no engine for the carrier ")
            << choice.a.carrier->name << ", which the operands need; sm_90a has those for bf16, "
            << "e5m2, e4m3 and s8";
