@@ -69,8 +69,8 @@ void MatmulEpilogue::begin() {
                                        b.getF32FloatAttr(std::ldexp(1.0f, -shift))));
 }
 
-host::EpilogueOperand MatmulEpilogue::pass(const ScheduledOperand &operand) {
-  host::EpilogueOperand passed;
+EpilogueOperand MatmulEpilogue::pass(const ScheduledOperand &operand) {
+  EpilogueOperand passed;
   if (operand.number) {
     passed.number = kernel.pass(operand.number);
     return passed;
@@ -291,8 +291,8 @@ void HostMatmulEmitter::emitProduct(Value lhsPanels, Value rhsPanels) {
   epilogue.begin();
   host::emitMatmul(kernel.body, kernel.loc, plan, operands, rangeOf(kernel, 0),
                    rangeOf(kernel, 1),
-                   [&](OpBuilder &b, Location loc, const host::MatmulElements &elements) {
-                     host::emitStore(b, loc, epilogue.get(), elements);
+                   [&](OpBuilder &b, Location loc, const MatmulElements &elements) {
+                     emitStore(b, loc, epilogue.get(), elements);
                    },
                    rowsOf ? host::TileRowsOf(rowsOf) : host::TileRowsOf());
   Value tiles = groups ? groups->tiles() : s.ceilDiv(m, plan.mTile);

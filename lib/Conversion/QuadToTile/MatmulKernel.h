@@ -82,14 +82,14 @@ public:
                  llvm::ArrayRef<std::optional<Format>> formats, int shift = 0);
   /// Emits what is the same for all elements; after the last argument is passed.
   void begin();
-  const host::MatmulStore &get() const { return to; }
+  const MatmulStore &get() const { return to; }
 
 private:
-  host::EpilogueOperand pass(const ScheduledOperand &operand);
+  EpilogueOperand pass(const ScheduledOperand &operand);
 
   KernelBuilder &kernel;
   const MatmulRequest &request;
-  host::MatmulStore to;
+  MatmulStore to;
   llvm::SmallVector<mlir::Value> tensorScales; ///< pointers
   int shift;
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;

@@ -39,7 +39,7 @@ public:
     block = formats[0]->levels.front().block.cols;
   }
 
-  void emit(const host::MatmulStore &store);
+  void emit(const MatmulStore &store);
   ArrayRef<std::optional<Format>> operandFormats() const { return formats; }
 
 private:
@@ -128,7 +128,7 @@ Value OverflowEmitter::dot(Value row, Value col) {
 }
 
 /// A block makes one stretch of rows times one of columns, a thread eight columns at a time.
-void OverflowEmitter::emit(const host::MatmulStore &store) {
+void OverflowEmitter::emit(const MatmulStore &store) {
   const TargetInfo &target = kernel.target;
   Value stretchOfCols = kernel.programId(0), stretchOfRows = kernel.programId(1);
   Value flagged = b.bitOr(isFlagged(kernel.pass(flags.lhs), stretchOfRows),
@@ -141,7 +141,7 @@ void OverflowEmitter::emit(const host::MatmulStore &store) {
   int64_t perRow = flags.rows / columnsOfLane;
   int64_t threads = int64_t(target.getLanes()) * target.getWarps();
   b.loop(first, b.i64(flags.rows * perRow), threads, [&](Value index) {
-    host::MatmulElements elements;
+    MatmulElements elements;
     elements.row = b.add(b.mul(stretchOfRows, b.i64(flags.rows)), b.divU(index, b.i64(perRow)));
     Value inRow = arith::RemUIOp::create(b, index, b.i64(perRow));
     elements.col = b.add(b.mul(stretchOfCols, b.i64(flags.rows)),
@@ -154,7 +154,7 @@ void OverflowEmitter::emit(const host::MatmulStore &store) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(inside.thenBlock());
     elements.acc = dot(elements.row, elements.col);
-    host::emitStore(b, b.getLoc(), store, elements);
+    emitStore(b, b.getLoc(), store, elements);
   });
 }
 

@@ -41,9 +41,6 @@ private:
 /// of the sum of it and n * 2^-unit.
 float getMagic(const MatmulPlan &plan);
 
-/// The f32 value of elements of a plain type held in lanes of their own width.
-mlir::Value widenToF32(VectorBuilder &b, mlir::Value value);
-
 } // namespace quadrille::host
 
 #endif // QUADRILLE_LIB_TARGET_HOST_MATMULINTERNAL_H

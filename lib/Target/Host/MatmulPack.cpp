@@ -367,18 +367,6 @@ void host::emitPack(OpBuilder &builder, Location loc, const MatmulPlan &plan, Ma
   });
 }
 
-Value host::widenToF32(VectorBuilder &b, Value value) {
-  Type element = getElementTypeOrSelf(value);
-  if (element.isF16())
-    return arith::ExtFOp::create(b, b.f32s(), value);
-  if (element.isBF16()) {
-    Value bits = b.bitcast(b.vec(b.getI16Type()), value);
-    bits = arith::ExtUIOp::create(b, b.i32s(), bits);
-    return b.bitcast(b.f32s(), b.shl(bits, b.i32s(16)));
-  }
-  return value;
-}
-
 void host::emitPack(OpBuilder &builder, Location loc, const MatmulPlan &plan, MatmulSide side,
                     const PlainOperand &operand, Value panels, ProgramRange range,
                     PanelRowsOf rowsOf) {

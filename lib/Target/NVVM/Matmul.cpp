@@ -48,7 +48,7 @@ struct Exponents {
 class Emitter {
 public:
   Emitter(OpBuilder &builder, Location loc, const TargetInfo &target, const WarpgroupPlan &plan,
-          const WarpgroupOperands &operands, const host::MatmulStore &store)
+          const WarpgroupOperands &operands, const MatmulStore &store)
       : b(builder, loc, sumsOfLane), target(target), plan(plan), operands(operands),
         store(store) {}
 
@@ -75,7 +75,7 @@ private:
   void release(const Stage &stage);
   void storeTile(const Sums &sums, Value row, Value col);
   void storeFragment(ValueRange sums, Value row, Value col);
-  void finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words);
+  void finishElements(MatmulElements elements, SmallVectorImpl<Value> &words);
   void storeWords(ValueRange words, Value row, Value col, Value isStored);
   Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
   void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
@@ -90,7 +90,7 @@ private:
   const TargetInfo &target;
   const WarpgroupPlan &plan;
   const WarpgroupOperands &operands;
-  const host::MatmulStore &store;
+  const MatmulStore &store;
   Value shared, rank, warpgroup, zero, one;
 };
 
@@ -371,14 +371,14 @@ void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
 }
 
 /// Two elements, finished, as words.
-void Emitter::finishElements(host::MatmulElements elements, SmallVectorImpl<Value> &words) {
+void Emitter::finishElements(MatmulElements elements, SmallVectorImpl<Value> &words) {
   elements.end = operands.n;
   elements.isFull = b.lessS(b.add(elements.col, b.i64(sumsOfLane - 1)), operands.n);
   // Rows beyond take part in the exchange, and read what the last one reads.
   elements.row = b.minS(elements.row, b.sub(operands.m, b.i64(1)));
   if (!cast<VectorType>(elements.acc.getType()).getElementType().isF32())
     elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
-  Value value = host::emitValue(b, b.getLoc(), store, elements);
+  Value value = emitValue(b, b.getLoc(), store, elements);
   unsigned bits = cast<VectorType>(value.getType()).getElementTypeBitWidth() * sumsOfLane;
   auto asWords = VectorType::get({int64_t(bits / 32)}, b.getI32Type());
   Value packed = b.bitcast(asWords, value);
@@ -390,7 +390,7 @@ void Emitter::storeWords(ValueRange words, Value row, Value col, Value isStored)
   auto type = VectorType::get({columnsOfLane}, b.getIntegerType(words.size() * 32 / columnsOfLane));
   Value packed = vector::FromElementsOp::create(
       b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
-  host::MatmulElements elements;
+  MatmulElements elements;
   elements.row = row;
   elements.col = col;
   elements.end = operands.n;
@@ -398,7 +398,7 @@ void Emitter::storeWords(ValueRange words, Value row, Value col, Value isStored)
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
   Value isInside = both(b.lessS(row, operands.m), b.lessS(col, operands.n));
   b.ifThen(both(isInside, isStored), [&] {
-    host::storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
+    storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
   });
 }
 
@@ -441,7 +441,7 @@ void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
       undoExponents(pairs, ofRows, ofCols);
     SmallVector<Value> words[rowsOfLane];
     for (auto [i, pair] : llvm::enumerate(pairs)) {
-      host::MatmulElements elements;
+      MatmulElements elements;
       elements.acc = pair;
       elements.row = rows[i % rowsOfLane];
       elements.col = colOf(i / rowsOfLane);
@@ -495,6 +495,6 @@ int64_t WarpgroupPlan::sharedBytes() const {
 
 void nvvm::emitMatmul(OpBuilder &builder, Location loc, const TargetInfo &target,
                       const WarpgroupPlan &plan, const WarpgroupOperands &operands,
-                      const host::MatmulStore &store) {
+                      const MatmulStore &store) {
   Emitter(builder, loc, target, plan, operands, store).emit();
 }

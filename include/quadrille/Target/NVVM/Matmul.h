@@ -36,7 +36,9 @@
 #ifndef QUADRILLE_TARGET_NVVM_MATMUL_H
 #define QUADRILLE_TARGET_NVVM_MATMUL_H
 
-#include "quadrille/Target/Host/Matmul.h"
+#include "quadrille/Target/MatmulEpilogue.h"
+#include "llvm/ADT/StringRef.h"
+#include <optional>
 #include <string>
 
 namespace quadrille {
@@ -84,7 +86,7 @@ struct WarpgroupOperands {
 /// Emits the product, each element of which is finished and stored as `store` says.
 void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const TargetInfo &target,
                 const WarpgroupPlan &plan, const WarpgroupOperands &operands,
-                const host::MatmulStore &store);
+                const MatmulStore &store);
 
 } // namespace quadrille::nvvm
 
