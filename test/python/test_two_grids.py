@@ -268,8 +268,9 @@ def test_square_blocks_have_one_choice(matrix):
     q = quantize.reference(x)
     assert q.scales[0].shape == (3, 4)
     assert_same(f(q), f.reference(q))
-    with pytest.raises(qd.CompileError, match="rules for blocks of one row"):
-        quantize(x)
+    assert_same(quantize(x), q)
+    both = compiled(lambda x: qd.quantize_pair(x, square, pad=True))
+    assert_same(both(x), both.reference(x))
 
 
 @pytest.mark.compiler

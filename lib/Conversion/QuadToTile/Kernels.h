@@ -275,7 +275,8 @@ mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    mlir::Value a0);
 
 /// What a user's scale rule computes for each block: the scale, and for a format of two
-/// grids whether it chooses the alternative (i1). `blocks` is (.., elements), these (.., 1).
+/// grids whether it chooses the alternative (i1). `blocks` is (blocks down, rows, blocks across,
+/// columns), these one for each block.
 struct RuleResult {
   Tile scale, choice;
 };

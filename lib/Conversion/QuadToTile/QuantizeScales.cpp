@@ -57,7 +57,7 @@ private:
       t.atomicReduce(tile::AtomicReduction::amax, values, kernel.pass(request.amaxOut));
   }
   /// i1 of (rows, blocks of `cols`): those that are not beyond the tensor.
-  Tile isInside(Tile blocks, int64_t cols);
+  Tile isInside(Tile blocks, const Block &block);
   void storeLevel(size_t i, Tile encoding);
   void storeBits(Tile bits, Value buffer, int64_t colsPerElement);
   /// The largest magnitude of each of `groups` groups in a row.
@@ -104,7 +104,7 @@ FailureOr<Tile> ScaleEmitter::emitTensorLevel(size_t i, Tile y) {
   return t.mulf(y, t.broadcast(reciprocal, TileBuilder::typeOf(y)));
 }
 
-Tile ScaleEmitter::isInside(Tile blocks, int64_t cols) {
+Tile ScaleEmitter::isInside(Tile blocks, const Block &block) {
   auto type = t.withElement(blocks, t.b.getI32Type());
   Value most = kernel.constant(std::numeric_limits<int32_t>::max());
   auto isBelow = [&](unsigned dim, Value count) {
@@ -115,8 +115,9 @@ Tile ScaleEmitter::isInside(Tile blocks, int64_t cols) {
   };
   Value rows = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.rows), p0);
   Value length = arith::SubIOp::create(t.b, t.loc, kernel.pass(request.result.length), a0);
-  Value across = arith::DivSIOp::create(t.b, t.loc, length, kernel.constant(cols));
-  return t.op<arith::AndIOp>(isBelow(0, rows), isBelow(1, across));
+  Value across = arith::DivSIOp::create(t.b, t.loc, length, kernel.constant(block.cols));
+  Value down = arith::CeilDivSIOp::create(t.b, t.loc, rows, kernel.constant(block.rows));
+  return t.op<arith::AndIOp>(isBelow(0, down), isBelow(1, across));
 }
 
 FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits) {
@@ -128,11 +129,7 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
   auto rule = SymbolTable::lookupNearestSymbolFrom<quad::ScaleRuleOp>(
       request.op, formatAttr.getLevels()[i].getProgram());
   SmallVector<int64_t> shape(TileBuilder::shapeOf(blocks));
-  if (shape[1] != 1)
-    return request.op.emitOpError("cannot apply a scale rule to blocks of several rows; "
-                                  "kernels have rules for blocks of one row");
-  FailureOr<RuleResult> value =
-      emitScaleRule(t, rule, t.reshape(blocks, {shape[0], shape[2], shape[3]}));
+  FailureOr<RuleResult> value = emitScaleRule(t, rule, blocks);
   if (failed(value))
     return failure();
   Tile scale = t.reshape(value->scale, TileBuilder::shapeOf(amaxBits));
@@ -141,7 +138,7 @@ FailureOr<Tile> ScaleEmitter::encodeBlocks(size_t i, Tile blocks, Tile amaxBits)
   noteFlags([&] { // a rule may make NaN of the zeros beyond the tensor
     Tile flags = t.reshape(flagsOfValue(t, level.type, level.bits, scale, finite),
                            {shape[0], shape[2]});
-    return t.select(isInside(flags, level.block.cols), flags, t.i32(flags, 0));
+    return t.select(isInside(flags, level.block), flags, t.i32(flags, 0));
   });
   int64_t nanBits = scaleTypeInfo(level.type).nanBits;
   encoding = t.select(finite, encoding, t.i32(encoding, nanBits));
@@ -195,7 +192,7 @@ void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
   quad::ScaleLayout layout = request.op.getType().getScaleLayout();
   bool isBlocked = i == 0 && layout == quad::ScaleLayout::Blocked128x4;
   if (isBlocked) // padding is zeros, not floors
-    encoding = t.select(isInside(encoding, level.block.cols), encoding, t.i32(encoding, 0));
+    encoding = t.select(isInside(encoding, level.block), encoding, t.i32(encoding, 0));
   Tile stored = t.truncate(encoding, storageType(t.b, scaleTypeInfo(level.type)));
   if (isBlocked)
     return storeBlockedScales(kernel, stored, kernel.pass(request.result.scales[i]), p0,

@@ -21,7 +21,7 @@ class RuleInliner {
 public:
   RuleInliner(TileBuilder &t, Tile blocks)
       : t(t), blocks(TileBuilder::typeOf(blocks)),
-        scalars(tile::reducedType(this->blocks, {this->blocks.getRank() - 1})) {}
+        scalars(tile::reducedType(this->blocks, ofBlock)) {}
 
   FailureOr<RuleResult> inlineRule(quad::ScaleRuleOp rule, Tile argument) {
     mlir::Block &body = rule.getBody().front();
@@ -45,6 +45,9 @@ private:
     return cast<RankedTensorType>(
         (tensor.getRank() == 0 ? scalars : blocks).clone(tensor.getElementType()));
   }
+
+  /// The dimensions of a block; the order of sums is the specification's, by row.
+  static constexpr int64_t ofBlock[] = {1, 3};
 
   TileBuilder &t;
   RankedTensorType blocks, scalars;
@@ -82,7 +85,7 @@ LogicalResult RuleInliner::emit(Operation *op) {
     auto kind = reduce.getKind() == quad::ReduceKind::Max ? tile::Reduction::maximumf
                                                           : tile::Reduction::addf;
     mapping.map(reduce.getResult(),
-                t.reduce(kind, get(reduce.getInput()), {blocks.getRank() - 1}));
+                t.reduce(kind, get(reduce.getInput()), ofBlock));
     return success();
   }
   if (auto splat = dyn_cast<quad::SplatOp>(op)) {

@@ -11,25 +11,25 @@
 // CHECK-NOT:   quad.
 // CHECK-LABEL: func.func @f_quantize_row(
 // The bits of the amax are for blocks without finite values, which get a NaN scale.
-// CHECK:         %[[LARGEST:.*]] = tile.reduce{{ +}}amax %{{.*}} dims = [1, 3]
+// CHECK:         %[[BLOCK:.*]] = tile.reshape %{{.*}} -> tensor<1x1x16x16xf32
+// CHECK:         %[[LARGEST:.*]] = tile.reduce{{ +}}amax %[[BLOCK]] dims = [1, 3]
 // CHECK-NEXT:    %[[BITS:.*]] = arith.bitcast %[[LARGEST]]
-// CHECK:         %[[BLOCK:.*]] = tile.reshape %{{.*}} -> tensor<1x16x16xf32
 // CHECK-NEXT:    %[[ABS:.*]] = math.absf %[[BLOCK]]
-// CHECK-NEXT:    %[[AMAX:.*]] = tile.reduce{{ +}}maximumf %[[ABS]] dims = [2] : {{.*}} -> tensor<1x16x1xf32
-// CHECK-NEXT:    arith.mulf %[[AMAX]], %{{.*}} : tensor<1x16x1xf32
+// CHECK-NEXT:    %[[AMAX:.*]] = tile.reduce{{ +}}maximumf %[[ABS]] dims = [1, 3] : {{.*}} -> tensor<1x1x16x1xf32
+// CHECK-NEXT:    arith.mulf %[[AMAX]], %{{.*}} : tensor<1x1x16x1xf32
 // Rounded to the scale's type: encoded and decoded.
 // CHECK:         arith.sitofp
-// CHECK:         tile.broadcast %{{.*}} -> tensor<1x16x16xf32
+// CHECK:         tile.broadcast %{{.*}} -> tensor<1x1x16x16xf32
 // CHECK-NEXT:    %[[T:.*]] = arith.divf %[[BLOCK]]
 // Rounded to the grid: the same. Nothing but a clamp of what rounding leaves bounds it.
 // CHECK-NEXT:    %[[MAGNITUDE:.*]] = math.absf %[[T]]
 // CHECK-NEXT:    arith.addf %[[MAGNITUDE]], %
 // CHECK-COUNT-2: arith.minui %{{.*}}, %{{[0-9]+}} :
-// CHECK:         %[[CLAMPED:.*]] = arith.minui %{{.*}}, %cst{{.*}} : tensor<1x16x16xi32
+// CHECK:         %[[CLAMPED:.*]] = arith.minui %{{.*}}, %cst{{.*}} : tensor<1x1x16x16xi32
 // CHECK-NEXT:    arith.andi %[[CLAMPED]], %
 // CHECK:         %[[G:.*]] = tile.lookup
 // CHECK-NEXT:    %[[E:.*]] = arith.subf %[[G]], %[[T]]
-// CHECK-NEXT:    tile.reduce{{ +}}addf %[[E]] dims = [2]
+// CHECK-NEXT:    tile.reduce{{ +}}addf %[[E]] dims = [1, 3]
 // CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK-NEXT:    arith.select %[[FINITE]]
 // CHECK:         %[[CLAMPED:.*]] = arith.minui %{{.*}}, %cst{{.*}} : tensor<1x256xi32

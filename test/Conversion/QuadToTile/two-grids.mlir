@@ -10,14 +10,13 @@
 
 // CHECK-LABEL: func.func @quantize_quantize_row(
 // CHECK:         %[[BITS:.*]] = arith.bitcast %{{.*}} : tensor<1x1x16x1xf32
-// CHECK:         %[[FLAG:.*]] = arith.cmpf ogt, %{{.*}} : tensor<1x16x1xf32
+// CHECK:         %[[FLAG:.*]] = arith.cmpf ogt, %{{.*}} : tensor<1x1x16x1xf32
 // CHECK:         %[[FINITE:.*]] = arith.cmpi ult, %[[BITS]]
 // CHECK:         %[[SCALE:.*]] = arith.select %[[FINITE]]
-// CHECK:         %[[CHOSEN:.*]] = arith.select %[[FLAG]], %{{.*}} : {{.*}}tensor<1x16x1xi32
+// CHECK:         %[[CHOSEN:.*]] = arith.select %[[FLAG]], %{{.*}} : {{.*}}tensor<1x1x16x1xi32
 // A NaN has no choice.
 // CHECK:         %[[NAN:.*]] = arith.cmpi eq, %[[SCALE]]
-// CHECK:         %[[RESHAPED:.*]] = tile.reshape %[[CHOSEN]]
-// CHECK-NEXT:    %[[CHOICE:.*]] = arith.select %[[NAN]], %{{.*}}, %[[RESHAPED]]
+// CHECK-NEXT:    %[[CHOICE:.*]] = arith.select %[[NAN]], %{{.*}}, %[[CHOSEN]]
 // What is stored has the sign, what divides has not.
 // CHECK:         %[[BIT:.*]] = arith.andi %[[CHOICE]]
 // CHECK-NEXT:    %[[STORED:.*]] = arith.ori %[[SCALE]], %[[BIT]]
