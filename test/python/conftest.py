@@ -1,15 +1,6 @@
-"""Shared fixtures. Without a compiler the tests that need one are skipped with a line that says so.
-
-Tests of Python's own logic run on the interpreter, so that they do not depend on what a target
-can lower; tests of a target (test_host.py) name it.
-"""
+"""Shared fixtures. Without a compiler the tests that need one are skipped with a line that says so."""
 
 from __future__ import annotations
-
-import os
-
-# Before the package is imported: it reads the environment once.
-os.environ.setdefault("QUADRILLE_INTERPRET", "1")
 
 import fake_cuda
 import fake_hip
