@@ -80,7 +80,7 @@ class Compiled:
 
     @property
     def forms(self) -> list[dict]:
-        """Of prepared results in order: form, panel_rows, k_block, block_bytes."""
+        """Of prepared results in order: form, panel_rows, k_block, block_bytes, panel_bytes."""
         return json.loads(self.metadata.get("prepared", "[]"))
 
     @property

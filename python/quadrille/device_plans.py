@@ -10,7 +10,7 @@ from . import _native, arrays, frameworks, specs
 from .devices import Device
 from .errors import ArgumentError, DeviceError
 from .plans import Plan, check_out, overlap_error
-from .trace import QuantType, TensorType, resolve
+from .trace import PreparedType, QuantType, TensorType, resolve
 from .tracer import TracedFunction
 
 #: What a workspace's address must be a multiple of.
@@ -18,6 +18,8 @@ WORKSPACE_ALIGNMENT = 64
 _MAX_ACCEPTED = 1024
 #: More than one program reads at once from one address.
 _MOST_BYTES_READ = 256
+#: Inputs that are arrays.
+_ARRAYS = (QuantType, TensorType, PreparedType)
 
 
 class DevicePlan(Plan):
@@ -55,15 +57,17 @@ class DevicePlan(Plan):
         self.accepted: set = set()
         for entry in self.traced.graph.inputs:
             position = len(self.values)
-            self.values += [0] * _parts_of(entry.value.type)
-            if not entry.fixed and isinstance(entry.value.type, (QuantType, TensorType)):
-                self.places += range(position, len(self.values))
+            arrays_of = _arrays_of(entry.value.type)
+            self.values += [0] * (arrays_of + _numbers_of(entry.value.type))
+            if not entry.fixed and isinstance(entry.value.type, _ARRAYS):
+                self.places += range(position, position + arrays_of)
                 if any(resolve(length, self.sizes) == 0 for length in entry.value.type.shape):
-                    self.values[position:] = [self._nothing()] * (len(self.values) - position)
+                    self.values[position : position + arrays_of] = [self._nothing()] * arrays_of
+                    self.values[position + arrays_of :] = _numbers(entry.fetch(leaves))
                     continue
             if entry.fixed:
                 self.values[position] = self.device.constant(entry.fetch(leaves), self.stream())
-            elif isinstance(entry.value.type, (QuantType, TensorType)) and entry.leaf is None:
+            elif isinstance(entry.value.type, _ARRAYS) and entry.leaf is None:
                 self.fetches.append((position, _addressing(entry.fetch, leaves)))
             elif entry.leaf is None:
                 self.fetches.append((position, entry.fetch))
@@ -77,14 +81,17 @@ class DevicePlan(Plan):
         return self.device.constant(np.zeros(_MOST_BYTES_READ, np.uint8), self.stream())
 
     def _layouts(self, leaves) -> list:
-        """Sizes and strides (elements) of each argument; None for numbers."""
+        """Sizes and strides (elements) of each argument; None for numbers that sizes do not depend on."""
         layouts: list = []
         for entry in self.traced.graph.inputs:
             value = entry.fetch(leaves)
-            if not isinstance(entry.value.type, (QuantType, TensorType)):
+            if not isinstance(entry.value.type, _ARRAYS):
                 layouts.append(None)
                 continue
             for array in value if isinstance(value, list) else [value]:
+                if isinstance(array, int):  # sizes depend on it
+                    layouts.append(array)
+                    continue
                 view = arrays.view(array)
                 if not entry.fixed:
                     self._check_place(view, entry.value.name)
@@ -154,10 +161,12 @@ class DevicePlan(Plan):
         """Views of the call's arrays, a list for a quantized tensor's; None for other inputs."""
 
         def views(entry):
-            if entry.fixed or not isinstance(entry.value.type, (QuantType, TensorType)):
+            if entry.fixed or not isinstance(entry.value.type, _ARRAYS):
                 return None
             value = entry.fetch(leaves)
-            return list(map(arrays.view, value)) if isinstance(value, list) else arrays.view(value)
+            if not isinstance(value, list):
+                return arrays.view(value)
+            return [arrays.view(part) for part in value if not isinstance(part, int)]
 
         return [views(entry) for entry in self.traced.graph.inputs]
 
@@ -196,19 +205,30 @@ def _addressing(fetch, leaves: list):
     if not isinstance(value, list):
         address = frameworks.address_function(value)
         return lambda leaves: address(fetch(leaves))
-    functions = list(map(frameworks.address_function, value))
-    return lambda leaves: [address(array) for address, array in zip(functions, fetch(leaves))]
+    functions = [int if isinstance(part, int) else frameworks.address_function(part) for part in value]
+    return lambda leaves: [address(part) for address, part in zip(functions, fetch(leaves))]
 
 
-def _parts_of(type_) -> int:
-    """Arguments of the program for one input."""
+def _arrays_of(type_) -> int:
+    """Arrays, or numbers of the caller, of one input."""
+    if isinstance(type_, PreparedType):
+        return 1 + type_.of.format.has_tensor_level
     return 1 + len(type_.format.levels) if isinstance(type_, QuantType) else 1
+
+
+def _numbers_of(type_) -> int:
+    """Numbers that follow the arrays: rows and length of what is prepared."""
+    return 2 if isinstance(type_, PreparedType) else 0
+
+
+def _numbers(value) -> list[int]:
+    return [part for part in value if isinstance(part, int)] if isinstance(value, list) else []
 
 
 def first_array(traced: TracedFunction, leaves: list):
     """An array of the call, whose framework its results have."""
     for entry in traced.graph.inputs:
-        if not entry.fixed and isinstance(entry.value.type, (QuantType, TensorType)):
+        if not entry.fixed and isinstance(entry.value.type, _ARRAYS):
             value = entry.fetch(leaves)
             return value[0] if isinstance(value, list) else value
     raise AssertionError("a call on a device has an array")

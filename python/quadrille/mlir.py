@@ -187,8 +187,7 @@ class _Printer:
     def argument(self, value: Value) -> str:
         if value in self.graph.words:
             return f"memref<1x{value.type.dtype.name}>"
-        hints = "" if isinstance(value.type, PreparedType) else _hints(value.type)
-        return self.type(value.type) + hints
+        return self.type(value.type) + _hints(value.type)
 
     def type(self, type_) -> str:
         if isinstance(type_, ScalarType):

@@ -77,7 +77,7 @@ class TracedFunction:
             type_ = self.results[number]
             rows, stored = resolve(type_.shape[1 - type_.axis], sizes), type_.of.stored(sizes)
             panels, blocks = -(-rows // form["panel_rows"]), -(-stored // form["k_block"])
-            sizes[type_.bytes] = panels * blocks * form["block_bytes"]
+            sizes[type_.bytes] = panels * (blocks * form["block_bytes"] + form["panel_bytes"])
 
 
 def trace(function, arguments, captured, *, name: str, where: Location | None) -> TracedFunction:

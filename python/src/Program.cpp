@@ -14,6 +14,8 @@
 #include <pybind11/stl.h>
 
 namespace py = pybind11;
+#include <variant>
+
 using namespace py::literals;
 
 namespace {
@@ -301,8 +303,10 @@ private:
 class BoundProgram {
 public:
   using Layout = std::pair<std::vector<int64_t>, std::vector<int64_t>>;
+  /// Nothing of a number, unless sizes depend on it.
+  using Known = std::variant<std::monostate, int64_t, Layout>;
 
-  BoundProgram(const Program &program, std::vector<std::optional<Layout>> given)
+  BoundProgram(const Program &program, std::vector<Known> given)
       : program(program.program.get()), layouts(std::move(given)) {
     const auto &declarations = program.declarations;
     if (layouts.size() != declarations.size())
@@ -311,13 +315,15 @@ public:
     for (size_t i = 0; i < layouts.size(); ++i) {
       QuadrilleArgument argument = {};
       argument.kind = declarations[i].kind;
-      if (layouts[i]) {
-        if (layouts[i]->first.size() != layouts[i]->second.size())
+      if (const auto *layout = std::get_if<Layout>(&layouts[i])) {
+        if (layout->first.size() != layout->second.size())
           throw py::value_error("argument " + std::to_string(i) +
                                 " must have as many strides as sizes");
-        argument.rank = layouts[i]->first.size();
-        argument.sizes = layouts[i]->first.data();
-        argument.strides = layouts[i]->second.data();
+        argument.rank = layout->first.size();
+        argument.sizes = layout->first.data();
+        argument.strides = layout->second.data();
+      } else if (const auto *number = std::get_if<int64_t>(&layouts[i])) {
+        argument.integer = *number;
       }
       arguments.push_back(argument);
     }
@@ -355,7 +361,7 @@ private:
   }
 
   const QuadrilleProgram *program;
-  std::vector<std::optional<Layout>> layouts;
+  std::vector<Known> layouts;
   std::vector<QuadrilleArgument> arguments; ///< without data
   QuadrilleRunStatistics needs = {};
 };
@@ -386,8 +392,9 @@ void bindBoundProgram(py::module_ &module) {
                            R"(A program with the sizes and strides of its buffers.
 
 Args:
-    layouts: for each argument (sizes, strides in elements), or None for a number.)")
-      .def(py::init<const Program &, std::vector<std::optional<BoundProgram::Layout>>>(),
+    layouts: for each argument (sizes, strides in elements); for a number None, or the number
+        if sizes depend on it, which then is the same in all calls.)")
+      .def(py::init<const Program &, std::vector<BoundProgram::Known>>(),
            "program"_a, "layouts"_a, py::keep_alive<1, 2>())
       .def("__call__", &BoundProgram::run, "stream"_a, "workspace"_a, "workspace_bytes"_a,
            "values"_a,

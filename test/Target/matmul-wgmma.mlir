@@ -10,7 +10,7 @@
 
 // CHECK-LABEL: func.func @wide_matmul(
 // CHECK-SAME: tile.cluster = 2 : i64
-// CHECK-SAME: tile.shared = 196672 : i64, tile.threads = 384 : i64
+// CHECK-SAME: tile.shared = 196800 : i64, tile.threads = 384 : i64
 // CHECK: "mbarrier.init.shared::cta.b64
 // CHECK: "fence.mbarrier_init.release.cluster;"
 // CHECK: nvvm.setmaxregister decrease 40

@@ -14,13 +14,17 @@ FORMATS = ["UFP4_B", "NVFP4", "NVINT4", "HIF4", "MXUF4", "MXFP4", "MXINT4"]
 ROUNDING = {"f32": 2.0**-24, "bf16": 2.0**-8, "f16": 2.0**-11}
 
 
-def error_bound(fmt: str, k: int, accum: str | None, rows: int) -> float:
-    """Of the f32 sum, as a multiple of the sum of magnitudes."""
+def error_bound(fmt: str, k: int, accum: str | None, rows: int, lost: int = 2) -> float:
+    """Of the f32 sum, as a multiple of the sum of magnitudes.
+
+    By fp8 each addition of 32 products to a sum may lose `lost` units in the last of 13 places: 33
+    at most, and 2 in sums of products of many sizes and both signs.
+    """
     by_fp8 = fmt.startswith("MX") and rows > 16
     if not by_fp8:
         return (k / 16 + 8) * 2.0**-23  # groups of 16 are cut at f32's last place
     groups = k / 32 if accum == "fast" else 4
-    return groups * 2.0**-12 + (k / 128) * 2.0**-24
+    return groups * lost * 2.0**-13 + (k / 128) * 2.0**-24
 
 
 def exact_product(a, b):

@@ -10,6 +10,7 @@ import pytest
 import quadrille as qd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parts import part
 from quadrille import storage
 from test_groups import HOSTILE, compiled, interpreted, normal, offsets_of
 
@@ -41,20 +42,6 @@ PROGRAMS = {
     for function in (forward, of_inputs, of_weights, plain)
     for target in (*TARGETS, "interpret")
 }
-
-
-def part(q, other, stored, length):
-    """The QTensor of some rows across the quantized axis and stored positions along it."""
-    (r0, r1), (s0, s1) = other, stored
-    scales = []
-    for level, scale in zip(q.format.levels, q.scales):
-        if not level.is_tensor:
-            per = level.cols * (8 if level.dtype == "e1" else 1)
-            scale = np.ascontiguousarray(scale[r0:r1, s0 // per : -(-s1 // per)])
-        scales.append(scale)
-    codes = np.ascontiguousarray(q.codes[r0:r1, s0 // 2 : s1 // 2])
-    shape = (r1 - r0, length) if q.axis == 1 else (length, r1 - r0)
-    return qd.QTensor(codes, scales, q.format, shape, axis=q.axis, rht=q.rht, stored=s1 - s0)
 
 
 def rows_of(q, begin, end):

@@ -215,5 +215,5 @@ def test_a_kept_tensor_is_dequantized():
 @pytest.mark.parametrize("target", ["gfx942"])
 def test_targets_without_an_engine_say_so(target):
     f = qd.jit(lambda q: qd.prepare(q))
-    with pytest.raises(qd.CompileError, match=f"has no engine for target {target}"):
+    with pytest.raises(qd.CompileError, match=f"has no panels on target {target}"):
         f.lower(qd.spec("UFP4_B[M,64]"), target=target, stage="asm")

@@ -46,7 +46,8 @@ void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input,
   Value length = result.pieces ? s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes))
                                : input.length;
   int64_t bytesPerElement = elementBytes + 1;
-  kernel.launch(s.ceilDiv(length, shape.along), s.ceilDiv(input.rows, shape.across),
+  kernel.launch(s.ceilDiv(length, shape.along),
+                s.ceilDiv(result.numRows(input.rows), shape.across),
                 bytesPerElement * shape.across * shape.along);
 }
 
@@ -93,8 +94,9 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
                                      neighboursOf(kernel.target, elementBytes));
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  Value row = result.sourceRow(kernel, p0);
   TileBuilder t(kernel.body, kernel.loc);
-  Tile value = loadValues(kernel, input, type, tiling, p0, a0,
+  Tile value = loadValues(kernel, input, type, tiling, row, a0,
                           format.levels.size() - format.hasTensorLevel());
   Tile bits;
   if (rounding.isExact) { // the products are bf16, so the lower half of each is zero
@@ -107,7 +109,7 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   }
   if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0) {
     // Code 0 of some grids is not 0.
-    Tile isValid = isWithin(kernel, value, p0, a0, kernel.pass(input.rows),
+    Tile isValid = isWithin(kernel, value, row, a0, kernel.pass(input.rows),
                             kernel.pass(input.length));
     Tile none = arith::ConstantOp::create(
         t.b, t.loc, DenseElementsAttr::get(TileBuilder::typeOf(bits), int16_t(0)));
@@ -182,17 +184,18 @@ void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
   TileBuilder t(kernel.body, kernel.loc);
   ScaleArray scales = scaleArray(kernel, level.block, input);
   Tile largest = largestScales(kernel, scales, level.type, tiling,
-                               kernel.div(p0, level.block.rows));
+                               kernel.div(result.sourceRow(kernel, p0), level.block.rows));
   Tile exponents = t.add(largest, -(scaleTypeInfo(level.type).bias + carrier.high));
   auto store = [&](Tile value, Value buffer) {
     storeDense(kernel, value, kernel.pass(buffer), p0, kernel.constant(0),
-               kernel.pass(input.rows), kernel.constant(1));
+               kernel.pass(result.numRows(input.rows)), kernel.constant(1));
   };
   store(exponents, result.exponents);
   store(t.i32(exponents, 0), result.overflow);
   ScheduleBuilder &s = kernel.schedule;
   constexpr int64_t costOfRow = 1024;
-  kernel.launch(s.ceilDiv(input.rows, across), s.constant(1), costOfRow * across);
+  kernel.launch(s.ceilDiv(result.numRows(input.rows), across), s.constant(1),
+                costOfRow * across);
 }
 
 //===----------------------------------------------------------------------===//
@@ -335,24 +338,25 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
   FoldedTile folded(kernel, tiling, level.block);
-  Tile words = loadCodes(kernel, folded.wordsType(), input, p0, a0);
+  Value row = result.sourceRow(kernel, p0);
+  Tile words = loadCodes(kernel, folded.wordsType(), input, row, a0);
 
   const ScaleTypeInfo &info = scaleTypeInfo(level.type);
   RankedTensorType blocks = folded.blocksType();
   ScaleArray scales = scaleArray(kernel, level.block, input);
   Tile scale = t.extend(loadCopies(kernel, cast<RankedTensorType>(blocks.clone(t.b.getI8Type())),
-                                   scales.buffer, kernel.div(p0, level.block.rows),
+                                   scales.buffer, kernel.div(row, level.block.rows),
                                    kernel.div(a0, level.block.cols), scales.rows, scales.cols));
   Tile exponent = loadCopies(kernel, tile::reducedType(blocks, {1}),
                              kernel.pass(result.exponents), p0, kernel.constant(0),
-                             kernel.pass(input.rows), kernel.constant(1));
+                             kernel.pass(result.numRows(input.rows)), kernel.constant(1));
   Tile position = t.add(t.sub(scale, t.broadcast(exponent, blocks)), -(info.bias + carrier.low));
   Tile isNaN = t.cmp(arith::CmpIPredicate::eq, scale, info.nanBits);
   Tile isBelow = t.cmp(arith::CmpIPredicate::slt, position, 0);
   isBelow = t.op<arith::AndIOp>(isBelow, t.cmp(arith::CmpIPredicate::ne, scale, info.nanBits));
   Tile isValid;
   if (format.grid.values.front() != 0) { // what is read beyond the end is no number
-    isValid = isWithin(kernel, scale, p0, kernel.div(a0, level.block.cols),
+    isValid = isWithin(kernel, scale, row, kernel.div(a0, level.block.cols),
                        kernel.pass(input.rows), scales.cols);
     isBelow = t.op<arith::AndIOp>(isBelow, isValid);
   }

@@ -294,6 +294,10 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
   quad::MatmulOp op = request.op;
   if (choice.refused())
     return choice.refusal;
+  if (request.groups)
+    return "the product has groups, which the host and sm_90a have an engine for";
+  if (request.lhs.prepared || request.rhs.prepared)
+    return "an operand is prepared, which the host and sm_90a have an engine for";
   if (!target.mmaAtom(carrier))
     return "its instructions of single warps are not used yet";
   if (!request.rhs.quantized)

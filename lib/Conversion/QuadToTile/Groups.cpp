@@ -81,14 +81,16 @@ Value groupTableSize(ScheduleBuilder &s, Value count) {
   return s.mul(s.add(count, s.constant(2)), s.constant(2));
 }
 
-Value groupedLength(ScheduleBuilder &s, Value length, Value count, int64_t multiple) {
-  // The sum of multiples that exceed their group by less than one each.
-  Value most = s.add(length, s.mul(count, s.constant(multiple - 1)));
+Value groupedLength(ScheduleBuilder &s, Value length, Value count, int64_t multiple,
+                    GroupExtent extent) {
+  // The sum of multiples that exceed their group by less than one each, at each end.
+  int64_t ends = extent == GroupExtent::Covering ? 2 : 1;
+  Value most = s.add(length, s.mul(count, s.constant(ends * (multiple - 1))));
   return s.mul(s.div(most, multiple), s.constant(multiple));
 }
 
 void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value length,
-                int64_t multiple, const ScheduledGroups &groups) {
+                int64_t multiple, GroupExtent extent, const ScheduledGroups &groups) {
   OpBuilder &b = kernel.body;
   GroupTable t(kernel, groups);
   Value zero = kernel.constant(0), one = kernel.constant(1);
@@ -105,8 +107,13 @@ void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value len
     Value offset = t.op<arith::MaxSIOp>(loadOffset(kernel, offsets, next), first);
     offset = t.op<arith::MinSIOp>(offset, end);
     offset = t.select(t.cmp(CmpIPredicate::eq, group, count), end, offset);
-    Value size = t.add(t.op<arith::SubIOp>(offset, first), multiple - 1);
-    size = kernel.mul(kernel.div(size, multiple), kernel.constant(multiple));
+    auto roundDown = [&](Value x) {
+      return kernel.mul(kernel.div(x, multiple), kernel.constant(multiple));
+    };
+    Value begin = extent == GroupExtent::Covering ? roundDown(first) : first;
+    Value size = roundDown(t.add(t.op<arith::SubIOp>(offset, begin), multiple - 1));
+    Value isEmpty = t.cmp(CmpIPredicate::eq, offset, first);
+    size = extent == GroupExtent::Covering ? t.select(isEmpty, zero, size) : size;
     stored = t.op<arith::AddIOp>(stored, size);
     scf::YieldOp::create(b, kernel.loc, ValueRange{stored, offset});
   }

@@ -11,6 +11,7 @@
 #include "KernelBuilder.h"
 #include "TileBuilder.h"
 #include "quadrille/Numerics/Carrier.h"
+#include <functional>
 
 namespace quadrille {
 
@@ -18,6 +19,12 @@ namespace quadrille {
 /// axis, P across it.
 struct TileShape {
   int64_t across, along;
+};
+
+/// What a table of groups counts for each.
+enum class GroupExtent {
+  Extended, ///< its positions, extended to a multiple
+  Covering, ///< the stretches of a multiple in which it has some
 };
 
 /// Groups along the quantized axis: how many, and their table (Groups.h) in workspace.
@@ -70,12 +77,25 @@ mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMa
                              mlir::Value signs, const ScheduledGroups &groups,
                              mlir::Value result);
 
+/// Rows of panels that are not the operand's own in their order.
+struct PanelRowMap {
+  mlir::Value count; ///< of the schedule
+  /// Which row of the operand one is, and as many behind it as panels' rows lie in a tile.
+  std::function<mlir::Value(KernelBuilder &, mlir::Value)> source;
+};
+
 /// What quad.to_carrier and products make of a tensor; without row results for a carrier that
 /// holds scales themselves.
 struct CarrierResult {
   mlir::Value values, exponents;
   mlir::Value overflow; ///< a word for each row, or each panel
   mlir::Value pieces;   ///< of a panel (Target/NVVM/Matmul.h); null: values are row by row
+  std::optional<PanelRowMap> rows = {};
+
+  mlir::Value sourceRow(KernelBuilder &kernel, mlir::Value row) const {
+    return rows ? rows->source(kernel, row) : row;
+  }
+  mlir::Value numRows(mlir::Value own) const { return rows ? rows->count : own; }
 };
 
 /// How code x scale becomes bf16: as it is, or times 2^shift and rounded to nearest even.

@@ -16,15 +16,34 @@
 
 namespace quadrille {
 struct TargetSpec;
+class WarpgroupGroups;
+namespace nvvm {
+struct WarpgroupPlan;
+}
+
+/// Makes workspace of so many bytes.
+using Allocate = llvm::function_ref<mlir::Value(mlir::Value)>;
+
+/// How an engine has an operand in memory: panels of rows, of blocks of the contraction.
+struct PanelForm {
+  std::string description; ///< of all that the bytes depend on
+  int64_t panelRows = 0, kBlock = 0;
+  int64_t blockBytes = 0; ///< of each block of a panel
+  int64_t panelBytes = 0; ///< of each panel, beside its blocks
+
+  mlir::Value bytes(ScheduleBuilder &s, mlir::Value rows, mlir::Value length) const;
+};
 
 /// A prepared tensor of the schedule.
 struct ScheduledPrepared {
   mlir::Value data;
   mlir::Value tensorScale;  ///< null unless the format has one
   mlir::Value rows, length; ///< i64; length of the contraction as stored
-  std::string form;
-  /// Bytes: blockBytes for each panel of rows and each block of the contraction.
-  int64_t panelRows = 0, kBlock = 0, blockBytes = 0;
+  PanelForm form;           ///< of an argument the description alone
+  int64_t rowsDivisor = 1;  ///< a power of two that divides rows
+
+  /// Makes `data` of workspace unless it is there.
+  void allocate(ScheduleBuilder &s, Allocate allocate);
 };
 
 /// A quantized, a prepared or a plain operand of the schedule.
@@ -57,9 +76,9 @@ struct MatmulGroups {
   /// Of rows: how many rows of rhs, as stored, or how many positions of the contraction one
   /// expert is behind the one before. The other one is 0.
   mlir::Value expertRows, expertLength;
-  /// The table (Groups.h) of the groups of `length` positions, each stored as a `multiple`,
-  /// made by a kernel of that suffix.
-  std::function<ScheduledGroups(mlir::Value length, int64_t multiple, llvm::StringRef suffix)>
+  /// The table (Groups.h) of the groups of `length` positions, made by a kernel of that suffix.
+  std::function<ScheduledGroups(mlir::Value length, int64_t multiple, GroupExtent extent,
+                                llvm::StringRef suffix)>
       makeTable;
 };
 
@@ -95,9 +114,6 @@ private:
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
 };
 
-/// Makes workspace of so many bytes.
-using Allocate = llvm::function_ref<mlir::Value(mlir::Value)>;
-
 /// The kernels of a product by wgmma, for operands in the carriers of `choice`.
 mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
                                         mlir::ModuleOp module, llvm::StringRef name,
@@ -113,17 +129,19 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
 void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
                    llvm::StringRef name, const MatmulRequest &request, int64_t rows);
 
-/// Words of flags for stretches of so many rows of either operand.
-struct OverflowFlags {
-  mlir::Value lhs, rhs;
-  int64_t rows;
+/// Words of flags for panels of either operand, and what that is of.
+struct OverflowRequest {
+  mlir::Value lhsFlags, rhsFlags;
+  const ScheduledTensor &lhs, &rhs;
+  const nvvm::WarpgroupPlan &plan;
+  const WarpgroupGroups *groups; ///< null: all rows of lhs by all of rhs
 };
 /// The part of a product whose operands' rows have flags, by scalar arithmetic: sums of the
 /// products of codes of a block, exact, times both scales, added in f32 in increasing k. For
 /// operands of one level of e8m0 scales, whose exponents a carrier did not hold.
 void emitOverflowMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
                         mlir::ModuleOp module, llvm::StringRef name,
-                        const MatmulRequest &request, const OverflowFlags &flags);
+                        const MatmulRequest &request, const OverflowRequest &overflow);
 
 /// The format of an operand; nothing for a plain one.
 std::optional<Format> formatOf(mlir::Value operand);
@@ -135,11 +153,24 @@ struct PrepareRequest {
   mlir::Value data, tensorScale; ///< buffers to write; null: of workspace
 };
 
-/// Emits the kernel that makes an engine's form of an operand.
+/// Emits the kernels that make an engine's form of an operand.
 mlir::FailureOr<ScheduledPrepared>
 emitPrepare(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpec &spec,
             mlir::ModuleOp module, llvm::StringRef name, const PrepareRequest &request,
             Allocate allocate);
+/// The same for one kind of target, into `prepared`, whose form it finds.
+mlir::LogicalResult emitHostPrepare(ScheduleBuilder &schedule, const TargetInfo &target,
+                                    const TargetSpec &spec, mlir::ModuleOp module,
+                                    llvm::StringRef name, const PrepareRequest &request,
+                                    Allocate allocate, ScheduledPrepared &prepared);
+mlir::LogicalResult emitDevicePrepare(ScheduleBuilder &schedule, const TargetInfo &target,
+                                      const TargetSpec &spec, mlir::ModuleOp module,
+                                      llvm::StringRef name, const PrepareRequest &request,
+                                      Allocate allocate, ScheduledPrepared &prepared);
+/// What is prepared has the form that the product reads, and its sizes; an error at the
+/// product, or checks of a call.
+mlir::LogicalResult checkPrepared(ScheduleBuilder &schedule, const MatmulRequest &request,
+                                  bool isLhs, const PanelForm &form);
 
 /// Chooses the carrier, and emits and launches the kernels: both operands packed
 /// into it, then the product.
@@ -147,6 +178,10 @@ mlir::LogicalResult emitMatmul(ScheduleBuilder &schedule, const TargetInfo &targ
                                const TargetSpec &spec, mlir::ModuleOp module,
                                llvm::StringRef name, const MatmulRequest &request,
                                Allocate allocate);
+mlir::LogicalResult emitHostMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
+                                   const TargetSpec &spec, mlir::ModuleOp module,
+                                   llvm::StringRef name, const MatmulRequest &request,
+                                   Allocate allocate);
 
 } // namespace quadrille
 

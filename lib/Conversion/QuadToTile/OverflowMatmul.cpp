@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"
 #include "MatmulKernel.h"
+#include "WarpgroupGroups.h"
 #include "quadrille/Target/VectorBuilder.h"
 
 using namespace mlir;
@@ -22,20 +23,28 @@ constexpr unsigned columnsOfLane = 8;
 
 /// A packed operand as a kernel reads it.
 struct PackedRows {
-  Value codes, scales, rows;
+  Value codes, scales, rows, length;
   ArrayRef<float> grid;
+};
+
+/// What a block makes: a panel of rows of C by one of columns.
+struct Stretch {
+  Value row, begin, end, result; ///< as of nvvm::TileRows
+  Value rhsPanel, rhsRow;        ///< rhs' panel, and its first row as stored
+  Value k, kEnd, rhsK;           ///< the part of the contraction, and where rhs has it
 };
 
 class OverflowEmitter {
 public:
-  OverflowEmitter(KernelBuilder &kernel, const MatmulRequest &request, const OverflowFlags &flags)
-      : kernel(kernel), b(kernel.body, kernel.loc, columnsOfLane), flags(flags) {
+  OverflowEmitter(KernelBuilder &kernel, const MatmulRequest &request,
+                  const OverflowRequest &overflow)
+      : kernel(kernel), b(kernel.body, kernel.loc, columnsOfLane), overflow(overflow) {
     quad::MatmulOp op = request.op;
     formats[0] = formatOf(op.getLhs());
     formats[1] = formatOf(op.getRhs());
-    lhs = pass(*request.lhs.quantized, *formats[0]);
-    rhs = pass(*request.rhs.quantized, *formats[1]);
-    length = kernel.pass(request.lhs.quantized->length);
+    lhs = pass(overflow.lhs, *formats[0]);
+    rhs = pass(overflow.rhs, *formats[1]);
+    cols = kernel.pass(request.result.sizes[1]);
     block = formats[0]->levels.front().block.cols;
   }
 
@@ -45,39 +54,42 @@ public:
 private:
   PackedRows pass(const ScheduledTensor &tensor, const Format &format) {
     return {kernel.pass(tensor.codes), kernel.pass(tensor.scales.front()),
-            kernel.pass(tensor.rows), format.grid.values};
+            kernel.pass(tensor.rows), kernel.pass(tensor.length), format.grid.values};
   }
   Value i32(int64_t value) {
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
   }
-  Value isFlagged(Value buffer, Value stretch) {
-    Value word = b.load(b.getI32Type(), b.at(buffer, b.mul(stretch, b.i64(sizeof(int32_t)))),
+  Value isFlagged(Value buffer, Value panel) {
+    Value word = b.load(b.getI32Type(),
+                        b.at(kernel.pass(buffer), b.mul(panel, b.i64(sizeof(int32_t)))),
                         sizeof(int32_t));
     return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, word, i32(0));
   }
+  Stretch stretchOf(Value panelOfRows, Value panelOfCols);
+  Stretch stretchOfGroup(Value panelOfRows, Value panelOfCols);
+  Value dotOf(const Stretch &stretch, Value row, Value col);
   Value wordAt(const PackedRows &operand, Value row, Value k);
   Value scaleAt(const PackedRows &operand, Value row, Value blockNumber);
-  SmallVector<Value> sumBlock(Value row, ValueRange cols, Value k);
-  Value dot(Value row, Value col);
+  SmallVector<Value> sumBlock(Value row, ValueRange cols, Value k, Value rhsK);
 
   KernelBuilder &kernel;
   VectorBuilder b;
-  const OverflowFlags &flags;
+  const OverflowRequest &overflow;
   std::optional<Format> formats[2];
   PackedRows lhs, rhs;
-  Value length;
+  Value cols;
   int64_t block;
 };
 
 /// Eight codes of a row, from element k on.
 Value OverflowEmitter::wordAt(const PackedRows &operand, Value row, Value k) {
-  Value bytes = b.divU(b.add(b.mul(row, length), k), b.i64(2));
+  Value bytes = b.divU(b.add(b.mul(row, operand.length), k), b.i64(2));
   return b.load(b.getI32Type(), b.at(operand.codes, bytes), sizeof(int32_t));
 }
 
 Value OverflowEmitter::scaleAt(const PackedRows &operand, Value row, Value blockNumber) {
   constexpr int32_t nanBits = 0xff, subnormal = 1 << 22, mantissaBits = 23;
-  Value perRow = b.divU(length, b.i64(block));
+  Value perRow = b.divU(operand.length, b.i64(block));
   Value byte = b.load(b.getI8Type(), b.at(operand.scales, b.add(b.mul(row, perRow), blockNumber)));
   Value code = arith::ExtUIOp::create(b, b.getI32Type(), byte);
   // The exponent's field as it is, but for 2^-127 and NaN.
@@ -86,21 +98,21 @@ Value OverflowEmitter::scaleAt(const PackedRows &operand, Value row, Value block
   return arith::BitcastOp::create(b, b.getF32Type(), bits);
 }
 
-/// The sums of products of codes of the block from element k on, for each column.
-SmallVector<Value> OverflowEmitter::sumBlock(Value row, ValueRange cols, Value k) {
+/// The sums of products of codes of the block from element k on, for each row of rhs.
+SmallVector<Value> OverflowEmitter::sumBlock(Value row, ValueRange rhsRows, Value k, Value rhsK) {
   Value none = b.zero(b.getF32Type());
   auto value = [&](const PackedRows &operand, Value word, unsigned i) {
     Value code = b.bitAnd(b.shrU(word, i32(4 * i)), i32(15));
     return kernel.target.lookup(b, b.getLoc(), operand.grid, code);
   };
-  return b.loop(k, b.add(k, b.i64(block)), codesPerWord, SmallVector<Value>(cols.size(), none),
+  return b.loop(b.i64(0), b.i64(block), codesPerWord, SmallVector<Value>(rhsRows.size(), none),
                 [&](Value position, ValueRange sums) {
-    Value lhsWord = wordAt(lhs, row, position);
+    Value lhsWord = wordAt(lhs, row, b.add(k, position));
     SmallVector<Value> next(sums), lhsValues;
     for (unsigned i = 0; i < codesPerWord; ++i)
       lhsValues.push_back(value(lhs, lhsWord, i));
-    for (auto [sum, col] : llvm::zip_equal(next, cols)) {
-      Value rhsWord = wordAt(rhs, col, position);
+    for (auto [sum, rhsRow] : llvm::zip_equal(next, rhsRows)) {
+      Value rhsWord = wordAt(rhs, rhsRow, b.add(rhsK, position));
       for (unsigned i = 0; i < codesPerWord; ++i)
         sum = b.addF(sum, b.mulF(lhsValues[i], value(rhs, rhsWord, i)));
     }
@@ -108,18 +120,21 @@ SmallVector<Value> OverflowEmitter::sumBlock(Value row, ValueRange cols, Value k
   });
 }
 
-/// Elements (row, col) .. (row, col + 7); a column that there is not repeats the last.
-Value OverflowEmitter::dot(Value row, Value col) {
-  SmallVector<Value> cols;
+/// Elements (row, col) .. (row, col + 7), of the stretch; a column that there is not repeats the
+/// last.
+Value OverflowEmitter::dotOf(const Stretch &stretch, Value row, Value col) {
+  SmallVector<Value> rhsRows;
   for (unsigned i = 0; i < columnsOfLane; ++i)
-    cols.push_back(b.minS(b.add(col, b.i64(i)), b.sub(rhs.rows, b.i64(1))));
+    rhsRows.push_back(b.minS(b.add(b.add(stretch.rhsRow, col), b.i64(i)),
+                             b.sub(rhs.rows, b.i64(1))));
   SmallVector<Value> sums(columnsOfLane, b.zero(b.getF32Type()));
-  Value blocks = b.divU(length, b.i64(block));
-  sums = b.loop(b.i64(0), blocks, 1, sums, [&](Value number, ValueRange carried) {
-    SmallVector<Value> next(carried), products = sumBlock(row, cols, b.mul(number, b.i64(block)));
-    Value scale = scaleAt(lhs, row, number);
+  sums = b.loop(stretch.k, stretch.kEnd, block, sums, [&](Value k, ValueRange carried) {
+    Value rhsK = b.add(stretch.rhsK, b.sub(k, stretch.k));
+    SmallVector<Value> next(carried), products = sumBlock(row, rhsRows, k, rhsK);
+    Value scale = scaleAt(lhs, row, b.divU(k, b.i64(block)));
     for (unsigned i = 0; i < columnsOfLane; ++i) {
-      Value scaled = b.mulF(b.mulF(products[i], scale), scaleAt(rhs, cols[i], number));
+      Value scaled = b.mulF(b.mulF(products[i], scale),
+                            scaleAt(rhs, rhsRows[i], b.divU(rhsK, b.i64(block))));
       next[i] = b.addF(next[i], scaled);
     }
     return next;
@@ -127,33 +142,66 @@ Value OverflowEmitter::dot(Value row, Value col) {
   return vector::FromElementsOp::create(b, b.f32s(), sums);
 }
 
-/// A block makes one stretch of rows times one of columns, a thread eight columns at a time.
+Stretch OverflowEmitter::stretchOf(Value panelOfRows, Value panelOfCols) {
+  if (overflow.groups)
+    return stretchOfGroup(panelOfRows, panelOfCols);
+  Value zero = b.i64(0), size = b.i64(nvvm::panelRows);
+  return {b.mul(panelOfRows, size), zero, lhs.rows, zero,
+          panelOfCols, b.mul(panelOfCols, size), zero, lhs.length, zero};
+}
+
+Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
+  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / nvvm::panelRows;
+  Value number = b.divU(panelOfRows, b.i64(panels));
+  Value inTile = arith::RemUIOp::create(b, panelOfRows, b.i64(panels));
+  nvvm::TileRows rows = overflow.groups->tilesOfRows(kernel).at(b, b.getLoc(), number);
+  auto orZero = [&](Value value) { return value ? value : b.i64(0); };
+  const int64_t kBlock = overflow.plan.kBlock(), step = kBlock / nvvm::stepsOfPiece;
+  Stretch stretch;
+  stretch.row = b.add(rows.row, b.mul(inTile, b.i64(nvvm::panelRows)));
+  stretch.begin = orZero(rows.begin);
+  stretch.end = rows.end;
+  stretch.result = orZero(rows.result);
+  stretch.rhsPanel = b.add(orZero(rows.rhsPanel), panelOfCols);
+  stretch.rhsRow = overflow.groups->storedRow(kernel, stretch.rhsPanel);
+  stretch.k = rows.beginStep ? b.mul(rows.beginStep, b.i64(step)) : b.i64(0);
+  stretch.kEnd = rows.endStep ? b.mul(rows.endStep, b.i64(step))
+                              : b.minS(b.mul(rows.pieces, b.i64(kBlock)), lhs.length);
+  stretch.rhsK = rows.beginStep ? stretch.k : b.mul(orZero(rows.rhsPiece), b.i64(kBlock));
+  return stretch;
+}
+
+/// A block makes one panel of rows times one of columns, a thread eight columns at a time.
 void OverflowEmitter::emit(const MatmulStore &store) {
   const TargetInfo &target = kernel.target;
-  Value stretchOfCols = kernel.programId(0), stretchOfRows = kernel.programId(1);
-  Value flagged = b.bitOr(isFlagged(kernel.pass(flags.lhs), stretchOfRows),
-                          isFlagged(kernel.pass(flags.rhs), stretchOfCols));
+  Value panelOfCols = kernel.programId(0);
+  Stretch stretch = stretchOf(kernel.programId(1), panelOfCols);
+  Value size = b.i64(nvvm::panelRows), last = b.sub(b.ceilDiv(lhs.rows, nvvm::panelRows), b.i64(1));
+  Value lhsPanel = b.minS(b.divU(stretch.row, size), last);
+  Value flagged = b.bitOr(isFlagged(overflow.lhsFlags, lhsPanel),
+                          isFlagged(overflow.rhsFlags, stretch.rhsPanel));
   auto ifOp = scf::IfOp::create(b, flagged, /*withElseRegion=*/false);
   b.setInsertionPointToStart(ifOp.thenBlock());
   Value thread = b.add(b.mul(target.warpId(b, b.getLoc()), i32(target.getLanes())),
                        target.laneId(b, b.getLoc()));
   Value first = arith::ExtUIOp::create(b, b.getI64Type(), thread);
-  int64_t perRow = flags.rows / columnsOfLane;
+  constexpr int64_t perRow = nvvm::panelRows / columnsOfLane;
   int64_t threads = int64_t(target.getLanes()) * target.getWarps();
-  b.loop(first, b.i64(flags.rows * perRow), threads, [&](Value index) {
+  b.loop(first, b.i64(nvvm::panelRows * perRow), threads, [&](Value index) {
+    Value row = b.add(stretch.row, b.divU(index, b.i64(perRow)));
+    Value inRow = b.mul(arith::RemUIOp::create(b, index, b.i64(perRow)), b.i64(columnsOfLane));
     MatmulElements elements;
-    elements.row = b.add(b.mul(stretchOfRows, b.i64(flags.rows)), b.divU(index, b.i64(perRow)));
-    Value inRow = arith::RemUIOp::create(b, index, b.i64(perRow));
-    elements.col = b.add(b.mul(stretchOfCols, b.i64(flags.rows)),
-                         b.mul(inRow, b.i64(columnsOfLane)));
-    elements.end = rhs.rows;
-    elements.isFull = b.lessS(b.add(elements.col, b.i64(columnsOfLane - 1)), rhs.rows);
-    Value isInside = arith::AndIOp::create(b, b.lessS(elements.row, lhs.rows),
-                                           b.lessS(elements.col, rhs.rows));
+    elements.row = b.add(row, stretch.result);
+    elements.col = b.add(b.mul(panelOfCols, size), inRow);
+    elements.end = cols;
+    elements.isFull = b.lessS(b.add(elements.col, b.i64(columnsOfLane - 1)), cols);
+    auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+    Value isInside = both(b.lessS(row, stretch.end), b.lessS(elements.col, cols));
+    isInside = both(isInside, b.lessS(b.sub(stretch.begin, b.i64(1)), row));
     auto inside = scf::IfOp::create(b, isInside, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(inside.thenBlock());
-    elements.acc = dot(elements.row, elements.col);
+    elements.acc = dotOf(stretch, row, inRow);
     emitStore(b, b.getLoc(), store, elements);
   });
 }
@@ -162,15 +210,17 @@ void OverflowEmitter::emit(const MatmulStore &store) {
 
 void emitOverflowMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module,
                         StringRef name, const MatmulRequest &request,
-                        const OverflowFlags &flags) {
+                        const OverflowRequest &overflow) {
   KernelBuilder kernel(s, target, name, module);
-  OverflowEmitter emitter(kernel, request, flags);
+  OverflowEmitter emitter(kernel, request, overflow);
   MatmulEpilogue epilogue(kernel, request, emitter.operandFormats());
   epilogue.begin();
   emitter.emit(epilogue.get());
   kernel.body.setInsertionPointToEnd(&kernel.kernel.getBody().front());
-  kernel.launch(s.ceilDiv(request.result.sizes[1], flags.rows),
-                s.ceilDiv(request.result.sizes[0], flags.rows), /*cost=*/0);
+  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / nvvm::panelRows;
+  Value ofRows = overflow.groups ? s.mul(overflow.groups->tiles(), s.constant(panels))
+                                 : s.ceilDiv(request.lhs.outerSize(0), nvvm::panelRows);
+  kernel.launch(s.ceilDiv(request.result.sizes[1], nvvm::panelRows), ofRows, /*cost=*/0);
 }
 
 } // namespace quadrille

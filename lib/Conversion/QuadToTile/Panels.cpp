@@ -71,13 +71,13 @@ void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned 
   Value p0 = kernel.tileOrigin(1, tiling.shape.across);
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   TileBuilder t(kernel.body, kernel.loc);
-  Tile value = loadMatrix(kernel, input, axis, tiling, p0, a0);
+  Tile value = loadMatrix(kernel, input, axis, tiling, result.sourceRow(kernel, p0), a0);
   storePanels(kernel, t.narrow(value, t.b.getBF16Type()), result, p0, a0);
   ScheduleBuilder &s = kernel.schedule;
   constexpr int64_t elementBytes = 2;
   Value length = s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes));
   kernel.launch(s.ceilDiv(length, tiling.shape.along),
-                s.ceilDiv(input.sizes[1 - axis], tiling.shape.across),
+                s.ceilDiv(result.numRows(input.sizes[1 - axis]), tiling.shape.across),
                 2 * elementBytes * tiling.shape.across * tiling.shape.along);
 }
 

@@ -84,7 +84,7 @@ private:
   ScheduledGroups scheduledGroups(quad::LaunchOp launch, Value inKernel, Value length,
                                   int64_t multiple);
   ScheduledGroups groupTable(quad::LaunchOp launch, Value inKernel, Value count, Value length,
-                             int64_t multiple, StringRef suffix);
+                             int64_t multiple, GroupExtent extent, StringRef suffix);
   /// The tensor for a kernel's quantized operand, whose codes it reads by words.
   ScheduledTensor tensorOf(quad::LaunchOp launch, Value inKernel);
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,
@@ -226,7 +226,11 @@ void FunctionLowering::bindPrepared(BlockArgument argument, ArrayRef<Value> buff
   operand.tensorScale = buffers.size() > 1 ? buffers[1] : Value();
   operand.rows = addNumber();
   operand.length = addNumber();
-  operand.form = form ? form.str() : "";
+  unsigned axis = quad::getQuantizedType(argument.getType()).getAxis();
+  if (auto sizes = source.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(),
+                                                              "quad.divisible_by"))
+    operand.rowsDivisor = powerOfTwoDivisor(sizes[1 - axis]);
+  operand.form.description = form ? form.str() : "";
 }
 
 /// The value whose storage a value shares.
@@ -326,17 +330,19 @@ ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value i
                                                   Value length, int64_t multiple) {
   if (!inKernel)
     return {};
-  return groupTable(launch, inKernel, groupCount(launch, inKernel), length, multiple, "_groups");
+  return groupTable(launch, inKernel, groupCount(launch, inKernel), length, multiple,
+                    GroupExtent::Extended, "_groups");
 }
 
 ScheduledGroups FunctionLowering::groupTable(quad::LaunchOp launch, Value inKernel, Value count,
-                                             Value length, int64_t multiple, StringRef suffix) {
+                                             Value length, int64_t multiple, GroupExtent extent,
+                                             StringRef suffix) {
   const ScheduledMatrix &offsets = matrixOf(launch, inKernel);
   ScheduledGroups groups;
   groups.count = count;
   groups.table = allocate(groupTableSize(s, groups.count), b.getI64Type(), 1);
   KernelBuilder kernel = makeKernel(launch, suffix);
-  emitGroups(kernel, offsets, length, multiple, groups);
+  emitGroups(kernel, offsets, length, multiple, extent, groups);
   return groups;
 }
 
@@ -572,8 +578,8 @@ MatmulGroups FunctionLowering::matmulGroups(quad::LaunchOp launch, quad::MatmulO
   Value offsets = op.getGroups();
   groups.count = groupCount(launch, offsets);
   groups.makeTable = [this, launch, offsets, count = groups.count](
-                         Value length, int64_t multiple, StringRef suffix) {
-    return groupTable(launch, offsets, count, length, multiple, suffix);
+                         Value length, int64_t multiple, GroupExtent extent, StringRef suffix) {
+    return groupTable(launch, offsets, count, length, multiple, extent, suffix);
   };
   quad::QuantizedTensorType left = quad::getQuantizedType(op.getLhs().getType());
   if (left && left.getGrouped()) {
@@ -612,12 +618,13 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
       n = s.select(s.isEqual(groups->expertRows, s.constant(0)), n, groups->expertRows);
   }
   ScheduledMatrix result = resultMatrix(launch.getResult(0), m, n);
-  if (groups)
+  if (groups && !groups->ofContraction) // one expert's
     result.divisors[1] = 1;
   else if (sides[1].plain)
     result.divisors[1] = sides[1].plain->divisors[1];
-  else if (sides[1].quantized)
-    result.divisors[1] = sides[1].quantized->rowsDivisor;
+  else
+    result.divisors[1] = sides[1].quantized ? sides[1].quantized->rowsDivisor
+                                            : sides[1].prepared->rowsDivisor;
   MatmulRequest request{op, sides[0], sides[1], {}, {}, result, groups};
   for (Value addend : {Value(op.getBias()), Value(op.getAcc())})
     if (addend)
@@ -703,10 +710,14 @@ void FunctionLowering::describePrepared() {
   llvm::json::Array forms;
   for (Value result : source.getBody().front().getTerminator()->getOperands())
     if (auto made = prepared.find(storageRoot(result)); made != prepared.end())
-      forms.push_back(llvm::json::Object{{"form", made->second.form},
-                                         {"panel_rows", made->second.panelRows},
-                                         {"k_block", made->second.kBlock},
-                                         {"block_bytes", made->second.blockBytes}});
+    {
+      const PanelForm &form = made->second.form;
+      forms.push_back(llvm::json::Object{{"form", form.description},
+                                         {"panel_rows", form.panelRows},
+                                         {"k_block", form.kBlock},
+                                         {"block_bytes", form.blockBytes},
+                                         {"panel_bytes", form.panelBytes}});
+    }
   if (forms.empty())
     return;
   std::string text;

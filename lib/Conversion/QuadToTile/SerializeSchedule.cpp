@@ -124,8 +124,13 @@ StringRef SchedulePrinter::binaryName(Operation *op) {
 void SchedulePrinter::printLaunch(tile::LaunchOp launch) {
   std::string operands;
   for (Value operand : launch.getArgs()) {
+    auto offset = operand.getDefiningOp<tile::OffsetOp>();
+    if (offset)
+      operand = offset.getBuffer();
     auto argument = dyn_cast<BlockArgument>(operand);
     operands += argument ? " @" + std::to_string(argument.getArgNumber()) : " " + value(operand);
+    if (offset)
+      operands += "+" + value(offset.getBytes());
   }
   std::string gridX = value(launch.getGridX()), gridY = value(launch.getGridY());
   os << "launch " << launch.getKernel() << " " << gridX << " " << gridY << operands << "\n";
@@ -137,6 +142,8 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     printLaunch(launch);
     return success();
   }
+  if (isa<tile::OffsetOp>(op)) // part of the launches that have it
+    return success();
   if (auto check = dyn_cast<tile::CheckOp>(op)) {
     std::string condition = value(check.getCondition());
     os << "check " << condition << " " << check.getMessage() << "\n";

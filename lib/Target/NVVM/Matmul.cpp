@@ -25,9 +25,10 @@ namespace {
 
 constexpr int64_t barrierBytes = 8, stepBytes = 2 * groupRows * chunkBytes;
 constexpr int64_t groupBytes = groupRows * pieceBytes, chunkDistance = groupRows * chunkBytes;
-constexpr unsigned stepsOfPiece = pieceBytes / (2 * chunkBytes);
 /// A stage has one panel's piece of the own side, then two of the shared one.
 constexpr int64_t piecesOfStage = 3, stageBytes = piecesOfStage * panelPieceBytes;
+/// Behind the ring: a chunk of each row of a group, all zeros.
+constexpr int64_t zerosBytes = groupRows * chunkBytes;
 
 // What wgmma leaves: of every eight columns of 64 rows a lane has two, of rows lane / 4 and
 // eight more. Four lanes exchange what they have of four times eight columns before they store.
@@ -62,28 +63,40 @@ private:
   Stage stageAt(Value count);
   void initialize();
 
-  /// First row and column of the cluster's tile of that number.
+  /// Row of tiles and first column of the cluster's tile of that number.
   std::pair<Value, Value> originOf(Value tile);
   /// Over the tiles of this cluster, with the number of stages that were passed.
-  void forEachTile(llvm::function_ref<Value(Value row, Value col, Value count)> body);
+  void forEachTile(llvm::function_ref<Value(const TileRows &rows, Value col, Value count)> body);
+  TileRows allRows(Value number);
 
   void copyTiles();
   void multiplyTiles();
   using Sums = SmallVector<SmallVector<Value>>; ///< by fragment
-  Sums multiplyTile(Value count);
-  SmallVector<Value> multiplyStage(const Stage &stage, ValueRange sums);
+  Sums multiplyTile(const TileRows &rows, Value count);
+  void passTile(const TileRows &rows, Value count);
+  SmallVector<Value> multiplyStage(const TileRows &rows, const Stage &stage, Value piece,
+                                   ValueRange sums);
+  SmallVector<Value> descriptors(const TileRows &rows, Value address, Value piece);
   void release(const Stage &stage);
-  void storeTile(const Sums &sums, Value row, Value col);
-  void storeFragment(ValueRange sums, Value row, Value col);
-  void finishElements(MatmulElements elements, SmallVectorImpl<Value> &words);
-  void storeWords(ValueRange words, Value row, Value col, Value isStored);
+  void storeTile(const TileRows &rows, const Sums &sums, Value row, Value col);
+  void storeFragment(const TileRows &rows, ValueRange sums, Value row, Value col);
+  void finishElements(const TileRows &rows, MatmulElements elements,
+                      SmallVectorImpl<Value> &words);
+  void storeWords(const TileRows &rows, ValueRange words, Value row, Value col, Value isStored);
+  /// The row of C, and the column as panels of B have it.
+  Value resultRow(const TileRows &rows, Value row) {
+    return rows.result ? b.add(row, rows.result) : row;
+  }
+  Value panelCol(const TileRows &rows, Value col) {
+    return rows.rhsPanel ? b.add(b.mul(rows.rhsPanel, b.i64(panelRows)), col) : col;
+  }
   Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
   void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
                      ArrayRef<Exponents> cols);
   /// Whether what the panels of row and col make is to be stored.
   Value isExact(Value row, Value col);
 
-  Value piece(Value panels, Value panel, Value numPanels, Value number);
+  Value piece(Value panels, Value panel, Value pieces, Value number);
   Value ceilDiv(Value x, int64_t y) { return b.ceilDiv(x, y); }
 
   WarpgroupBuilder b;
@@ -91,6 +104,13 @@ private:
   const WarpgroupPlan &plan;
   const WarpgroupOperands &operands;
   const MatmulStore &store;
+  Value zerosAddress() {
+    return b.add(shared, b.i32(plan.stages * (stageBytes + 2 * barrierBytes)));
+  }
+  Value numTileRows() {
+    return operands.tiles ? operands.tiles->count : ceilDiv(operands.m, plan.clusterTile);
+  }
+
   Value shared, rank, warpgroup, zero, one;
 };
 
@@ -137,6 +157,8 @@ void Emitter::initialize() {
       b.initBarrier(stage.empty, plan.multiplyingWarpgroups * plan.blocksOfCluster);
     }
     b.publishBarriers();
+    if (operands.tiles)
+      b.storeZeros(zerosAddress(), zerosBytes);
   });
   b.syncCluster();
 }
@@ -148,50 +170,62 @@ void Emitter::initialize() {
 /// Bands of rows of tiles, column by column: what runs at once then shares what it reads.
 std::pair<Value, Value> Emitter::originOf(Value tile) {
   constexpr int32_t bandRows = 8;
-  Value rows = b.truncate(ceilDiv(operands.m, plan.clusterTile));
+  Value rows = b.truncate(numTileRows());
   Value cols = b.truncate(ceilDiv(operands.n, plan.clusterTile));
   Value perBand = b.mul(cols, b.i32(bandRows));
   Value firstRow = b.mul(b.divU(tile, perBand), b.i32(bandRows));
   Value height = b.minS(b.sub(rows, firstRow), b.i32(bandRows)), inBand = b.remU(tile, perBand);
   Value row = b.add(firstRow, b.remU(inBand, height)), col = b.divU(inBand, height);
-  auto origin = [&](Value number) { return b.mul(b.extend(number), b.i64(plan.clusterTile)); };
-  return {origin(row), origin(col)};
+  return {b.extend(row), b.mul(b.extend(col), b.i64(plan.clusterTile))};
 }
 
-void Emitter::forEachTile(llvm::function_ref<Value(Value, Value, Value)> body) {
-  Value tiles = b.mul(ceilDiv(operands.m, plan.clusterTile), ceilDiv(operands.n, plan.clusterTile));
+TileRows Emitter::allRows(Value number) {
+  TileRows rows;
+  rows.row = b.mul(number, b.i64(plan.clusterTile));
+  rows.end = operands.m;
+  rows.pieces = operands.lhsPieces;
+  return rows;
+}
+
+void Emitter::forEachTile(llvm::function_ref<Value(const TileRows &, Value, Value)> body) {
+  Value tiles = b.mul(numTileRows(), ceilDiv(operands.n, plan.clusterTile));
   auto loop = scf::ForOp::create(b, b.clusterId(), b.truncate(tiles), b.numClusters(),
                                  ValueRange{zero});
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   auto [row, col] = originOf(loop.getInductionVar());
-  scf::YieldOp::create(b, body(row, col, loop.getRegionIterArg(0)));
+  TileRows rows = operands.tiles ? operands.tiles->at(b, b.getLoc(), row) : allRows(row);
+  scf::YieldOp::create(b, body(rows, col, loop.getRegionIterArg(0)));
 }
 
 //===----------------------------------------------------------------------===//
 // Copying
 //===----------------------------------------------------------------------===//
 
-/// Piece `number` of a panel; of the last one instead of those that there are not.
-Value Emitter::piece(Value panels, Value panel, Value numPanels, Value number) {
-  Value last = b.sub(numPanels, b.i64(1));
-  Value index = b.add(b.mul(b.minS(panel, last), operands.pieces), number);
-  return b.at(panels, b.mul(index, b.i64(panelPieceBytes)));
+/// Piece `number` of a panel.
+Value Emitter::piece(Value panels, Value panel, Value pieces, Value number) {
+  return b.at(panels, b.mul(b.add(b.mul(panel, pieces), number), b.i64(panelPieceBytes)));
 }
 
-/// One thread's work.
+/// One thread's work. The last panel comes instead of those that there are not.
 void Emitter::copyTiles() {
-  Value lhsPanels = ceilDiv(operands.m, panelRows), rhsPanels = ceilDiv(operands.n, panelRows);
-  forEachTile([&](Value row, Value col, Value count) -> Value {
-    Value lhs = b.add(b.divU(row, b.i64(panelRows)), b.extend(rank));
-    Value rhs = b.add(b.divU(col, b.i64(panelRows)), b.extend(rank));
-    return b.loop(b.i64(0), operands.pieces, 1, ValueRange{count},
+  Value lastLhs = b.sub(ceilDiv(operands.m, panelRows), b.i64(1));
+  Value lastRhs = b.sub(ceilDiv(operands.n, panelRows), b.i64(1));
+  auto panelOf = [&](Value first, Value last) {
+    return b.minS(b.add(b.divU(first, b.i64(panelRows)), b.extend(rank)), last);
+  };
+  auto plus = [&](Value x, Value y) { return y ? b.add(x, y) : x; };
+  forEachTile([&](const TileRows &rows, Value col, Value count) -> Value {
+    Value lhs = panelOf(rows.row, lastLhs), rhs = plus(panelOf(col, lastRhs), rows.rhsPanel);
+    return b.loop(b.i64(0), rows.pieces, 1, ValueRange{count},
                   [&](Value number, ValueRange carried) -> SmallVector<Value> {
       Stage stage = stageAt(carried[0]);
       b.wait(stage.empty, b.sub(one, stage.parity)); // at first passes
       b.expectBytes(stage.full, stageBytes);
-      Value lhsPiece = piece(operands.lhsPanels, lhs, lhsPanels, number);
-      Value rhsPiece = piece(operands.rhsPanels, rhs, rhsPanels, number);
+      Value lhsPiece = piece(operands.lhsPanels, lhs, operands.lhsPieces,
+                             plus(number, rows.lhsPiece));
+      Value rhsPiece = piece(operands.rhsPanels, rhs, operands.rhsPieces,
+                             plus(number, rows.rhsPiece));
       if (plan.sharesLHS())
         std::swap(lhsPiece, rhsPiece);
       constexpr unsigned bothBlocks = (1 << WarpgroupPlan::blocksOfCluster) - 1;
@@ -214,43 +248,59 @@ void Emitter::release(const Stage &stage) {
   b.ifThen(b.lessS(thread, b.i32(plan.blocksOfCluster)), [&] { b.arrive(stage.empty, thread); });
 }
 
+/// Of the steps of a piece at `address`; of zeros for those that do not count.
+SmallVector<Value> Emitter::descriptors(const TileRows &rows, Value address, Value piece) {
+  Value first = b.descriptor(address, groupBytes, chunkDistance);
+  SmallVector<Value> steps;
+  for (int64_t i = 0; i < stepsOfPiece; ++i)
+    steps.push_back(b.advance(first, i * stepBytes));
+  if (!rows.beginStep)
+    return steps;
+  Value zeros = b.descriptor(zerosAddress(), 0, 0);
+  Value number = b.mul(b.add(piece, rows.lhsPiece), b.i64(stepsOfPiece));
+  for (auto [i, step] : llvm::enumerate(steps)) {
+    Value own = b.add(number, b.i64(i));
+    step = b.select(b.lessS(own, rows.beginStep), zeros, step);
+    step = b.select(b.lessS(own, rows.endStep), step, zeros);
+  }
+  return steps;
+}
+
 /// The sums of all fragments plus a stage's products; with `promote` they are complete,
 /// else those of the stage before are.
-SmallVector<Value> Emitter::multiplyStage(const Stage &stage, ValueRange sums) {
+SmallVector<Value> Emitter::multiplyStage(const TileRows &rows, const Stage &stage, Value piece,
+                                          ValueRange sums) {
   b.wait(stage.full, stage.parity);
   Value own = stage.address, both = b.add(own, b.i32(panelPieceBytes));
   Value number = b.sub(warpgroup, one);
   const WarpgroupOperandType &type = *lookupOperandType(plan.carrier);
-  auto descriptor = [&](Value address) {
-    return b.descriptor(address, groupBytes, chunkDistance);
-  };
   constexpr int32_t fragmentBytes = fragmentRows * pieceBytes;
   if (!plan.promote) {
-    Value lhs = b.add(own, b.mul(number, b.i32(fragmentBytes)));
-    return b.multiply({type, plan.width(), /*accumulates=*/true, /*pending=*/1}, sums,
-                      descriptor(lhs), descriptor(both), stepsOfPiece, stepBytes);
+    Value first = b.add(own, b.mul(number, b.i32(fragmentBytes)));
+    SmallVector<Value> lhs = descriptors(rows, first, piece), rhs = descriptors(rows, both, piece);
+    return b.multiply({type, plan.width(), /*accumulates=*/true, /*pending=*/1}, sums, lhs, rhs);
   }
   SmallVector<Value> result;
-  Value lhs = b.add(both, b.mul(number, b.i32(panelPieceBytes)));
+  Value first = b.add(both, b.mul(number, b.i32(panelPieceBytes)));
+  SmallVector<Value> rhs = descriptors(rows, own, piece);
   for (unsigned i = 0; i < plan.fragments(); ++i) {
+    SmallVector<Value> lhs = descriptors(rows, b.add(first, b.i32(i * fragmentBytes)), piece);
     SmallVector<Value> partial = b.multiply(
-        {type, plan.width(), /*accumulates=*/false, /*pending=*/0}, {},
-        descriptor(b.add(lhs, b.i32(i * fragmentBytes))), descriptor(own), stepsOfPiece,
-        stepBytes);
+        {type, plan.width(), /*accumulates=*/false, /*pending=*/0}, {}, lhs, rhs);
     for (Value sum : partial)
       result.push_back(b.addF(sums[result.size()], sum));
   }
   return result;
 }
 
-Emitter::Sums Emitter::multiplyTile(Value count) {
+Emitter::Sums Emitter::multiplyTile(const TileRows &rows, Value count) {
   unsigned numSums = plan.width() / 2;
   bool isInteger = lookupOperandType(plan.carrier)->sum == "s32";
   Value none = b.zero(isInteger ? Type(b.getI32Type()) : b.getF32Type());
   SmallVector<Value> carried(plan.fragments() * numSums, none);
-  carried = b.loop(b.i64(0), operands.pieces, 1, carried, [&](Value piece, ValueRange sums) {
+  carried = b.loop(b.i64(0), rows.pieces, 1, carried, [&](Value piece, ValueRange sums) {
     Value position = b.add(count, b.truncate(piece));
-    SmallVector<Value> next = multiplyStage(stageAt(position), sums);
+    SmallVector<Value> next = multiplyStage(rows, stageAt(position), piece, sums);
     if (plan.promote)
       release(stageAt(position));
     else
@@ -259,8 +309,8 @@ Emitter::Sums Emitter::multiplyTile(Value count) {
   });
   if (!plan.promote) {
     carried = b.waitForAll(carried);
-    b.ifThen(b.lessS(b.i64(0), operands.pieces), [&] {
-      release(stageAt(b.sub(b.add(count, b.truncate(operands.pieces)), one)));
+    b.ifThen(b.lessS(b.i64(0), rows.pieces), [&] {
+      release(stageAt(b.sub(b.add(count, b.truncate(rows.pieces)), one)));
     });
   }
   Sums sums;
@@ -270,15 +320,38 @@ Emitter::Sums Emitter::multiplyTile(Value count) {
 }
 
 void Emitter::multiplyTiles() {
-  forEachTile([&](Value row, Value col, Value count) -> Value {
+  forEachTile([&](const TileRows &rows, Value col, Value count) -> Value {
     Value own = b.mul(b.extend(rank), b.i64(panelRows));
-    Sums sums = multiplyTile(count);
     int64_t rowsOfWarpgroup = plan.fragments() * fragmentRows;
     Value first = b.mul(b.extend(b.sub(warpgroup, one)), b.i64(rowsOfWarpgroup));
-    Value tileRow = b.add(row, first), tileCol = col;
+    Value tileRow = b.add(rows.row, first), tileCol = col;
     (plan.sharesLHS() ? tileCol : tileRow) = b.add(plan.sharesLHS() ? tileCol : tileRow, own);
-    storeTile(sums, tileRow, tileCol);
-    return b.add(count, b.truncate(operands.pieces));
+    auto multiply = [&] { storeTile(rows, multiplyTile(rows, count), tileRow, tileCol); };
+    if (!rows.begin) {
+      multiply();
+      return b.add(count, b.truncate(rows.pieces));
+    }
+    // Groups may be small: a warpgroup without rows leaves the tensor core to the other.
+    Value hasRows = arith::AndIOp::create(
+        b, b.lessS(tileRow, rows.end),
+        b.lessS(rows.begin, b.add(tileRow, b.i64(rowsOfWarpgroup))));
+    auto ifOp = scf::IfOp::create(b, hasRows, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(ifOp.thenBlock());
+    multiply();
+    b.setInsertionPointToStart(ifOp.elseBlock());
+    passTile(rows, count);
+    b.setInsertionPointAfter(ifOp);
+    return b.add(count, b.truncate(rows.pieces));
+  });
+}
+
+/// The stages of a tile of which the warpgroup has no rows.
+void Emitter::passTile(const TileRows &rows, Value count) {
+  b.loop(b.i64(0), rows.pieces, 1, [&](Value piece) {
+    Stage stage = stageAt(b.add(count, b.truncate(piece)));
+    b.wait(stage.full, stage.parity);
+    release(stage);
   });
 }
 
@@ -371,11 +444,12 @@ void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
 }
 
 /// Two elements, finished, as words.
-void Emitter::finishElements(MatmulElements elements, SmallVectorImpl<Value> &words) {
+void Emitter::finishElements(const TileRows &rows, MatmulElements elements,
+                             SmallVectorImpl<Value> &words) {
   elements.end = operands.n;
   elements.isFull = b.lessS(b.add(elements.col, b.i64(sumsOfLane - 1)), operands.n);
   // Rows beyond take part in the exchange, and read what the last one reads.
-  elements.row = b.minS(elements.row, b.sub(operands.m, b.i64(1)));
+  elements.row = resultRow(rows, b.minS(elements.row, b.sub(rows.end, b.i64(1))));
   if (!cast<VectorType>(elements.acc.getType()).getElementType().isF32())
     elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
   Value value = emitValue(b, b.getLoc(), store, elements);
@@ -386,23 +460,26 @@ void Emitter::finishElements(MatmulElements elements, SmallVectorImpl<Value> &wo
     words.push_back(vector::ExtractOp::create(b, packed, int64_t(i)));
 }
 
-void Emitter::storeWords(ValueRange words, Value row, Value col, Value isStored) {
+void Emitter::storeWords(const TileRows &rows, ValueRange words, Value row, Value col,
+                         Value isStored) {
   auto type = VectorType::get({columnsOfLane}, b.getIntegerType(words.size() * 32 / columnsOfLane));
   Value packed = vector::FromElementsOp::create(
       b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
   MatmulElements elements;
-  elements.row = row;
+  elements.row = resultRow(rows, row);
   elements.col = col;
   elements.end = operands.n;
   elements.isFull = b.lessS(b.add(col, b.i64(columnsOfLane - 1)), operands.n);
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
-  Value isInside = both(b.lessS(row, operands.m), b.lessS(col, operands.n));
+  Value isInside = both(b.lessS(row, rows.end), b.lessS(col, operands.n));
+  if (rows.begin)
+    isInside = both(isInside, b.lessS(b.sub(rows.begin, b.i64(1)), row));
   b.ifThen(both(isInside, isStored), [&] {
     storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
   });
 }
 
-void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
+void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Value col) {
   constexpr unsigned rowsApart = 8, lanes = 32, warps = 4, rowsOfLane = 2;
   Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
   Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
@@ -420,7 +497,7 @@ void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
   for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
     Value firstCol = b.add(col, b.i64(done));
     if (done % panelRows == 0)
-      isStored = isExact(row, firstCol);
+      isStored = isExact(row, panelCol(tile, firstCol));
     auto colOf = [&](unsigned i) {
       Value pair = b.add(b.mul(inRow, b.i32(sumsOfLane)), b.i32(i * columnsOfLane));
       return b.add(firstCol, b.extend(pair));
@@ -434,7 +511,7 @@ void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
         pairs.push_back(vector::FromElementsOp::create(b, b.vec(own.front().getType()), own));
       }
       if (operands.colExponents)
-        ofCols.push_back(loadExponents(operands.colExponents, colOf(i), b.i32s(),
+        ofCols.push_back(loadExponents(operands.colExponents, panelCol(tile, colOf(i)), b.i32s(),
                                        sumsOfLane * sizeof(int32_t)));
     }
     if (operands.rowExponents)
@@ -445,19 +522,19 @@ void Emitter::storeFragment(ValueRange sums, Value row, Value col) {
       elements.acc = pair;
       elements.row = rows[i % rowsOfLane];
       elements.col = colOf(i / rowsOfLane);
-      finishElements(elements, words[i % rowsOfLane]);
+      finishElements(tile, elements, words[i % rowsOfLane]);
     }
     Value ownCol = b.add(firstCol, b.extend(b.mul(inRow, b.i32(columnsOfLane))));
     for (unsigned j = 0; j < rowsOfLane; ++j) {
       exchangeColumns(b, target, words[j]);
-      storeWords(words[j], rows[j], ownCol, isStored);
+      storeWords(tile, words[j], rows[j], ownCol, isStored);
     }
   }
 }
 
-void Emitter::storeTile(const Sums &sums, Value row, Value col) {
+void Emitter::storeTile(const TileRows &rows, const Sums &sums, Value row, Value col) {
   for (auto [i, fragment] : llvm::enumerate(sums))
-    storeFragment(fragment, b.add(row, b.i64(i * fragmentRows)), col);
+    storeFragment(rows, fragment, b.add(row, b.i64(i * fragmentRows)), col);
 }
 
 //===----------------------------------------------------------------------===//
@@ -490,7 +567,7 @@ std::optional<WarpgroupPlan> WarpgroupPlan::get(StringRef carrier, bool promote)
 }
 
 int64_t WarpgroupPlan::sharedBytes() const {
-  return stages * (stageBytes + 2 * barrierBytes);
+  return stages * (stageBytes + 2 * barrierBytes) + zerosBytes;
 }
 
 void nvvm::emitMatmul(OpBuilder &builder, Location loc, const TargetInfo &target,

@@ -74,6 +74,13 @@ void WarpgroupBuilder::initBarrier(Value barrier, unsigned arrivals) {
 void WarpgroupBuilder::publishBarriers() {
   emitAssembly(*this, {}, "fence.mbarrier_init.release.cluster;", "", {});
 }
+void WarpgroupBuilder::storeZeros(Value address, int64_t bytes) {
+  constexpr int64_t atOnce = 16;
+  for (int64_t done = 0; done < bytes; done += atOnce)
+    emitAssembly(*this, {}, "st.shared.v4.b32 [$0], {$1, $1, $1, $1};", "r,r",
+                 {add(address, i32(done)), i32(0)});
+  emitAssembly(*this, {}, "fence.proxy.async.shared::cta;", "", {});
+}
 void WarpgroupBuilder::syncCluster() {
   emitAssembly(*this, {}, "barrier.cluster.arrive; barrier.cluster.wait;", "", {});
 }
@@ -152,8 +159,12 @@ static std::string sumConstraints(Type type, unsigned count, bool tied) {
   return text;
 }
 
-SmallVector<Value> WarpgroupBuilder::multiply(const WarpgroupMma &mma, ValueRange sums, Value lhs,
-                                              Value rhs, unsigned steps, int64_t stepBytes) {
+Value WarpgroupBuilder::advance(Value descriptor, int64_t bytes) {
+  return add(descriptor, i64(bytes >> log2Unit));
+}
+
+SmallVector<Value> WarpgroupBuilder::multiply(const WarpgroupMma &mma, ValueRange sums,
+                                              ValueRange lhs, ValueRange rhs) {
   const WarpgroupOperandType &operand = mma.type;
   unsigned numSums = mma.width / 2, numInputs = mma.accumulates ? numSums : 0;
   std::string opcode = ("wgmma.mma_async.sync.aligned.m64n" + Twine(mma.width) + "k" +
@@ -166,12 +177,12 @@ SmallVector<Value> WarpgroupBuilder::multiply(const WarpgroupMma &mma, ValueRang
                      "setp.eq.u32 add, 0, 0;\nsetp.ne.u32 start, 0, 0;\n"
                      "wgmma.fence.sync.aligned;\n";
   SmallVector<Value> operands(sums.take_front(numInputs));
-  for (unsigned step = 0; step < steps; ++step) {
+  for (unsigned step = 0; step < lhs.size(); ++step) {
     bool starts = step == 0 && !mma.accumulates;
     text += opcode + operandList(numSums + numInputs + 2 * step, 2) +
             (starts ? ", start" : ", add") + operand.immediates.str() + ";\n";
-    for (Value base : {lhs, rhs})
-      operands.push_back(add(base, i64(step * (stepBytes >> log2Unit))));
+    operands.push_back(lhs[step]);
+    operands.push_back(rhs[step]);
     constraints += ",l,l";
   }
   text += "wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned " +

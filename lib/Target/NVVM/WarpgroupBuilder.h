@@ -68,6 +68,8 @@ public:
   // Barriers of shared memory.
   void initBarrier(mlir::Value barrier, unsigned arrivals);
   void publishBarriers();
+  /// Zeros for wgmma to read: as many bytes, a multiple of 16.
+  void storeZeros(mlir::Value address, int64_t bytes);
   void syncCluster();
   void expectBytes(mlir::Value barrier, int64_t bytes);
   /// Arrives at the barrier at this address of block `rank` of the cluster.
@@ -82,11 +84,12 @@ public:
   /// What wgmma reads at `address`: groups of eight rows at a distance of `groupBytes`,
   /// in chunks of 16 bytes of K at a distance of `chunkDistance`.
   mlir::Value descriptor(mlir::Value address, int64_t groupBytes, int64_t chunkDistance);
-  /// sums (+)= the products of `steps` steps of 32 bytes of K, at a distance of
-  /// `stepBytes`. Of `width` columns a thread has width / 2.
+  /// sums (+)= the products of as many steps of 32 bytes of K as there are pairs of descriptors.
+  /// Of `width` columns a thread has width / 2.
   llvm::SmallVector<mlir::Value> multiply(const WarpgroupMma &mma, mlir::ValueRange sums,
-                                          mlir::Value lhs, mlir::Value rhs, unsigned steps,
-                                          int64_t stepBytes);
+                                          mlir::ValueRange lhs, mlir::ValueRange rhs);
+  /// The descriptor of what lies so many bytes behind.
+  mlir::Value advance(mlir::Value descriptor, int64_t bytes);
   /// The sums when all chains are done.
   llvm::SmallVector<mlir::Value> waitForAll(mlir::ValueRange sums);
 };

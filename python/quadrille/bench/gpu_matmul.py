@@ -6,11 +6,13 @@ A GPU that is busy lowers its clock, so what is compared takes turns within one 
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable, Iterator
 
 import quadrille as qd
 
+from . import torch_peers
 from .gpu_quantize import _no_torch
 
 #: Bars by size of a cube: of the product's kernel alone, and from packed operands.
@@ -22,6 +24,8 @@ BARS = {
 #: Accumulation modes that a format's carrier has here.
 MODES = {"UFP4_B": ("f32",), "NVFP4": ("f32",), "MXUF4": ("promote128", "fast")}
 LINEAR_BARS = {"MXUF4": 1.3, "UFP4_B": 0.85}
+EAGER_BAR, COMPILED_BAR = 3.0, 1.5 #: times of PyTorch's fake quantization of the same recipe
+GROUPED_BAR = 0.75 #: of what bytes or operations allow
 DECODE_BARS = {"UFP4_B": 2.2, "NVFP4": 2.6, "MXUF4": 2.6}
 DECODE = [(8192, 8192), (4096, 14336)]
 FEW_ROWS = (1, 8, 16)
@@ -95,6 +99,7 @@ def _cubes(torch, sizes, repeats: int) -> Iterator[str]:
                     of = f"| {what} | {fmt} | {mode} | {n} | {taken:.0f} | {rate:.0f} | {ratio:.2f} | "
                     yield of + (f"{_bar(ratio, bar)} |" if bar else "|")
         yield from _fp8_peer(torch, n, flops, repeats)
+        yield from _packed_peers(torch, n, flops, repeats)
 
 
 def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
@@ -115,10 +120,44 @@ def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
         yield f"| cuBLASLt | e4m3 x e4m3 | {mode} | {n} | {times['fp8']:.0f} | {flops / times['fp8']:.0f} | {ratio:.2f} | |"
 
 
+def _packed_peers(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
+    """Other ways from packed operands: dequantization compiled by PyTorch, and Triton's dot_scaled."""
+    for what, fmt, make in (
+        ("torch.compile dequantization, cuBLAS", "UFP4_B", _compiled_peer),
+        ("Triton dot_scaled", "MXFP4", _triton_peer),
+    ):
+        a, b = (qd.quantize(torch.randn(n, n, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(2))
+        plain = [qd.dequantize(q, dtype="bf16") for q in (a, b)]
+        mine, out = _product(None), torch.empty(n, n, device="cuda", dtype=torch.bfloat16)
+        actions = {
+            "peer": make(torch, fmt, a, b, out),
+            "mine": lambda mine=mine, a=a, b=b, out=out: mine(a, b, out=out),
+            "cuBLAS": lambda plain=plain: plain[0] @ plain[1].T,
+        }
+        times = alternate(torch, actions, repeats)
+        for name, mode in (("peer", what), ("mine", "default")):
+            label = "peer from packed" if name == "peer" else "from packed"
+            rate, ratio = flops / times[name], times["cuBLAS"] / times[name]
+            yield f"| {label} | {fmt} | {mode} | {n} | {times[name]:.0f} | {rate:.0f} | {ratio:.2f} | |"
+
+
+def _compiled_peer(torch, fmt, a, b, out) -> Callable:
+    product = torch_peers.dequantized_product(torch, fmt)
+    return lambda: product(a.codes, a.scales[0], b.codes, b.scales[0])
+
+
+def _triton_peer(torch, fmt, a, b, out) -> Callable:
+    from . import triton_matmul
+
+    scales = [q.scales[0].view(torch.uint8) for q in (a, b)]
+    return lambda: triton_matmul.product(a.codes, scales[0], b.codes, scales[1], out)
+
+
 def _linear(torch, n: int, repeats: int) -> Iterator[str]:
     """A linear layer's three products of n tokens, n x n weights, with all quantization."""
-    yield "| three products of a linear, from bf16 | us | of the same in bf16 | bar | workspace and results at most |"
-    yield "|---|---|---|---|---|"
+    columns = ["us", "of the same in bf16", "bar", "of eager fake quantization", "bar", "of compiled", "bar"]
+    yield f"| three products of a linear, from bf16 | {' | '.join(columns)} | workspace and results at most | of bf16 |"
+    yield f"|---|{'---|' * len(columns)}---|---|"
     rht = qd.RHT(32, seed=0)
     x, w, dy = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(3))
 
@@ -135,13 +174,28 @@ def _linear(torch, n: int, repeats: int) -> Iterator[str]:
             products = (xr, wr.T), (dyr, wc), (dyc.T, xc)
             return tuple(qd.matmul(a, b, dtype="bf16") for a, b in products)
 
-        times = alternate(torch, {"mine": lambda: linear(x, w, dy), "bf16": bf16}, repeats)
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        linear(x, w, dy)
-        peak = (torch.cuda.max_memory_allocated() - before) / 2**20
-        ratio = times["bf16"] / times["mine"]
-        yield f"| {fmt}, RHT32, noise on dy | {times['mine']:.0f} | {ratio:.2f} | {_bar(ratio, bar)} | {peak:.0f} MiB |"
+        fake = torch_peers.fake_linear(torch, fmt)
+        actions = {
+            "mine": lambda: linear(x, w, dy),
+            "bf16": bf16,
+            "eager": lambda: fake(x, w, dy),
+            "compiled": functools.partial(torch.compile(fake), x, w, dy),
+        }
+        times = alternate(torch, actions, repeats)
+        row = f"| {fmt}, RHT32, noise on dy | {times['mine']:.0f} | "
+        for peer, least in (("bf16", bar), ("eager", EAGER_BAR), ("compiled", COMPILED_BAR)):
+            ratio = times[peer] / times["mine"]
+            row += f"{ratio:.2f} | {_bar(ratio, least)} | "
+        yield row + " | ".join(f"{_peak(torch, actions[name]):.0f} MiB" for name in ("mine", "bf16")) + " |"
+
+
+def _peak(torch, action: Callable) -> float:
+    """MiB that a call allocates at most, its results included."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    kept = action()
+    del kept
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
 def _replayed(torch, action: Callable, count: int):
@@ -181,6 +235,45 @@ def _decode(torch, repeats: int) -> Iterator[str]:
             yield row + f"{_bar(ratio, DECODE_BARS[fmt])} | {times['bf16 rows']:.1f} |"
 
 
+def _grouped(torch, repeats: int) -> Iterator[str]:
+    """A mixture of 64 experts, 4096 tokens that each meet one, most of them few."""
+    experts, n, k, tokens = 64, 1408, 2048, 4096
+    shares = torch.tensor([1 / (i + 4) for i in range(experts)]).double()
+    sizes = (shares / shares.sum() * tokens).int()
+    sizes[0] += tokens - int(sizes.sum())
+    groups = torch.cat([torch.zeros(1), sizes.cumsum(0)]).int().cuda()
+    tiles = int((-(-sizes // 128)).sum())
+    x, w = (torch.randn(r, k, device="cuda", dtype=torch.bfloat16) for r in (tokens, experts * n))
+    stacked = w.view(experts, n, k).transpose(1, 2)
+    copied = torch.empty_like(w)
+    rate = w.numel() * 4 / alternate(torch, {"copy": lambda: copied.copy_(w)}, repeats)["copy"]  # bytes a us
+    big = [torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2)]
+    peak = 2 * 8192**3 / alternate(torch, {"mm": lambda: big[0] @ big[1].T}, repeats)["mm"]  # operations a us
+    product = qd.jit(lambda a, b, groups: qd.matmul(a, b.T, groups=groups))
+    yield (
+        f"| {experts} experts of {n} x {k}, {tokens} tokens | us | bound by bytes, by operations: us | of it | bar "
+        "| of torch._grouped_mm bf16 |"
+    )
+    yield "|---|---|---|---|---|---|"
+    for fmt in ("UFP4_B", "MXUF4"):
+        q, qw = qd.quantize(x, fmt), qd.quantize(w, fmt)
+        prepared = qd.prepare(qw)
+        actions = {
+            "packed": lambda: product(q, qw, groups),
+            "prepared": lambda: product(q, prepared, groups),
+            "torch": lambda: torch._grouped_mm(x, stacked, offs=groups[1:]),
+        }
+        times = alternate(torch, actions, repeats)
+        for name, weights in (("packed", qw), ("prepared", prepared)):
+            by_bytes = (weights.nbytes + q.nbytes + tokens * n * 2) / rate
+            by_operations = tiles * 128 * n * k * 2 / peak
+            ratio = max(by_bytes, by_operations) / times[name]
+            yield (
+                f"| {fmt}, weights {name} | {times[name]:.0f} | {by_bytes:.0f}, {by_operations:.0f} | {ratio:.2f} | "
+                f"{_bar(ratio, GROUPED_BAR)} | {times['torch'] / times[name]:.2f} |"
+            )
+
+
 def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     """Lines of Markdown tables. UnsupportedError without PyTorch and a GPU."""
     try:
@@ -195,5 +288,7 @@ def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     yield from _cubes(torch, sizes, repeats)
     yield ""
     yield from _linear(torch, 8192, repeats)
+    yield ""
+    yield from _grouped(torch, repeats)
     yield ""
     yield from _decode(torch, repeats)

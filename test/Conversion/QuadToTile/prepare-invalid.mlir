@@ -1,6 +1,6 @@
 // RUN: quad-opt %s --split-input-file --quad-to-tile=target=host:avx512 --verify-diagnostics
 // RUN: not quad-opt %s --split-input-file --quad-to-tile=target=gfx942 2>&1 | FileCheck %s
-// CHECK: has no engine for prepared operands on target gfx942; it runs on the host
+// CHECK: and an operand is prepared, which the host and sm_90a have an engine for
 
 #mxuf4 = #quad.format<"MXUF4", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
 !q = !quad.tensor<?x?, #mxuf4, axis = 1>

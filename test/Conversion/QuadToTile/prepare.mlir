@@ -5,7 +5,7 @@
 #nvfp4 = #quad.format<"NVFP4", grid = e2m1, levels = [<1x16, e4m3, nearest>, <tensor, f32, nearest>]>
 !q = !quad.tensor<?x?, #nvfp4, axis = 1>
 
-// CHECK:       module attributes {quadrille.prepared = "[{\22block_bytes\22:2048,\22form\22:\22rhs in f32 panels of 32 x 16\22,\22k_block\22:16,\22panel_rows\22:32}]"}
+// CHECK:       module attributes {quadrille.prepared = "[{\22block_bytes\22:2048,\22form\22:\22rhs in f32 panels of 32 x 16\22,\22k_block\22:16,\22panel_bytes\22:0,\22panel_rows\22:32}]"}
 // CHECK-LABEL: func.func @prepare(
 // CHECK-SAME:    %[[DATA:[a-z0-9]+]]: !tile.buffer<1 x i8> {tile.out}, %[[SCALE:[a-z0-9]+]]: !tile.buffer<1 x f32> {tile.out})
 // CHECK:         tile.launch @prepare_prepare {{.*}} args(%[[DATA]], {{.*}}, %[[SCALE]] :

@@ -26,6 +26,8 @@
 //
 // Tiles. A cluster makes 256 x 256 elements of C. Its blocks have one panel of the own
 // side each and share the two of the other side, half of which each block copies to both.
+// Products of groups (TileRows) have tiles of some rows of A by one expert's panels of B, or
+// of all by all over some steps of K; what else lies in a piece is taken as zeros.
 //
 // Numerics. Each element's products are summed by the instruction in increasing k: in
 // groups of 32 bytes of K with two more bits than f32 (bf16) or 13 fraction bits (fp8)
@@ -38,6 +40,7 @@
 
 #include "quadrille/Target/MatmulEpilogue.h"
 #include "llvm/ADT/StringRef.h"
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -47,8 +50,9 @@ class TargetInfo;
 
 namespace quadrille::nvvm {
 
-/// Sizes of panels; see the head of this file.
+/// Sizes of panels; see the head of this file. An instruction takes a step of K.
 constexpr int64_t panelRows = 128, pieceBytes = 128, groupRows = 8, chunkBytes = 16;
+constexpr int64_t stepsOfPiece = pieceBytes / (2 * chunkBytes);
 constexpr int64_t panelPieceBytes = panelRows * pieceBytes;
 
 /// Every constant of a kernel.
@@ -70,17 +74,36 @@ struct WarpgroupPlan {
   static constexpr unsigned threads = 128 * (1 + multiplyingWarpgroups);
   static constexpr int64_t clusterTile = 256; ///< rows and columns of C
   int64_t sharedBytes() const;
-  int64_t piecesOf(int64_t k) const; ///< of a panel, for a static K
+  /// Elements of a row in a piece.
+  int64_t kBlock() const { return pieceBytes / elementBytes; }
+};
+
+/// What a row of tiles is the product of, i64.
+struct TileRows {
+  mlir::Value row;        ///< of A: the first, a multiple of clusterTile
+  mlir::Value begin, end; ///< those of A that are stored; no begin: all up to the end
+  mlir::Value result;     ///< what a row of A has less than the row of C; null: nothing
+  mlir::Value rhsPanel;   ///< that of column 0; null: the first
+  mlir::Value lhsPiece, rhsPiece, pieces; ///< of K: where they begin in panels (null: 0)
+  /// The steps of A's panels that count of these pieces; null: all.
+  mlir::Value beginStep, endStep;
+};
+/// How many rows of tiles there are, and what they are. The code is emitted at each use.
+struct TilesOfRows {
+  mlir::Value count;
+  std::function<TileRows(mlir::OpBuilder &, mlir::Location, mlir::Value)> at;
 };
 
 struct WarpgroupOperands {
   mlir::Value lhsPanels, rhsPanels; ///< !llvm.ptr
-  mlir::Value m, n, pieces;         ///< i64
+  mlir::Value m, n;                 ///< i64: rows of A, columns of C
+  mlir::Value lhsPieces, rhsPieces; ///< i64: of a panel
   /// i32 by row and by column, to the end of the last panel: the sum is in units of 2^(their
   /// sum); null: of 1.
   mlir::Value rowExponents, colExponents;
   /// i32 by panel: those with a word that is not 0 are not stored; null: all are.
   mlir::Value lhsOverflow, rhsOverflow;
+  std::optional<TilesOfRows> tiles; ///< nothing: of all rows of A by all of B
 };
 
 /// Emits the product, each element of which is finished and stored as `store` says.

@@ -28,7 +28,7 @@ void QuadDialect::initialize() {
 static std::optional<ArrayRef<int64_t>> shapeOf(Type type) {
   if (auto tensor = dyn_cast<RankedTensorType>(type))
     return tensor.getShape();
-  if (auto tensor = dyn_cast<QuantizedTensorType>(type))
+  if (QuantizedTensorType tensor = getQuantizedType(type))
     return tensor.getShape();
   return std::nullopt;
 }

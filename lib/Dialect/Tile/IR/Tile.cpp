@@ -195,6 +195,12 @@ bool hasLayout(Value tile) {
 
 } // namespace
 
+LogicalResult OffsetOp::verify() {
+  if (getBuffer().getDefiningOp<OffsetOp>())
+    return emitOpError("of an offset; add the bytes");
+  return success();
+}
+
 LogicalResult LoadOp::verify() {
   return verifyAccess(*this, cast<RankedTensorType>(getResult().getType()));
 }

@@ -422,6 +422,18 @@ def AllocOp : TileOp<"alloc", [MemoryEffects<[MemAlloc]>]> {
   let assemblyFormat = "$bytes attr-dict `:` type($buffer)";
 }
 
+def OffsetOp : TileOp<"offset", [Pure]> {
+  let summary = "A part of a buffer";
+  let description = [{
+    The buffer that begins `bytes` into `buffer`, an argument or workspace of the schedule,
+    with elements of its own type.
+  }];
+  let arguments = (ins BufferType:$buffer, I64:$bytes);
+  let results = (outs BufferType:$result);
+  let assemblyFormat = "$buffer `,` $bytes attr-dict `:` type($buffer) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def CheckOp : TileOp<"check"> {
   let summary = "An error with this message unless the condition holds";
   let arguments = (ins I1:$condition, StrAttr:$message);
