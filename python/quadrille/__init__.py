@@ -56,4 +56,14 @@ __version__ = _core.VERSION
 
 globals().update(formats)
 
+
+def __getattr__(name: str):
+    """qd.torch, imported when it is first asked for."""
+    if name == "torch":
+        import importlib
+
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [name for name in globals() if not name.startswith("_")]

@@ -39,27 +39,30 @@ class Spec:
 
 
 Pair = tuple[Spec, Spec]
+_KEEP = object()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The specs of a linear layer's three products, y = x w^T.
+    """The specs of a linear layer's three products, y = x w^T; None: a product that is not quantized.
 
     fprop: (X, W) of y = x w^T; dgrad: (dY, W) of dx = dy w; wgrad: (dY, X) of dw = dy^T x.
     """
 
-    fprop: Pair
-    dgrad: Pair
-    wgrad: Pair
+    fprop: Pair | None
+    dgrad: Pair | None
+    wgrad: Pair | None
 
-    def replace(self, *, fprop=None, dgrad=None, wgrad=None, **fields) -> Recipe:
+    def replace(self, *, fprop=_KEEP, dgrad=_KEEP, wgrad=_KEEP, **fields) -> Recipe:
         """A copy with other pairs, or with fields of every spec replaced.
 
         `recipe.replace(key=qd.Key(0))` gives the stochastic roundings their key,
-        `recipe.replace(rht=None)` drops all transforms.
+        `recipe.replace(rht=None)` drops all transforms, `recipe.replace(wgrad=None)` leaves that
+        product unquantized.
         """
-        pairs = {"fprop": fprop or self.fprop, "dgrad": dgrad or self.dgrad, "wgrad": wgrad or self.wgrad}
-        return Recipe(**{name: tuple(s.replace(**fields) for s in pair) for name, pair in pairs.items()})
+        pairs = {"fprop": fprop, "dgrad": dgrad, "wgrad": wgrad}
+        pairs = {name: getattr(self, name) if pair is _KEEP else pair for name, pair in pairs.items()}
+        return Recipe(**{name: pair and tuple(s.replace(**fields) for s in pair) for name, pair in pairs.items()})
 
 
 def _recipe(fmt: str, *, rht: int | None, scope=("fprop", "dgrad", "wgrad"), weights: str = "", noise: bool = True):
@@ -92,6 +95,9 @@ NVFP4 = _recipe("NVFP4", rht=16, scope=("wgrad",), weights="NVFP4_16x16")
 MXFP4 = _recipe("MXFP4", rht=32, scope=("wgrad",))
 #: HiFloat4: RHT of 64 everywhere, no noise, which hurts it (arXiv 2602.11287).
 HIF4 = _recipe("HIF4", rht=64, noise=False)
+
+#: No product quantized; of no format, so not among the named ones.
+BF16 = Recipe(None, None, None)
 
 BY_NAME = {
     "UFP4": UFP4,

@@ -1,0 +1,156 @@
+"""A linear layer's three products on matrices, without automatic differentiation.
+
+Arrays in, arrays out, in the terms that PyTorch's operators allow: a recipe is the number of one
+that was registered, and what a forward pass keeps for the backward is a list of tensors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .. import _native, arrays, ops, storage
+from ..errors import ArgumentError
+from ..recipes import BF16, BY_NAME, Recipe, Spec
+from ..rounding import Key
+from ..tensor import QTensor
+from . import weights
+
+#: Numbers that a key is folded with, for each operand that may be rounded stochastically.
+OPERANDS = {"x": 0, "w": 1, "dy": 2}
+
+_NAMED = {**BY_NAME, "BF16": BF16}
+_numbers: dict[Recipe, int] = {}
+_recipes: list[Recipe] = []
+
+
+def recipe_number(recipe: Recipe | str) -> int:
+    """The number of a recipe, the same for equal ones; ArgumentError for what is none."""
+    if isinstance(recipe, str):
+        if recipe not in _NAMED:
+            raise ArgumentError(f"{recipe!r} is not a recipe", instead=", ".join(_NAMED))
+        recipe = _NAMED[recipe]
+    if not isinstance(recipe, Recipe):
+        raise ArgumentError(f"recipe is {recipe!r}", instead="a qd.Recipe such as qd.recipes.UFP4_B")
+    if recipe not in _numbers:
+        _numbers[recipe] = len(_recipes)
+        _recipes.append(recipe)
+    return _numbers[recipe]
+
+
+def recipe_of(number: int) -> Recipe:
+    return _recipes[number]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Whose random bits: of a seed, a counter of steps (int64 [1], on the products' device) and a path."""
+
+    seed: int
+    step: torch.Tensor
+    path: tuple[int, ...]
+    index_base: int = 0
+
+    def key(self, operand: str) -> Key:
+        return Key(self.seed, step=self.step).fold_in(*self.path, OPERANDS[operand])
+
+
+def _keyed(spec: Spec, noise: Noise, operand: str) -> Spec:
+    return spec.replace(key=noise.key(operand)) if spec.rounding.is_stochastic and spec.rounding.key is None else spec
+
+
+def quantized(x, row: Spec | None, col: Spec | None, noise: Noise, operand: str):
+    """(row copy, column copy) of a matrix, in one read where both are asked for; None for what is not."""
+    row, col = (spec and _keyed(spec, noise, operand) for spec in (row, col))
+    options = {"pad": True, "index_base": noise.index_base}
+    if row and col:
+        return ops.quantize_pair(x, row=row, col=col, **options)
+    return (
+        ops.quantize(x, row, axis=1, **options) if row else None,
+        ops.quantize(x, col, axis=0, **options) if col else None,
+    )
+
+
+def specs_of(recipe: Recipe, operand: str) -> tuple[Spec | None, Spec | None]:
+    """Of rows and of columns of an operand: x, w or dy."""
+    first, second = lambda pair: pair and pair[0], lambda pair: pair and pair[1]  # noqa: E731
+    return {
+        "x": (first(recipe.fprop), second(recipe.wgrad)),
+        "w": (second(recipe.fprop), second(recipe.dgrad)),
+        "dy": (first(recipe.dgrad), first(recipe.wgrad)),
+    }[operand]
+
+
+def _plain(a, b, dtype, bias=None):
+    """a b^T of what is not quantized, in the narrower type of the two."""
+    common = dtype if dtype in (torch.bfloat16, torch.float16) else a.dtype
+    return torch.nn.functional.linear(a.to(common), b.to(common), None if bias is None else bias.to(common)).to(dtype)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}[dtype]
+
+
+def arrays_of(q: QTensor) -> list[torch.Tensor]:
+    return [q.codes, *q.scales]
+
+
+def kept_buffers(number: int, rows, cols) -> list[tuple[tuple, torch.dtype]]:
+    """(shape, dtype) of the arrays of x's column copy; sizes may be symbolic. Empty if wgrad is not quantized."""
+    spec = specs_of(recipe_of(number), "x")[1]
+    if spec is None:
+        return []
+    stored = storage.round_up(rows, _native.stored_multiple(spec.format, spec.rht))
+    buffers = storage.buffers(spec.format, cols, stored)
+    return [(buffer.shape, arrays.torch_dtype(buffer.dtype)) for buffer in buffers]
+
+
+def _column_copy(parts: list[torch.Tensor], spec: Spec, shape) -> QTensor:
+    codes, *scales = parts
+    return QTensor._make(
+        codes, tuple(scales), spec.format, tuple(shape), 0, spec.rht, codes.shape[1] * 2, "", storage.ROW_MAJOR
+    )
+
+
+def forward(x, w, bias, number: int, layer: int, dtype: torch.dtype, needs_x: bool, needs_w: bool, noise: Noise):
+    """(y, what x's column copy consists of): x (M, K), w (N, K), y (M, N) of `dtype`.
+
+    needs_x, needs_w: whose gradient a backward pass will ask for; without w's nothing is kept of x.
+    """
+    recipe = recipe_of(number)
+    row, col = specs_of(recipe, "x")
+    x_row, x_col = quantized(x, row, col if needs_w else None, noise, "x")
+    if x_row is None:
+        y = _plain(x, w, dtype, bias)
+    else:
+        copies = weights.quantized(w, number, layer, noise, row=True, soon=needs_x)
+        y = ops.matmul(x_row, copies.row.T, dtype=_name(dtype), bias=bias)
+    return y, arrays_of(x_col) if x_col is not None else []
+
+
+def backward(dy, w, x, kept, number: int, layer: int, needs_x: bool, needs_w: bool, dtypes, noise: Noise, total=None):
+    """(dx or None, dw or None): of dy (M, N), with `x` itself where wgrad is not quantized, else what was kept.
+
+    dtypes: of dx and of dw. `total`: f32 (N, K) that dw is added to in place; dw is None then.
+    """
+    recipe = recipe_of(number)
+    row, col = specs_of(recipe, "dy")
+    dy_row, dy_col = quantized(dy, row if needs_x else None, col if needs_w else None, noise, "dy")
+    dx = dw = None
+    if needs_x and dy_row is None:
+        dx = _plain(dy, w.T, dtypes[0])
+    elif needs_x:
+        copies = weights.quantized(w, number, layer, noise, col=True)
+        dx = ops.matmul(dy_row, copies.col, dtype=_name(dtypes[0]))
+    if needs_w and dy_col is None:
+        dw = _plain(dy.T, x.T, dtypes[1] if total is None else torch.float32)
+        if total is not None:
+            total += dw
+    elif needs_w:
+        x_col = _column_copy(kept, specs_of(recipe, "x")[1], (dy.shape[0], w.shape[1]))
+        if total is None:
+            dw = ops.matmul(dy_col.T, x_col, dtype=_name(dtypes[1]))
+        else:
+            ops.matmul(dy_col.T, x_col, dtype="f32", acc=total, out=total)
+    return dx, dw if total is None else None
