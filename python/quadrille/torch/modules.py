@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from ..errors import ArgumentError
 from ..recipes import Recipe
-from . import products, weights
+from . import products, sharded, weights
 from .functional import _CompiledLinear, _EagerLinear, _check
 
 
@@ -19,7 +20,8 @@ class Linear(nn.Linear):
 
     Its roundings' random bits are those of `seed`, `number` (which layer this is), the rank in
     torch.distributed's world, and a counter of forward passes in training (buffer `step`, not in the
-    state_dict), so no two of these share any. `recompute` of activation checkpointing takes the same.
+    state_dict), so no two of these share any. What activation checkpointing computes again has the
+    bits of the first time. Its copies of the weight are made once for each optimizer step.
     """
 
     def __init__(self, *args, recipe: Recipe | str, seed: int = 0, number: int = 0, **kwargs):
@@ -33,17 +35,18 @@ class Linear(nn.Linear):
         self.seed, self.number = int(seed), int(number)
         step = torch.zeros(1, dtype=torch.int64, device=self.weight.device)
         self.register_buffer("step", step, persistent=False)
-        self.shares_noise = False
-
-    def _path(self) -> list[int]:
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if distributed and not self.shares_noise else 0
-        return [self.number, rank]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        _check(x, self.weight, self.bias)
+        """y = x w^T + b of x (.., K). A weight sharded by torch.distributed's tensor parallelism gives such a y."""
+        if isinstance(self.weight, DTensor):
+            return sharded.forward(self, x)
+        return self.product(x, self.weight, self.bias, _rank())
+
+    def product(self, x, weight, bias, rank: int) -> torch.Tensor:
+        """`forward` of local tensors, with noise of `rank`."""
+        _check(x, weight, bias)
         step = self.step
-        if self.training and torch.is_grad_enabled():
+        if self.training:  # without gradients too: so runs the first pass of a checkpoint that is reentrant
             if not _is_recomputing():
                 self.step.add_(1)
             step = self.step.clone()  # later passes count on before this one's backward
@@ -51,10 +54,11 @@ class Linear(nn.Linear):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         function = _CompiledLinear if torch.compiler.is_compiling() else _EagerLinear
         rows = x.reshape(-1, x.shape[-1])
+        path = [self.number, rank]
         y = function.apply(
-            rows, self.weight, self.bias, step, self._recipe_number, self._layer, dtype, self.seed, self._path(), 0
+            rows, weight, bias, step, self._recipe_number, self._layer, dtype, self.seed, path, 0
         )
-        return y.reshape(*x.shape[:-1], self.out_features)
+        return y.reshape(*x.shape[:-1], weight.shape[0])
 
     def extra_repr(self) -> str:
         names = [spec.format.name for pair in _pairs(self.recipe) for spec in pair or ()]
@@ -74,6 +78,11 @@ class Linear(nn.Linear):
 def _pairs(recipe: Recipe | str):
     recipe = products.recipe_of(products.recipe_number(recipe))
     return recipe.fprop, recipe.dgrad, recipe.wgrad
+
+
+def _rank() -> int:
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if distributed else 0
 
 
 def _is_recomputing() -> bool:

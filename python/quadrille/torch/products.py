@@ -125,7 +125,7 @@ def forward(x, w, bias, number: int, layer: int, dtype: torch.dtype, needs_x: bo
         y = _plain(x, w, dtype, bias)
     else:
         copies = weights.quantized(w, number, layer, noise, row=True, soon=needs_x)
-        y = ops.matmul(x_row, copies.row.T, dtype=_name(dtype), bias=bias)
+        y = ops.matmul(x_row, copies.row.T, dtype=_name(dtype), bias=None if bias is None else weights.readable(bias))
     return y, arrays_of(x_col) if x_col is not None else []
 
 

@@ -53,6 +53,12 @@ def _stamp(w: torch.Tensor, number: int) -> tuple:
     return number, w.data_ptr(), w._version, tuple(w.shape), w.dtype, w.device, _steps
 
 
+def readable(w: torch.Tensor) -> torch.Tensor:
+    """A copy of what FSDP may free: a view of host memory would fix its size."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return w.detach().clone() if distributed and w.device.type == "cpu" else w
+
+
 def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col=False, soon=False) -> Copies:
     """The copies of a weight (N, K) that are asked for; others may be None.
 
@@ -68,7 +74,7 @@ def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col
     wanted = row, col or (soon and keeps)
     missing = [spec if want and copy is None else None for spec, want, copy in zip(specs, wanted, copies)]
     if any(missing):
-        made = products.quantized(w, *missing, noise, "w")
+        made = products.quantized(readable(w), *missing, noise, "w")
         copies = Copies(*(old if old is not None else new for old, new in zip(copies, made)))
         if keeps:
             _entries[layer] = _Entry(stamp, copies)
