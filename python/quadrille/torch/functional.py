@@ -68,6 +68,7 @@ def linear(
     *,
     recipe: Recipe | str,
     key: Key | None = None,
+    exact: bool = True,
     index_base: int = 0,
     _layer: int = weights.NO_LAYER,
 ) -> Tensor:
@@ -79,6 +80,8 @@ def linear(
         recipe: a qd.Recipe or the name of one. Any M, N, K: blocks are padded with zeros.
         key: of stochastic roundings without a key of their own; its counter may be an int64 tensor on
             x's device, which CUDA graphs read anew at each replay. Needed if the recipe has such.
+        exact: False allows products to round code x scale to what a matrix instruction takes (docs/carriers.md),
+            which f32 scales need on GPUs.
         index_base: the number of dY's first element in the matrix of which it is some rows, so that
             shards of rows draw the bits of the whole.
 
@@ -87,7 +90,7 @@ def linear(
     derivatives are an error. Raises ShapeError, DTypeError, ArgumentError.
     Source: arXiv 2606.20381, section 3; docs/torch.md.
     """
-    number = products.recipe_number(recipe)
+    number = products.recipe_number(recipe, exact)
     _check(x, w, b)
     if key is None and _needs_key(products.recipe_of(number)):
         raise ArgumentError("the recipe rounds stochastically, without a key", instead="key=qd.Key(seed)")

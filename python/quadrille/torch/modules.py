@@ -24,13 +24,15 @@ class Linear(nn.Linear):
     bits of the first time. Its copies of the weight are made once for each optimizer step.
     """
 
-    def __init__(self, *args, recipe: Recipe | str, seed: int = 0, number: int = 0, **kwargs):
+    def __init__(
+        self, *args, recipe: Recipe | str, seed: int = 0, number: int = 0, exact: bool = True, **kwargs
+    ):
         super().__init__(*args, **kwargs)
-        self._begin(recipe, seed, number)
+        self._begin(recipe, seed, number, exact)
 
-    def _begin(self, recipe, seed: int, number: int) -> None:
-        self.recipe = recipe
-        self._recipe_number = products.recipe_number(recipe)
+    def _begin(self, recipe, seed: int, number: int, exact: bool) -> None:
+        self.recipe, self.exact = recipe, bool(exact)
+        self._recipe_number = products.recipe_number(recipe, exact)
         self._layer = weights.new_layer(self)
         self.seed, self.number = int(seed), int(number)
         step = torch.zeros(1, dtype=torch.int64, device=self.weight.device)
@@ -96,6 +98,7 @@ def convert(
     *,
     skip: Iterable[str] | Callable[[str, nn.Linear], bool] = (),
     seed: int = 0,
+    exact: bool = True,
 ) -> nn.Module:
     """Makes the nn.Linear modules of a model, and the model itself if it is one, Linear, in place.
 
@@ -103,6 +106,7 @@ def convert(
         recipe: of all of them; call again with another `skip` for layers of another recipe.
         skip: names of modules (as of named_modules) or patterns such as "*.lm_head", or a function of
             name and module that says which stay as they are.
+        exact: as of `linear`; recipes of f32 scales (UFP4, E2M1_REF) need False on GPUs.
         seed: of the random bits; a layer's number is its place among the model's linear layers.
 
     Parameters, hooks and names stay, so optimizers and checkpoints do not notice. Modules of classes
@@ -116,7 +120,7 @@ def convert(
         if skips(name, module):
             continue
         module.__class__ = Linear
-        module._begin(recipe, seed, number)
+        module._begin(recipe, seed, number, exact)
         converted += 1
     if not converted:
         raise ArgumentError("convert found no nn.Linear to convert", instead="a model with some that skip= leaves")

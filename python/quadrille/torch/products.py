@@ -21,26 +21,31 @@ from . import weights
 OPERANDS = {"x": 0, "w": 1, "dy": 2}
 
 _NAMED = {**BY_NAME, "BF16": BF16}
-_numbers: dict[Recipe, int] = {}
-_recipes: list[Recipe] = []
+_numbers: dict[tuple[Recipe, bool], int] = {}
+_registered: list[tuple[Recipe, bool]] = []
 
 
-def recipe_number(recipe: Recipe | str) -> int:
-    """The number of a recipe, the same for equal ones; ArgumentError for what is none."""
+def recipe_number(recipe: Recipe | str, exact: bool = True) -> int:
+    """The number of a recipe whose products are exact= so, the same for equal ones; ArgumentError for what is none."""
     if isinstance(recipe, str):
         if recipe not in _NAMED:
             raise ArgumentError(f"{recipe!r} is not a recipe", instead=", ".join(_NAMED))
         recipe = _NAMED[recipe]
     if not isinstance(recipe, Recipe):
         raise ArgumentError(f"recipe is {recipe!r}", instead="a qd.Recipe such as qd.recipes.UFP4_B")
-    if recipe not in _numbers:
-        _numbers[recipe] = len(_recipes)
-        _recipes.append(recipe)
-    return _numbers[recipe]
+    key = recipe, bool(exact)
+    if key not in _numbers:
+        _numbers[key] = len(_registered)
+        _registered.append(key)
+    return _numbers[key]
 
 
 def recipe_of(number: int) -> Recipe:
-    return _recipes[number]
+    return _registered[number][0]
+
+
+def _matmul(number: int, a, b, dtype: torch.dtype, **options):
+    return ops.matmul(a, b, dtype=_name(dtype), exact=_registered[number][1], **options)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def forward(x, w, bias, number: int, layer: int, dtype: torch.dtype, needs_x: bo
         y = _plain(x, w, dtype, bias)
     else:
         copies = weights.quantized(w, number, layer, noise, row=True, soon=needs_x)
-        y = ops.matmul(x_row, copies.row.T, dtype=_name(dtype), bias=None if bias is None else weights.readable(bias))
+        y = _matmul(number, x_row, copies.row.T, dtype, bias=None if bias is None else weights.readable(bias))
     return y, arrays_of(x_col) if x_col is not None else []
 
 
@@ -142,7 +147,7 @@ def backward(dy, w, x, kept, number: int, layer: int, needs_x: bool, needs_w: bo
         dx = _plain(dy, w.T, dtypes[0])
     elif needs_x:
         copies = weights.quantized(w, number, layer, noise, col=True)
-        dx = ops.matmul(dy_row, copies.col, dtype=_name(dtypes[0]))
+        dx = _matmul(number, dy_row, copies.col, dtypes[0])
     if needs_w and dy_col is None:
         dw = _plain(dy.T, x.T, dtypes[1] if total is None else torch.float32)
         if total is not None:
@@ -150,7 +155,7 @@ def backward(dy, w, x, kept, number: int, layer: int, needs_x: bool, needs_w: bo
     elif needs_w:
         x_col = _column_copy(kept, specs_of(recipe, "x")[1], (dy.shape[0], w.shape[1]))
         if total is None:
-            dw = ops.matmul(dy_col.T, x_col, dtype=_name(dtypes[1]))
+            dw = _matmul(number, dy_col.T, x_col, dtypes[1])
         else:
-            ops.matmul(dy_col.T, x_col, dtype="f32", acc=total, out=total)
+            _matmul(number, dy_col.T, x_col, torch.float32, acc=total, out=total)
     return dx, dw if total is None else None
