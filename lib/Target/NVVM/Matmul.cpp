@@ -73,7 +73,6 @@ private:
   void multiplyTiles();
   using Sums = SmallVector<SmallVector<Value>>; ///< by fragment
   Sums multiplyTile(const TileRows &rows, Value count);
-  void passTile(const TileRows &rows, Value count);
   SmallVector<Value> multiplyStage(const TileRows &rows, const Stage &stage, Value piece,
                                    ValueRange sums);
   SmallVector<Value> descriptors(const TileRows &rows, Value address, Value piece);
@@ -326,32 +325,8 @@ void Emitter::multiplyTiles() {
     Value first = b.mul(b.extend(b.sub(warpgroup, one)), b.i64(rowsOfWarpgroup));
     Value tileRow = b.add(rows.row, first), tileCol = col;
     (plan.sharesLHS() ? tileCol : tileRow) = b.add(plan.sharesLHS() ? tileCol : tileRow, own);
-    auto multiply = [&] { storeTile(rows, multiplyTile(rows, count), tileRow, tileCol); };
-    if (!rows.begin) {
-      multiply();
-      return b.add(count, b.truncate(rows.pieces));
-    }
-    // Groups may be small: a warpgroup without rows leaves the tensor core to the other.
-    Value hasRows = arith::AndIOp::create(
-        b, b.lessS(tileRow, rows.end),
-        b.lessS(rows.begin, b.add(tileRow, b.i64(rowsOfWarpgroup))));
-    auto ifOp = scf::IfOp::create(b, hasRows, /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(ifOp.thenBlock());
-    multiply();
-    b.setInsertionPointToStart(ifOp.elseBlock());
-    passTile(rows, count);
-    b.setInsertionPointAfter(ifOp);
+    storeTile(rows, multiplyTile(rows, count), tileRow, tileCol);
     return b.add(count, b.truncate(rows.pieces));
-  });
-}
-
-/// The stages of a tile of which the warpgroup has no rows.
-void Emitter::passTile(const TileRows &rows, Value count) {
-  b.loop(b.i64(0), rows.pieces, 1, [&](Value piece) {
-    Stage stage = stageAt(b.add(count, b.truncate(piece)));
-    b.wait(stage.full, stage.parity);
-    release(stage);
   });
 }
 

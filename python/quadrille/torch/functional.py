@@ -14,51 +14,71 @@ from . import library, products, weights
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-class _Linear(torch.autograd.Function):
+class _EagerLinear(torch.autograd.Function):
     """Of matrices. What is saved: x's column copy, packed, or x itself for a product that is not quantized."""
 
     @staticmethod
     def forward(ctx, x, w, bias, step, number, layer, dtype, seed, path, index_base):
         needs_x, needs_w = ctx.needs_input_grad[:2]
-        y, *kept = library.call(
-            library.linear, x, w, bias, step, number, layer, dtype, needs_x, needs_w, seed, path, index_base
-        )
-        whole = x if needs_w and products.recipe_of(number).wgrad is None else None
-        ctx.save_for_backward(w, step, whole, *kept)
-        ctx.facts = number, layer, seed, path, index_base
-        ctx.dtypes = x.dtype, w.dtype, None if bias is None else bias.dtype
-        ctx.total = getattr(w, "main_grad", None)
+        noise = products.Noise(seed, step, tuple(path), index_base)
+        y, x_col, ctx.w_col = products.forward(x, w, bias, number, layer, dtype, needs_x, needs_w, noise)
+        kept = [] if x_col is None else products.arrays_of(x_col)
+        _save(ctx, x, w, bias, step, kept, (number, layer, seed, path, index_base))
         return y
 
     @staticmethod
-    def _backward(ctx, dy):
+    @once_differentiable  # a second derivative would take the rounded operands for constants
+    def backward(ctx, dy):
+        w, step, x, *kept = ctx.saved_tensors
+        number, layer, seed, path, index_base = ctx.facts
+        x_col = products.kept_copy(kept, number, (dy.shape[0], w.shape[1]))
+        noise = products.Noise(seed, step, tuple(path), index_base)
+        needs = ctx.needs_input_grad[:2]
+        total = ctx.total if needs[1] else None
+        dx, dw = products.backward(dy, w, x, x_col, ctx.w_col, number, layer, needs, ctx.dtypes[:2], noise, total)
+        return dx, dw, _bias_gradient(ctx, dy), *([None] * 7)
+
+
+class _CompiledLinear(torch.autograd.Function):
+    """The same by operators, for torch.compile, which refuses second derivatives itself."""
+
+    @staticmethod
+    def forward(ctx, x, w, bias, step, number, layer, dtype, seed, path, index_base):
+        needs = ctx.needs_input_grad[:2]
+        y, *kept = library.linear(x, w, bias, step, number, layer, dtype, *needs, seed, path, index_base)
+        _save(ctx, x, w, bias, step, kept, (number, layer, seed, path, index_base))
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
         w, step, x, *kept = ctx.saved_tensors
         number, layer, *noise = ctx.facts
-        needs_x, needs_w, needs_bias = ctx.needs_input_grad[:3]
-        of_x, of_w, of_bias = ctx.dtypes
-        dx = dw = None
+        needs_x, needs_w = ctx.needs_input_grad[:2]
+        of_x, of_w, _ = ctx.dtypes
+        results = []
         if needs_w and ctx.total is not None:
-            results = library.call(
-                library.linear_accumulate, dy, w, x, kept, ctx.total, step, number, layer, needs_x, of_x, *noise
+            results = library.linear_accumulate(
+                dy, w, x, kept, ctx.total, step, number, layer, needs_x, of_x, *noise
             )
-            dx = results[0] if needs_x else None
+            needs_w = False
         elif needs_x or needs_w:
-            results = library.call(
-                library.linear_backward, dy, w, x, kept, step, number, layer, needs_x, needs_w, of_x, of_w, *noise
+            results = library.linear_backward(
+                dy, w, x, kept, step, number, layer, needs_x, needs_w, of_x, of_w, *noise
             )
-            dx = results[0] if needs_x else None
-            dw = results[-1] if needs_w else None
-        bias = dy.sum(0, dtype=torch.float32).to(of_bias) if needs_bias else None
-        return dx, dw, bias, *([None] * 7)
+        dx, dw = results[0] if needs_x else None, results[-1] if needs_w else None
+        return dx, dw, _bias_gradient(ctx, dy), *([None] * 7)
 
 
-class _EagerLinear(_Linear):
-    # A second derivative would take the rounded operands for constants: it is an error.
-    backward = staticmethod(once_differentiable(_Linear._backward))
+def _save(ctx, x, w, bias, step, kept, facts) -> None:
+    whole = x if ctx.needs_input_grad[1] and products.recipe_of(facts[0]).wgrad is None else None
+    ctx.save_for_backward(w, step, whole, *kept)
+    ctx.facts = facts
+    ctx.dtypes = x.dtype, w.dtype, None if bias is None else bias.dtype
+    ctx.total = getattr(w, "main_grad", None)
 
 
-class _CompiledLinear(_Linear):  # torch.compile refuses second derivatives itself
-    backward = staticmethod(_Linear._backward)
+def _bias_gradient(ctx, dy):
+    return dy.sum(0, dtype=torch.float32).to(ctx.dtypes[2]) if ctx.needs_input_grad[2] else None
 
 
 def linear(

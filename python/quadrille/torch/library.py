@@ -1,4 +1,7 @@
-"""The products as PyTorch operators, which torch.compile takes as they are: quadrille::linear and its backward."""
+"""The products as PyTorch operators, which torch.compile takes as they are: quadrille::linear and its backward.
+
+What is kept between the two is bytes: not every compiler knows all types of scales.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,28 @@ def linear(
     path: list[int],
     index_base: int,
 ) -> list[Tensor]:
-    """[y, what is kept of x ..]: products.forward."""
+    """[y, the arrays of x's column copy ..]: products.forward."""
     noise = Noise(seed, step, tuple(path), index_base)
-    y, kept = products.forward(x, w, bias, recipe, layer, dtype, needs_x, needs_w, noise)
-    return [y, *kept]
+    y, x_col, _ = products.forward(x, w, bias, recipe, layer, dtype, needs_x, needs_w, noise)
+    return [y] if x_col is None else [y, *map(_bytes, products.arrays_of(x_col))]
 
 
 @linear.register_fake
 def _(x, w, bias, step, recipe, layer, dtype, needs_x, needs_w, seed, path, index_base):
     kept = products.kept_buffers(recipe, x.shape[0], x.shape[1]) if needs_w else []
-    return [x.new_empty((x.shape[0], w.shape[0]), dtype=dtype), *(x.new_empty(s, dtype=d) for s, d in kept)]
+    arrays = [x.new_empty(shape, dtype=torch.uint8 if of.itemsize == 1 else of) for shape, of in kept]
+    return [x.new_empty((x.shape[0], w.shape[0]), dtype=dtype), *arrays]
+
+
+def _bytes(array: Tensor) -> Tensor:
+    return array.view(torch.uint8) if array.dtype.itemsize == 1 else array
+
+
+def _column_copy(kept: list[Tensor], recipe: int, dy: Tensor, w: Tensor):
+    """x's column copy, whose arrays have their types again."""
+    shape = dy.shape[0], w.shape[1]
+    types = [of for _, of in products.kept_buffers(recipe, *shape)]
+    return products.kept_copy([array.view(of) for array, of in zip(kept, types)], recipe, shape)
 
 
 @torch.library.custom_op("quadrille::linear_backward", mutates_args=())
@@ -55,7 +70,8 @@ def linear_backward(
 ) -> list[Tensor]:
     """[dx, dw], those that are needed: products.backward."""
     noise = Noise(seed, step, tuple(path), index_base)
-    gradients = products.backward(dy, w, x, kept, recipe, layer, needs_x, needs_w, (dtype_x, dtype_w), noise)
+    x_col, facts = _column_copy(kept, recipe, dy, w), ((needs_x, needs_w), (dtype_x, dtype_w), noise)
+    gradients = products.backward(dy, w, x, x_col, None, recipe, layer, *facts)
     return [gradient for gradient in gradients if gradient is not None]
 
 
@@ -83,16 +99,11 @@ def linear_accumulate(
 ) -> list[Tensor]:
     """[dx] if it is needed; dw is added to `total`."""
     noise = Noise(seed, step, tuple(path), index_base)
-    dtypes = dtype_x, torch.float32
-    dx, _ = products.backward(dy, w, x, kept, recipe, layer, needs_x, True, dtypes, noise, total)
+    x_col, facts = _column_copy(kept, recipe, dy, w), ((needs_x, True), (dtype_x, torch.float32), noise, total)
+    dx, _ = products.backward(dy, w, x, x_col, None, recipe, layer, *facts)
     return [dx] if needs_x else []
 
 
 @linear_accumulate.register_fake
 def _(dy, w, x, kept, total, step, recipe, layer, needs_x, dtype_x, seed, path, index_base):
     return [dy.new_empty((dy.shape[0], w.shape[1]), dtype=dtype_x)] if needs_x else []
-
-
-def call(operator, *args):
-    """The operator; while nothing is compiled its function itself, which is called faster."""
-    return operator(*args) if torch.compiler.is_compiling() else operator._init_fn(*args)

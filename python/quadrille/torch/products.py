@@ -111,34 +111,41 @@ def kept_buffers(number: int, rows, cols) -> list[tuple[tuple, torch.dtype]]:
     return [(buffer.shape, arrays.torch_dtype(buffer.dtype)) for buffer in buffers]
 
 
-def _column_copy(parts: list[torch.Tensor], spec: Spec, shape) -> QTensor:
-    codes, *scales = parts
+def kept_copy(parts: list[torch.Tensor], number: int, shape) -> QTensor | None:
+    """x's column copy, of shape (M, K), of its arrays; None of an empty list."""
+    if not parts:
+        return None
+    spec, (codes, *scales) = specs_of(recipe_of(number), "x")[1], parts
     return QTensor._make(
         codes, tuple(scales), spec.format, tuple(shape), 0, spec.rht, codes.shape[1] * 2, "", storage.ROW_MAJOR
     )
 
 
 def forward(x, w, bias, number: int, layer: int, dtype: torch.dtype, needs_x: bool, needs_w: bool, noise: Noise):
-    """(y, what x's column copy consists of): x (M, K), w (N, K), y (M, N) of `dtype`.
+    """(y, x's column copy, w's column copy): x (M, K), w (N, K), y (M, N) of `dtype`.
 
-    needs_x, needs_w: whose gradient a backward pass will ask for; without w's nothing is kept of x.
+    needs_x, needs_w: whose gradient a backward pass will ask for; a copy that none of them needs, or
+    that is not there, is None.
     """
     recipe = recipe_of(number)
     row, col = specs_of(recipe, "x")
     x_row, x_col = quantized(x, row, col if needs_w else None, noise, "x")
+    copies = weights.Copies(None, None)
     if x_row is None:
         y = _plain(x, w, dtype, bias)
     else:
-        copies = weights.quantized(w, number, layer, noise, row=True, soon=needs_x)
+        copies = weights.quantized(w, number, layer, noise, row=True, col=needs_x)
         y = _matmul(number, x_row, copies.row.T, dtype, bias=None if bias is None else weights.readable(bias))
-    return y, arrays_of(x_col) if x_col is not None else []
+    return y, x_col, copies.col
 
 
-def backward(dy, w, x, kept, number: int, layer: int, needs_x: bool, needs_w: bool, dtypes, noise: Noise, total=None):
-    """(dx or None, dw or None): of dy (M, N), with `x` itself where wgrad is not quantized, else what was kept.
+def backward(dy, w, x, x_col, w_col, number: int, layer: int, needs, dtypes, noise: Noise, total=None):
+    """(dx or None, dw or None): of dy (M, N) and the column copies that `forward` gave.
 
-    dtypes: of dx and of dw. `total`: f32 (N, K) that dw is added to in place; dw is None then.
+    x is the matrix itself, where wgrad is not quantized; w_col None: made anew, or the layer's.
+    needs, dtypes: of dx and of dw. `total`: f32 (N, K) that dw is added to in place; dw is None then.
     """
+    needs_x, needs_w = needs
     recipe = recipe_of(number)
     row, col = specs_of(recipe, "dy")
     dy_row, dy_col = quantized(dy, row if needs_x else None, col if needs_w else None, noise, "dy")
@@ -146,14 +153,14 @@ def backward(dy, w, x, kept, number: int, layer: int, needs_x: bool, needs_w: bo
     if needs_x and dy_row is None:
         dx = _plain(dy, w.T, dtypes[0])
     elif needs_x:
-        copies = weights.quantized(w, number, layer, noise, col=True)
-        dx = _matmul(number, dy_row, copies.col, dtypes[0])
+        if w_col is None:
+            w_col = weights.quantized(w, number, layer, noise, col=True).col
+        dx = _matmul(number, dy_row, w_col, dtypes[0])
     if needs_w and dy_col is None:
         dw = _plain(dy.T, x.T, dtypes[1] if total is None else torch.float32)
         if total is not None:
             total += dw
     elif needs_w:
-        x_col = _column_copy(kept, specs_of(recipe, "x")[1], (dy.shape[0], w.shape[1]))
         if total is None:
             dw = _matmul(number, dy_col.T, x_col, dtypes[1])
         else:

@@ -2,7 +2,7 @@
 
 A layer's copies are those of its weight's memory and version, as PyTorch counts changes in place,
 and of no step of any optimizer since, for some write past that count. While a CUDA graph
-is captured nothing is kept: a replay quantizes the weights that it finds.
+is captured none is kept here: a replay quantizes the weights that it finds.
 """
 
 from __future__ import annotations
@@ -59,11 +59,8 @@ def readable(w: torch.Tensor) -> torch.Tensor:
     return w.detach().clone() if distributed and w.device.type == "cpu" else w
 
 
-def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col=False, soon=False) -> Copies:
-    """The copies of a weight (N, K) that are asked for; others may be None.
-
-    `soon`: the column copy will be asked for as well, so it is made in the same read if it can be kept.
-    """
+def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col=False) -> Copies:
+    """The copies of a weight (N, K) that are asked for, of those that the recipe has; others may be None."""
     from . import products
 
     specs = products.specs_of(products.recipe_of(number), "w")
@@ -71,7 +68,7 @@ def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col
     stamp = _stamp(w, number)
     known = _entries.get(layer) if keeps else None
     copies = known.copies if known is not None and known.stamp == stamp else Copies(None, None)
-    wanted = row, col or (soon and keeps)
+    wanted = row, col
     missing = [spec if want and copy is None else None for spec, want, copy in zip(specs, wanted, copies)]
     if any(missing):
         made = products.quantized(readable(w), *missing, noise, "w")
