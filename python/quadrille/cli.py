@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_quantize(commands)
     _add_lower(commands)
     _add_inspect(commands)
-    for name in ("demo", "bench"):  # subpackages with commands of their own
+    for name in ("bias", "demo", "bench"):  # modules with commands of their own
         if importlib.util.find_spec(f"{__package__}.{name}"):
             importlib.import_module(f"{__package__}.{name}").add_command(commands)
     return parser

@@ -61,12 +61,29 @@ def _f64(value) -> np.ndarray:
     return arrays.to_host(value).astype(np.float64)
 
 
-def metrics(x, q: QTensor) -> Metrics:
-    """Metrics of `q` as the quantization of the matrix `x` (before q's transform).
+@dataclass(frozen=True)
+class Elements:
+    """What became of each element, (rows, stored): f64, after the transform and in storage order.
 
-    All are taken of what was quantized: after the RHT, where there is one. Arrays on a GPU are
-    copied to the host.
-    Raises ShapeError, DTypeError.
+    Attributes:
+        rotated: what was quantized.
+        values: what that became.
+        magnitudes: of the codes in their grid.
+        scales: what a code of 1 is worth.
+        grid: number of the element's grid among the format's.
+    """
+
+    rotated: np.ndarray
+    values: np.ndarray
+    magnitudes: np.ndarray
+    scales: np.ndarray
+    grid: np.ndarray
+
+
+def elements(x, q: QTensor) -> Elements:
+    """The elements of `q` as the quantization of the matrix `x` (before q's transform).
+
+    Arrays on a GPU are copied to the host. Raises ShapeError, DTypeError.
     """
     if not isinstance(q, QTensor):
         raise DTypeError(f"q is a {type(q).__name__}", instead="a QTensor")
@@ -83,19 +100,30 @@ def metrics(x, q: QTensor) -> Metrics:
     values = reference.exact_values(parts, q.format)
     magnitudes = np.abs(_native.numerics.decode_blocks(codes, _native.format(q.format), storage.bits(scales[0])))
     number = reference.choices(scales[0], q.format, *values.shape).astype(int)  # of each element's grid
-    limit = np.array([max(map(abs, grid.values)) for grid in q.format.grids], np.float64)[number]
+    unit = np.ones(values.shape)
     for factors in reference.scale_values(scales, q.format, *values.shape):
-        limit = limit * factors
-    values, magnitudes, number, limit = (array[:, :used] for array in (values, magnitudes, number, limit))
+        unit = unit * factors
+    return Elements(rotated, *(array[:, :used] for array in (values, magnitudes, unit, number)))
+
+
+def metrics(x, q: QTensor) -> Metrics:
+    """Metrics of `q` as the quantization of the matrix `x` (before q's transform).
+
+    All are taken of what was quantized: after the RHT, where there is one. Arrays on a GPU are
+    copied to the host.
+    Raises ShapeError, DTypeError.
+    """
+    of = elements(x, q)
+    limit = np.array([max(map(abs, grid.values)) for grid in q.format.grids], np.float64)[of.grid] * of.scales
     return Metrics(
-        sqnr=sqnr(rotated, values),
-        shrinkage=shrinkage(rotated, values),
+        sqnr=sqnr(of.rotated, of.values),
+        shrinkage=shrinkage(of.rotated, of.values),
         bucket_ratio=sum(
-            _bucket_ratio(magnitudes[number == i], grid) * _fraction(number == i)
+            _bucket_ratio(of.magnitudes[of.grid == i], grid) * _fraction(of.grid == i)
             for i, grid in enumerate(q.format.grids)
         ),
-        zero_fraction=_fraction(magnitudes == 0),
-        clip_fraction=_fraction(np.abs(rotated) > limit * (1 + 2.0**-20)),
+        zero_fraction=_fraction(of.magnitudes == 0),
+        clip_fraction=_fraction(np.abs(of.rotated) > limit * (1 + 2.0**-20)),
     )
 
 

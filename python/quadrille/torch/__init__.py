@@ -15,5 +15,6 @@ except ImportError as error:
 from . import tree  # noqa: F401  QTensor is a pytree from now on
 from .functional import linear
 from .modules import Linear, convert
+from .watching import Watcher, watch
 
-__all__ = ["Linear", "convert", "linear"]
+__all__ = ["Linear", "Watcher", "convert", "linear", "watch"]
