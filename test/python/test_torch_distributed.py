@@ -112,3 +112,17 @@ def tensor_parallel(rank):
 @pytest.mark.parametrize("body", [data_parallel, fully_sharded, tensor_parallel])
 def test_two_processes(body):
     run(body)
+
+
+def test_the_example_of_data_parallel_training(tmp_path):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    example = Path(__file__).resolve().parents[2] / "examples" / "train_ddp.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    paths = ":".join(p for p in sys.path if p)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([*command, example, "--steps", "10"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "step 10: loss" in done.stdout
