@@ -221,7 +221,7 @@ def of_model(function: str, rows: int = 4096) -> dict[str, np.ndarray]:
         if not isinstance(linear, nn.Linear):
             continue
         hooks.append(linear.register_forward_pre_hook(lambda _, args, layer=layer: keep(f"{layer}.x", args[0])))
-        hooks.append(linear.register_full_backward_hook(lambda _, __, out, layer=layer: keep(f"{layer}.dy", out[0])))
+        hooks.append(linear.register_full_backward_pre_hook(lambda _, out, layer=layer: keep(f"{layer}.dy", out[0])))
         keep(f"{layer}.w", linear.weight)
     loss = model(*batch)
     loss.float().mean().backward()

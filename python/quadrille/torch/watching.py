@@ -90,7 +90,7 @@ class Watcher:
         for name, layer in model.named_modules():
             if isinstance(layer, Linear):
                 self._hooks.append(layer.register_forward_hook(self._forward(name)))
-                self._hooks.append(layer.register_full_backward_hook(self._backward(name)))
+                self._hooks.append(layer.register_full_backward_pre_hook(self._backward(name)))
         if not self._hooks:
             raise ArgumentError("watch found no quadrille.torch.Linear", instead="qd.torch.convert(model, recipe) first")
 
@@ -103,7 +103,7 @@ class Watcher:
         return hook
 
     def _backward(self, name: str):
-        def hook(layer, _, outputs):
+        def hook(layer, outputs):
             if (self._calls.get(name, 1) - 1) % self.every == 0 and outputs[0] is not None:
                 self._look(name, layer, {"dy": outputs[0]})
 
