@@ -34,7 +34,7 @@ constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of co
 /// `atom`, whose inner dimension has so many; warps have parts of the contraction.
 Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
                      int64_t rows) {
-  auto isWord = [&](uint64_t basis) { return basis < atomWords; };
+  auto isWord = [&](uint64_t basis) { return basis && basis < atomWords; };
   unsigned warpBits = llvm::Log2_32(target.getWarps());
   unsigned alongBits = runBits + llvm::count_if(atom.lane, isWord) + warpBits;
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
@@ -313,6 +313,14 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
       return "the left operand is no bf16 matrix whose rows are aligned to 4 bytes";
   }
   return "";
+}
+
+SmallVector<int64_t> rowsOfDots(const TargetInfo &target) {
+  constexpr int64_t few = 16;
+  SmallVector<int64_t> counts;
+  for (int64_t rows = target.mmaAtom(carrier)->n; rows <= few; rows *= 2)
+    counts.push_back(rows);
+  return counts;
 }
 
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,

@@ -108,6 +108,9 @@ mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetI
 /// operands in registers; empty if they can.
 std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
                      const target::CarrierChoice &choice);
+/// For how many rows of the result such kernels are made, from the fewest: what the target's
+/// instruction has at least, and 16.
+llvm::SmallVector<int64_t> rowsOfDots(const TargetInfo &target);
 /// One kernel of such products: each block makes 32 columns of so many rows of the result,
 /// each warp a part of the contraction. For few rows: it reads rhs anew for every `rows`.
 void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,

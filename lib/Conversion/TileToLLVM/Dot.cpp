@@ -103,6 +103,8 @@ struct FragmentMap {
 
 private:
   bool match(uint64_t atomBasis, uint64_t tileBasis) {
+    if (!atomBasis || !tileBasis) // copies
+      return atomBasis == tileBasis;
     bool isInner = atomBasis < atomInner;
     if (isInner != (tileBasis < tileInner))
       return false;

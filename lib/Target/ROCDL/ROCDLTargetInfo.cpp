@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "LaneExchange.h"
+#include "MatrixInstruction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
@@ -43,9 +44,9 @@ Instructions instructionsOf(StringRef cpu) {
 
 class ROCDLTargetInfo : public SIMTTargetInfo {
 public:
-  ROCDLTargetInfo(const rocdl::LaneExchange &lanes, Instructions has)
+  ROCDLTargetInfo(StringRef cpu, const rocdl::LaneExchange &lanes)
       : SIMTTargetInfo(lanes.lanes, threadsPerBlock / lanes.lanes, /*elementsPerLane=*/16),
-        has(has), moves(lanes.moves) {}
+        cpu(cpu), has(instructionsOf(cpu)), moves(lanes.moves) {}
 
   Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
     if (!has.maximum)
@@ -81,6 +82,17 @@ public:
     Value mask = arith::MulIOp::create(b, loc, signs, constant(b, loc, 0xff));
     Value changes = arith::AndIOp::create(b, loc, arith::XOrIOp::create(b, loc, low, high), mask);
     return arith::XOrIOp::create(b, loc, low, changes);
+  }
+
+  const MmaAtom *mmaAtom(StringRef carrier) const override {
+    const rocdl::MatrixInstruction *found = rocdl::findMatrixInstruction(cpu, carrier);
+    return found ? &found->atom : nullptr;
+  }
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
+                                       ValueRange lhs, ValueRange rhs,
+                                       ValueRange acc) const override {
+    return rocdl::emitMatrixInstruction(b, loc, *rocdl::findMatrixInstruction(cpu, carrier), lhs,
+                                        rhs, acc);
   }
 
   /// The fences make the waits that LLVM's model of memory prescribes, for shared memory
@@ -200,6 +212,7 @@ private:
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }
 
+  std::string cpu;
   Instructions has;
   std::array<rocdl::LaneMove, 6> moves; ///< by bit of the lane's number
 };
@@ -207,8 +220,7 @@ private:
 } // namespace
 
 std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec) {
-  return std::make_unique<ROCDLTargetInfo>(rocdl::laneExchangeOf(spec.cpu),
-                                           instructionsOf(spec.cpu));
+  return std::make_unique<ROCDLTargetInfo>(spec.cpu, rocdl::laneExchangeOf(spec.cpu));
 }
 
 } // namespace quadrille
