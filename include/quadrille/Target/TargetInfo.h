@@ -103,6 +103,9 @@ public:
                                  mlir::ValueRange values) const;
   /// The encoding of a register, an i32; of what is not negative.
   virtual mlir::Value encodeE4M3(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value) const;
+  /// The products, which bf16 holds, of two bf16 numbers in each word; registers of i32.
+  virtual mlir::Value multiplyPairs(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                                    mlir::Value y) const;
   /// The lower and the upper half of the product of two registers of i32.
   virtual std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                            mlir::Value x, mlir::Value y) const;

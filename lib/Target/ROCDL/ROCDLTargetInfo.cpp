@@ -22,19 +22,20 @@ namespace {
 constexpr unsigned threadsPerBlock = 128;
 
 /// What LLVM selects one instruction for (its features packed-fp32-ops,
-/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, and bf16-cvt-insts).
+/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, bf16-cvt-insts and bf16-pk-insts).
 struct Instructions {
   StringLiteral targets; ///< what their names start with
   bool packsF32;
   bool maximum; ///< of f32, NaN if one is; magnitudes are free modifiers
   bool roundsToBF16;
+  bool multipliesBF16; ///< two at once
 };
 
 /// The first row whose name fits.
 constexpr Instructions instructionTable[] = {
-    {"gfx90a", true, false, false},  {"gfx942", true, false, false},
-    {"gfx950", true, true, true},    {"gfx1250", true, true, true},
-    {"gfx12", false, true, false},   {"gfx", false, false, false},
+    {"gfx90a", true, false, false, false}, {"gfx942", true, false, false, false},
+    {"gfx950", true, true, true, false},   {"gfx1250", true, true, true, true},
+    {"gfx12", false, true, false, false},  {"gfx", false, false, false, false},
 };
 
 Instructions instructionsOf(StringRef cpu) {
@@ -63,6 +64,24 @@ public:
     for (auto [i, byte] : llvm::enumerate(selector))
       bytes |= byte << (8 * i);
     return permute(b, loc, high, low, constant(b, loc, int32_t(bytes)));
+  }
+
+  /// Upper halves of the products in f32, which are exact: LLVM would round them first.
+  Value multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const override {
+    if (has.multipliesBF16)
+      return SIMTTargetInfo::multiplyPairs(b, loc, x, y);
+    auto asFloat = [&](Value word) { return arith::BitcastOp::create(b, loc, b.getF32Type(), word); };
+    auto lower = [&](Value pair) {
+      return asFloat(arith::ShLIOp::create(b, loc, pair, constant(b, loc, 16)));
+    };
+    auto upper = [&](Value pair) {
+      return asFloat(arith::AndIOp::create(b, loc, pair, constant(b, loc, int32_t(0xffff0000))));
+    };
+    auto product = [&](Value p, Value q) {
+      return arith::BitcastOp::create(b, loc, b.getI32Type(), arith::MulFOp::create(b, loc, p, q));
+    };
+    return permuteBytes(b, loc, product(lower(x), lower(y)), product(upper(x), upper(y)),
+                        {2, 3, 6, 7});
   }
 
   bool permutesBytes() const override { return true; }

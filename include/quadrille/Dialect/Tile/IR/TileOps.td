@@ -334,7 +334,10 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
 
 def MultiplyPairsOp : TileOp<"multiply_pairs", [Pure, SameOperandsAndResultType]> {
   let summary = "Products of bf16 numbers, two to a word";
-  let description = "Each rounded to nearest even. A NaN is any NaN.";
+  let description = [{
+    For products that bf16 holds, as those of codes and scales are: of others any neighbour is
+    given. A NaN is any NaN.
+  }];
   let arguments = (ins I32Tile:$lhs, I32Tile:$rhs);
   let results = (outs I32Tile:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
