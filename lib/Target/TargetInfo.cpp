@@ -127,7 +127,8 @@ void TargetInfo::barrier(OpBuilder &, Location) const {}
 const TargetInfo::MmaAtom *TargetInfo::mmaAtom(llvm::StringRef) const { return nullptr; }
 
 SmallVector<Value> TargetInfo::multiplyFragments(OpBuilder &, Location, llvm::StringRef,
-                                                 ValueRange, ValueRange, ValueRange) const {
+                                                 const MmaFragment &, const MmaFragment &,
+                                                 ValueRange) const {
   llvm_unreachable("there is no atom");
 }
 

@@ -399,25 +399,22 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   target::CarrierChoice choice = quad::selectCarrier(op, capability);
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
-  target::SelectOptions bf16;
-  bf16.carrier = "bf16";
-  target::CarrierChoice ofWarps = quad::selectCarrier(op, capability, bf16);
-  std::string whyNot = whyNoDot(target, request, ofWarps);
+  DotPlan dot = planDot(target, capability, request);
   bool hasWarpgroups = StringRef(choice.mma->name).starts_with("wgmma");
-  if (!hasWarpgroups && !whyNot.empty())
+  if (!hasWarpgroups && !dot.exists())
     return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
-                                                << spec.name << ", and " << whyNot;
-  op.emitRemark() << "carrier " << target::describe(hasWarpgroups ? choice : ofWarps) << ": "
-                  << (hasWarpgroups ? choice : ofWarps).why;
-  if (!whyNot.empty())
+                                                << spec.name << ", and " << dot.whyNot;
+  const target::CarrierChoice &used = hasWarpgroups ? choice : dot.choice;
+  op.emitRemark() << "carrier " << target::describe(used) << ": " << used.why;
+  if (!dot.exists())
     return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
   Value m = request.result.sizes[0];
-  SmallVector<int64_t> counts = rowsOfDots(target);
+  SmallVector<int64_t> counts = rowsOfDots(target, dot);
   Value isMore;
   for (int64_t rows : counts) {
     bool takesAll = rows == counts.back() && !hasWarpgroups;
     s.condition = both(s, isMore, takesAll ? Value() : s.isAtMost(m, s.constant(rows)));
-    emitDotMatmul(s, target, module, (name + "_" + Twine(rows)).str(), request, rows);
+    emitDotMatmul(s, target, module, (name + "_" + Twine(rows)).str(), request, dot, rows);
     isMore = s.isAtMost(s.constant(rows + 1), m);
   }
   LogicalResult result = success();

@@ -14,9 +14,17 @@ namespace quadrille::rocdl {
 
 /// An instruction by which a wave multiplies, and its intrinsic.
 struct MatrixInstruction {
+  /// What a fragment of an operand is to LLVM.
+  enum Operand : uint8_t {
+    BF16,
+    I16,   ///< in the place of bf16
+    Words, ///< as they are
+    Bits6, ///< the lower six bits of each byte, in words without gaps
+  };
   /// The intrinsic's parameters besides the fragments.
   enum Form : uint8_t {
     MFMA,         ///< a, b, acc, cbsz, abid, blgp
+    ScaledMFMA,   ///< a, b, acc, type of a, type of b, and of each operand byte and scales
     WMMA,         ///< a, b, acc
     WMMAModified, ///< neg a, a, neg b, b, modifier of acc, acc, reuse a, reuse b
   };
@@ -25,8 +33,9 @@ struct MatrixInstruction {
   llvm::StringLiteral carrier;
   llvm::StringLiteral intrinsic;
   Form form;
-  bool isBF16; ///< operands are of type bf16 to LLVM, or of i16
+  Operand operand;
   TargetInfo::MmaAtom atom;
+  int type = 0; ///< ScaledMFMA: the number of both operands' type
 };
 
 /// The one of a target's processor, such as gfx942; null if there is none.
@@ -35,7 +44,8 @@ const MatrixInstruction *findMatrixInstruction(llvm::StringRef cpu, llvm::String
 /// The accumulators after `instruction`; all in the order of the atom's registers.
 llvm::SmallVector<mlir::Value> emitMatrixInstruction(mlir::OpBuilder &b, mlir::Location loc,
                                                      const MatrixInstruction &instruction,
-                                                     mlir::ValueRange lhs, mlir::ValueRange rhs,
+                                                     const TargetInfo::MmaFragment &lhs,
+                                                     const TargetInfo::MmaFragment &rhs,
                                                      mlir::ValueRange acc);
 
 } // namespace quadrille::rocdl

@@ -108,7 +108,7 @@ public:
     return found ? &found->atom : nullptr;
   }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
-                                       ValueRange lhs, ValueRange rhs,
+                                       const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {
     return rocdl::emitMatrixInstruction(b, loc, *rocdl::findMatrixInstruction(cpu, carrier), lhs,
                                         rhs, acc);
