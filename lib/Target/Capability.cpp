@@ -28,6 +28,15 @@ bool CarrierType::holds(double value, bool subnormals) const {
   return units == std::floor(units);
 }
 
+uint32_t CarrierType::encode(double value) const {
+  uint32_t sign = std::signbit(value) && (value != 0 || hasNegativeZero);
+  double magnitude = std::fabs(value);
+  int exponent = magnitude == 0 ? 1 - bias : std::max(std::ilogb(magnitude), 1 - bias);
+  // The leading one of a normal number adds the one that its exponent's field lacks.
+  auto units = uint32_t(std::ldexp(magnitude, int(mantissaBits) - exponent));
+  return sign << (storageBits - 1) | ((uint32_t(exponent + bias - 1) << mantissaBits) + units);
+}
+
 bool CarrierType::holdsAllOf(const CarrierType &other) const {
   return !isInteger && !other.isInteger && mantissaBits >= other.mantissaBits &&
          maxFinite >= other.maxFinite && minExponent() <= other.minExponent();

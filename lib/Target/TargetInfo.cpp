@@ -90,6 +90,15 @@ Value TargetInfo::addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
                                arith::AndIOp::create(b, loc, shifted, constant(0xff)));
 }
 
+Value TargetInfo::multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const {
+  Type word = x.getType();
+  int64_t words = isa<VectorType>(word) ? cast<VectorType>(word).getNumElements() : 1;
+  auto pairs = VectorType::get({2 * words}, b.getBF16Type());
+  Value product = arith::MulFOp::create(b, loc, LLVM::BitcastOp::create(b, loc, pairs, x),
+                                        LLVM::BitcastOp::create(b, loc, pairs, y));
+  return LLVM::BitcastOp::create(b, loc, word, product);
+}
+
 /// Both halves apart: of vectors LLVM then makes a multiply-high, where it would widen
 /// and narrow a shared product.
 std::pair<Value, Value> TargetInfo::multiplyWide(OpBuilder &b, Location loc, Value x,
@@ -118,7 +127,8 @@ void TargetInfo::barrier(OpBuilder &, Location) const {}
 const TargetInfo::MmaAtom *TargetInfo::mmaAtom(llvm::StringRef) const { return nullptr; }
 
 SmallVector<Value> TargetInfo::multiplyFragments(OpBuilder &, Location, llvm::StringRef,
-                                                 ValueRange, ValueRange, ValueRange) const {
+                                                 const MmaFragment &, const MmaFragment &,
+                                                 ValueRange) const {
   llvm_unreachable("there is no atom");
 }
 

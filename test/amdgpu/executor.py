@@ -152,7 +152,7 @@ class ExecutedProgram:
     """A compiled program, run by the executor; the interface is that of compiler.Program."""
 
     def __init__(self, compiled):
-        self.compiled = compiled
+        self.compiled, self.forms = compiled, compiled.forms
 
     def run(self, inputs: list, outputs: list, sizes: dict) -> None:
         flat = [part for value in inputs for part in (value if isinstance(value, list) else [value])] + outputs

@@ -41,6 +41,8 @@ struct CarrierType {
   /// True if `value` is one of the values; zero always is, whatever its sign.
   /// `subnormals = false`: for an instruction that flushes them.
   bool holds(double value, bool subnormals = true) const;
+  /// The encoding of a value of a float type that holds() it, of zero with its sign.
+  uint32_t encode(double value) const;
   /// True if every finite value of `other` (a float type) is one of this.
   bool holdsAllOf(const CarrierType &other) const;
 };

@@ -103,6 +103,9 @@ public:
                                  mlir::ValueRange values) const;
   /// The encoding of a register, an i32; of what is not negative.
   virtual mlir::Value encodeE4M3(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value) const;
+  /// The products, which bf16 holds, of two bf16 numbers in each word; registers of i32.
+  virtual mlir::Value multiplyPairs(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
+                                    mlir::Value y) const;
   /// The lower and the upper half of the product of two registers of i32.
   virtual std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                            mlir::Value x, mlir::Value y) const;
@@ -132,13 +135,18 @@ public:
   struct MmaAtom {
     unsigned m, n, k;
     layout::LinearLayout lhs, rhs, acc;
+    unsigned wordsOfScale = 0; ///< words of k that share a scale; 0: it takes none
+  };
+  /// What lanes have of an operand: words, and the scale of each `wordsOfScale` of them.
+  struct MmaFragment {
+    llvm::SmallVector<mlir::Value> words, scales;
   };
   /// The one for operands in a carrier (Target/Carrier.h); null if there is none.
   virtual const MmaAtom *mmaAtom(llvm::StringRef carrier) const;
   /// The accumulators after one such instruction; all in the order of the atom's registers.
   virtual llvm::SmallVector<mlir::Value>
   multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,
-                    mlir::ValueRange lhs, mlir::ValueRange rhs, mlir::ValueRange acc) const;
+                    const MmaFragment &lhs, const MmaFragment &rhs, mlir::ValueRange acc) const;
 
   /// The same of a table of eight bytes, where bit 3 of each code is 0.
   virtual mlir::Value lookupEightBytes(mlir::OpBuilder &b, mlir::Location loc,

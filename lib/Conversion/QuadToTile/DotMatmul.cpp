@@ -16,9 +16,11 @@
 #include "MatmulKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Numerics/ScaleTypes.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SaveAndRestore.h"
+#include <cmath>
 
 using namespace mlir;
 using quadrille::layout::LinearLayout;
@@ -26,7 +28,8 @@ using quadrille::layout::LinearLayout;
 namespace quadrille {
 namespace {
 
-constexpr StringLiteral carrier = "bf16";
+/// The carriers that words of codes become in registers. Others keep to the memory of blocks.
+constexpr StringLiteral carriers[] = {"e2m1", "e2m3", "bf16"};
 constexpr int64_t weightRows = 32;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
@@ -34,7 +37,7 @@ constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of co
 /// `atom`, whose inner dimension has so many; warps have parts of the contraction.
 Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
                      int64_t rows) {
-  auto isWord = [&](uint64_t basis) { return basis < atomWords; };
+  auto isWord = [&](uint64_t basis) { return basis && basis < atomWords; };
   unsigned warpBits = llvm::Log2_32(target.getWarps());
   unsigned alongBits = runBits + llvm::count_if(atom.lane, isWord) + warpBits;
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
@@ -53,8 +56,8 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
 }
 
 /// (weights' rows, columns, parts) as the instruction leaves them.
-RankedTensorType sumsType(const TargetInfo &target, int64_t columns, Type element) {
-  const TargetInfo::MmaAtom &atom = *target.mmaAtom(carrier);
+RankedTensorType sumsType(const TargetInfo &target, const TargetInfo::MmaAtom &atom,
+                          int64_t columns, Type element) {
   int64_t parts = target.getWarps();
   auto indexOf = [&](uint64_t basis) {
     return (basis / atom.n * columns + basis % atom.n) * parts;
@@ -93,11 +96,27 @@ LinearLayout storedLayout(const TargetInfo &target, int64_t columns) {
   return LinearLayout(llvm::Log2_64(weightRows * columns * parts), reg, lane, warp);
 }
 
+/// What a grid's codes are in a carrier; empty for bf16, which includes scales.
+SmallVector<uint8_t> encodingsOf(const Grid &grid, const target::OperandPlan &plan) {
+  if (plan.carrier->storageBits > 8)
+    return {};
+  return llvm::map_to_vector(grid.values, [&](float value) {
+    return uint8_t(plan.carrier->encode(std::ldexp(double(value), plan.shift)));
+  });
+}
+/// Codes as they are stored are the carrier's encodings.
+bool isOfCodes(ArrayRef<uint8_t> encodings, const target::OperandPlan &plan) {
+  return plan.carrier->storageBits == 4 && llvm::all_of(llvm::enumerate(encodings), [](auto entry) {
+           return entry.value() == entry.index();
+         });
+}
+
 class DotMatmulEmitter {
 public:
-  DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request, int64_t rows)
-      : kernel(kernel), t(kernel.body, kernel.loc), request(request), rows(rows) {
-    const TargetInfo::MmaAtom &atom = *kernel.target.mmaAtom(carrier);
+  DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request,
+                   const target::CarrierChoice &choice, int64_t rows)
+      : kernel(kernel), t(kernel.body, kernel.loc), request(request), choice(choice),
+        atom(*kernel.target.mmaAtom(choice.a.carrier->name)), rows(rows) {
     weights = operandTiling(kernel.target, atom.lhs, atom.k, weightRows);
     inputs = operandTiling(kernel.target, atom.rhs, atom.k, rows);
     column = kernel.tileOrigin(0, weightRows);
@@ -127,6 +146,8 @@ private:
   };
   PackedTile loadInputs(Value k);
   Step load(Value k, bool isInside);
+  Tile decode(const ScheduledTensor &tensor, quad::QuantizedTensorType type, const Tiling &tiling,
+              const PackedTile &packed, const target::OperandPlan &plan);
   Tile multiply(const Step &step, Tile sums);
   Tile sumSteps(Value begin, Value end, Tile sums, bool isInside);
   Tile sumParts();
@@ -135,6 +156,8 @@ private:
   KernelBuilder &kernel;
   TileBuilder t;
   const MatmulRequest &request;
+  const target::CarrierChoice &choice;
+  const TargetInfo::MmaAtom &atom;
   int64_t rows;
   Tiling weights, inputs;
   Value row, column; ///< of the block's first element
@@ -170,15 +193,32 @@ DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   return step;
 }
 
+/// Words of the carrier's elements.
+Tile DotMatmulEmitter::decode(const ScheduledTensor &tensor, quad::QuantizedTensorType type,
+                              const Tiling &tiling, const PackedTile &packed,
+                              const target::OperandPlan &plan) {
+  if (plan.carrier->storageBits == 16)
+    return decodePairs(kernel, tensor, type, tiling, packed);
+  SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
+  return isOfCodes(table, plan) ? packed.words : lookUpBytes(kernel, tiling, packed, table);
+}
+
 Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
   quad::MatmulOp op = request.op;
   Tile ofInputs = request.lhs.quantized
-                      ? decodePairs(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs,
-                                    step.inputs)
+                      ? decode(*request.lhs.quantized, typeOf(op.getLhs()), inputs, step.inputs,
+                               choice.a)
                       : step.inputs.words;
-  Tile ofWeights = decodePairs(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights,
-                               step.weights);
-  return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, carrier);
+  Tile ofWeights = decode(*request.rhs.quantized, typeOf(op.getRhs()), weights, step.weights,
+                          choice.b);
+  SmallVector<Value> scales;
+  if (atom.wordsOfScale)
+    scales = {scalesOfWords(kernel, typeOf(op.getRhs()), weights, step.weights,
+                            TileBuilder::typeOf(ofWeights)),
+              scalesOfWords(kernel, typeOf(op.getLhs()), inputs, step.inputs,
+                            TileBuilder::typeOf(ofInputs))};
+  return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, scales,
+                             StringRef(choice.a.carrier->name));
 }
 
 /// The next step is read while one is multiplied; what is read last, at the end again, is not.
@@ -219,7 +259,7 @@ Tile DotMatmulEmitter::sumParts() {
   Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
                                         kernel.mul(kernel.div(length, step), kernel.constant(step)),
                                         kernel.constant(0));
-  RankedTensorType type = sumsType(kernel.target, rows, t.b.getF32Type());
+  RankedTensorType type = sumsType(kernel.target, atom, rows, t.b.getF32Type());
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
   Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
   parts = sumSteps(whole, length, parts, /*isInside=*/false);
@@ -235,6 +275,8 @@ Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
     return loadOperand(kernel, operand, /*axis=*/1, tiling, row, column);
   };
   Value scale;
+  if (int shift = choice.a.shift + choice.b.shift)
+    scale = arith::ConstantOp::create(t.b, t.loc, t.b.getF32FloatAttr(std::ldexp(1.0f, -shift)));
   const MatmulOperand *operands[] = {&request.lhs, &request.rhs};
   const Value values[] = {op.getLhs(), op.getRhs()};
   for (auto [operand, value] : llvm::zip_equal(operands, values)) {
@@ -268,15 +310,8 @@ void DotMatmulEmitter::emit() {
   kernel.launch(s.ceilDiv(sizes[1], weightRows), s.ceilDiv(sizes[0], rows), /*cost=*/0);
 }
 
-/// Scales, each on its own, are bf16 numbers too, and what is read beyond the end is zero.
-std::string whyNotPairs(const Format &format, bool exact, int64_t mostRows) {
-  auto isShort = [](const Level &level) {
-    constexpr unsigned ofBF16 = 8;
-    unsigned bits = level.bits ? level.bits : numerics::scaleTypeInfo(level.type).mantissaBits + 1;
-    return level.block.isTensor() || bits <= ofBF16;
-  };
-  if (!exact || !llvm::all_of(format.levels, isShort))
-    return "the scales of " + format.name + " are no bf16 numbers";
+/// What kernels of all carriers need: what is read beyond the end is zero.
+std::string whyNotRead(const Format &format, int64_t mostRows) {
   if (format.alternative || format.grid.values.front() != 0)
     return format.name + " has a choice of grids, or a code 0 that is not 0";
   if (llvm::any_of(format.levels, [&](const Level &level) {
@@ -287,8 +322,36 @@ std::string whyNotPairs(const Format &format, bool exact, int64_t mostRows) {
   return "";
 }
 
-} // namespace
+/// Scales, each on its own, are bf16 numbers too.
+std::string whyNotPairs(const Format &format, const target::OperandPlan &plan) {
+  auto isShort = [](const Level &level) {
+    constexpr unsigned ofBF16 = 8;
+    unsigned bits = level.bits ? level.bits : numerics::scaleTypeInfo(level.type).mantissaBits + 1;
+    return level.block.isTensor() || bits <= ofBF16;
+  };
+  return plan.exact && llvm::all_of(format.levels, isShort)
+             ? ""
+             : "the scales of " + format.name + " are no bf16 numbers";
+}
 
+/// The instruction takes the scales, and words of codes become its operands.
+std::string whyNotNative(const Format &format, const target::OperandPlan &plan) {
+  bool isPacked = plan.carrier->storageBits == 4;
+  if (plan.application != target::ScaleApplication::Native ||
+      (isPacked && !isOfCodes(encodingsOf(format.grid, plan), plan)))
+    return std::string(plan.carrier->name) + " does not take " + format.name + " as it is stored";
+  return "";
+}
+
+std::string whyNotPlain(const std::optional<ScheduledMatrix> &plain) {
+  Type element = cast<tile::BufferType>(plain->buffer.getType()).getElementType();
+  if (!element.isBF16() || !plain->isContiguous || plain->contiguousDim != 1 ||
+      plain->alignment < 4 || plain->divisors[1] % 2)
+    return "the left operand is no bf16 matrix whose rows are aligned to 4 bytes";
+  return "";
+}
+
+/// Why there is no kernel in a carrier; empty if there is one.
 std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
                      const target::CarrierChoice &choice) {
   quad::MatmulOp op = request.op;
@@ -298,31 +361,57 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
     return "the product has groups, which the host and sm_90a have an engine for";
   if (request.lhs.prepared || request.rhs.prepared)
     return "an operand is prepared, which the host and sm_90a have an engine for";
-  if (!target.mmaAtom(carrier))
+  std::string_view carrier = choice.a.carrier->name;
+  const TargetInfo::MmaAtom *atom = target.mmaAtom(carrier);
+  if (!atom)
     return "its instructions of single warps are not used yet";
   if (!request.rhs.quantized)
     return "the right operand is not quantized";
-  if (choice.kBlock || choice.a.shift || choice.b.shift)
-    return "bf16 does not hold code x scale";
+  bool isNative = atom->wordsOfScale != 0;
+  if (choice.kBlock || (!isNative && (choice.a.shift || choice.b.shift)))
+    return std::string(carrier) + " does not hold code x scale";
   std::optional<Format> lhs = formatOf(op.getLhs()), rhs = formatOf(op.getRhs());
-  std::string why = whyNotPairs(*rhs, choice.b.exact, weightRows);
-  if (why.empty() && lhs)
-    why = whyNotPairs(*lhs, choice.a.exact, /*mostRows=*/1);
-  if (!why.empty())
+  auto whyNot = [&](const Format &format, const target::OperandPlan &plan, int64_t mostRows) {
+    std::string why = whyNotRead(format, mostRows);
+    if (why.empty())
+      why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
     return why;
-  if (const auto &plain = request.lhs.plain) {
-    Type element = cast<tile::BufferType>(plain->buffer.getType()).getElementType();
-    if (!element.isBF16() || !plain->isContiguous || plain->contiguousDim != 1 ||
-        plain->alignment < 4 || plain->divisors[1] % 2)
-      return "the left operand is no bf16 matrix whose rows are aligned to 4 bytes";
+  };
+  std::string why = whyNot(*rhs, choice.b, weightRows);
+  if (why.empty())
+    why = lhs ? whyNot(*lhs, choice.a, /*mostRows=*/1) : whyNotPlain(request.lhs.plain);
+  return why;
+}
+
+} // namespace
+
+DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
+                const MatmulRequest &request) {
+  DotPlan best;
+  for (StringRef carrier : carriers) {
+    target::SelectOptions only;
+    only.carrier = carrier;
+    target::CarrierChoice choice = quad::selectCarrier(request.op, capability, only);
+    std::string whyNot = whyNoDot(target, request, choice);
+    bool isBetter = whyNot.empty() && (!best.exists() || choice.rate > best.choice.rate);
+    if (isBetter || !best.exists())
+      best = {whyNot, choice};
   }
-  return "";
+  return best;
+}
+
+SmallVector<int64_t> rowsOfDots(const TargetInfo &target, const DotPlan &plan) {
+  constexpr int64_t few = 16;
+  SmallVector<int64_t> counts;
+  for (int64_t rows = target.mmaAtom(plan.choice.a.carrier->name)->n; rows <= few; rows *= 2)
+    counts.push_back(rows);
+  return counts;
 }
 
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
-                   const MatmulRequest &request, int64_t rows) {
+                   const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
   KernelBuilder kernel(s, target, name, module);
-  DotMatmulEmitter(kernel, request, rows).emit();
+  DotMatmulEmitter(kernel, request, plan.choice, rows).emit();
 }
 
 } // namespace quadrille

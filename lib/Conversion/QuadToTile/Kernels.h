@@ -244,6 +244,13 @@ PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
 Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
                  quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed);
 
+/// The bytes of its codes in a table of up to 16, four to a word.
+Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,
+                 llvm::ArrayRef<uint8_t> table);
+/// For each word of a tile, as of `words`, the innermost scale of its elements as stored, i32.
+Tile scalesOfWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                   const PackedTile &packed, mlir::RankedTensorType words);
+
 /// Rows of the tallest block, which a tile must have.
 int64_t rowsOfBlocks(quad::QuantizedTensorType type);
 

@@ -102,6 +102,11 @@ LogicalResult verifyOrientation(quad::MatmulOp op) {
 
 } // namespace
 
+/// Null stands for what always holds.
+static Value both(ScheduleBuilder &s, Value x, Value y) {
+  return x && y ? Value(arith::AndIOp::create(s.b, s.loc, x, y)) : x ? x : y;
+}
+
 /// Few rows of the result: rhs is read once, packed, by instructions of single warps. More:
 /// by wgmma where there is that, after conversion; else the same again for every few rows.
 static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &target,
@@ -112,28 +117,26 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   target::CarrierChoice choice = quad::selectCarrier(op, capability);
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
-  target::SelectOptions bf16;
-  bf16.carrier = "bf16";
-  target::CarrierChoice ofWarps = quad::selectCarrier(op, capability, bf16);
-  std::string whyNot = whyNoDot(target, request, ofWarps);
+  DotPlan dot = planDot(target, capability, request);
   bool hasWarpgroups = StringRef(choice.mma->name).starts_with("wgmma");
-  if (!hasWarpgroups && !whyNot.empty())
+  if (!hasWarpgroups && !dot.exists())
     return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
-                                                << spec.name << ", and " << whyNot;
-  op.emitRemark() << "carrier " << target::describe(hasWarpgroups ? choice : ofWarps) << ": "
-                  << (hasWarpgroups ? choice : ofWarps).why;
-  if (!whyNot.empty())
+                                                << spec.name << ", and " << dot.whyNot;
+  const target::CarrierChoice &used = hasWarpgroups ? choice : dot.choice;
+  op.emitRemark() << "carrier " << target::describe(used) << ": " << used.why;
+  if (!dot.exists())
     return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
-  constexpr int64_t fewest = 8, few = 16;
   Value m = request.result.sizes[0];
-  s.condition = s.isAtMost(m, s.constant(fewest));
-  emitDotMatmul(s, target, module, (name + "_" + Twine(fewest)).str(), request, fewest);
-  s.condition = s.isAtMost(s.constant(fewest + 1), m);
-  if (hasWarpgroups)
-    s.condition = arith::AndIOp::create(s.b, s.loc, s.condition, s.isAtMost(m, s.constant(few)));
-  emitDotMatmul(s, target, module, (name + "_" + Twine(few)).str(), request, few);
+  SmallVector<int64_t> counts = rowsOfDots(target, dot);
+  Value isMore;
+  for (int64_t rows : counts) {
+    bool takesAll = rows == counts.back() && !hasWarpgroups;
+    s.condition = both(s, isMore, takesAll ? Value() : s.isAtMost(m, s.constant(rows)));
+    emitDotMatmul(s, target, module, (name + "_" + Twine(rows)).str(), request, dot, rows);
+    isMore = s.isAtMost(s.constant(rows + 1), m);
+  }
   LogicalResult result = success();
-  s.condition = s.isAtMost(s.constant(few + 1), m);
+  s.condition = isMore;
   if (hasWarpgroups)
     result = emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
   s.condition = Value();

@@ -120,14 +120,25 @@ mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetI
                                         const MatmulRequest &request,
                                         const target::CarrierChoice &choice, Allocate allocate);
 
-/// Why products of these operands cannot be made by a matrix instruction of a warp from packed
-/// operands in registers; empty if they can.
-std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
-                     const target::CarrierChoice &choice);
+/// How a product of packed operands is made by a matrix instruction of a warp, the operands in
+/// registers.
+struct DotPlan {
+  std::string whyNot; ///< if it cannot be
+  target::CarrierChoice choice;
+
+  bool exists() const { return choice.mma && whyNot.empty(); }
+};
+/// The one of the fastest carrier.
+DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
+                const MatmulRequest &request);
+/// For how many rows of the result such kernels are made, from the fewest: what the target's
+/// instruction has at least, and 16.
+llvm::SmallVector<int64_t> rowsOfDots(const TargetInfo &target, const DotPlan &plan);
 /// One kernel of such products: each block makes 32 columns of so many rows of the result,
 /// each warp a part of the contraction. For few rows: it reads rhs anew for every `rows`.
 void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
-                   llvm::StringRef name, const MatmulRequest &request, int64_t rows);
+                   llvm::StringRef name, const MatmulRequest &request, const DotPlan &plan,
+                   int64_t rows);
 
 /// Words of flags for panels of either operand, and what that is of.
 struct OverflowRequest {

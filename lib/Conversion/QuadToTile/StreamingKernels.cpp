@@ -334,6 +334,35 @@ Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
   return pairs;
 }
 
+Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,
+                 ArrayRef<uint8_t> table) {
+  TileBuilder t(kernel.body, kernel.loc);
+  constexpr unsigned wordsOfTable = 4, bytesOfWord = 4;
+  RankedTensorType type = TileBuilder::typeOf(packed.words);
+  SmallVector<Value> words;
+  for (unsigned i = 0; i < wordsOfTable; ++i) {
+    uint32_t word = 0;
+    for (unsigned byte = 0; byte < bytesOfWord; ++byte)
+      if (size_t code = i * bytesOfWord + byte; code < table.size())
+        word |= uint32_t(table[code]) << (8 * byte);
+    words.push_back(arith::ConstantOp::create(
+        t.b, t.loc, DenseElementsAttr::get(type, t.b.getI32IntegerAttr(int32_t(word)))));
+  }
+  RankedTensorType bytes = tile::halvedType(tile::halvedType(codesTypeOf(kernel, tiling)));
+  return tile::LookupBytesOp::create(t.b, t.loc, bytes, packed.words, words);
+}
+
+Tile scalesOfWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                   const PackedTile &packed, RankedTensorType words) {
+  TileBuilder t(kernel.body, kernel.loc);
+  auto [rows, cols] = type.getFormat().toFormat().levels.front().block;
+  int64_t numRows = tiling.shape.across / rows, numBlocks = tiling.shape.along / cols;
+  auto blocks = tile::reshapedType(
+      words, {numRows, rows, numBlocks, words.getDimSize(1) / numBlocks});
+  Tile scales = t.reshape(t.extend(packed.scales.front()), {numRows, 1, numBlocks, 1});
+  return t.reshape(t.broadcast(scales, blocks), words.getShape());
+}
+
 int64_t rowsOfBlocks(quad::QuantizedTensorType type) {
   int64_t rows = 1;
   for (quad::LevelAttr level : type.getFormat().getLevels())

@@ -103,6 +103,8 @@ struct FragmentMap {
 
 private:
   bool match(uint64_t atomBasis, uint64_t tileBasis) {
+    if (!atomBasis || !tileBasis) // copies
+      return atomBasis == tileBasis;
     bool isInner = atomBasis < atomInner;
     if (isInner != (tileBasis < tileInner))
       return false;
@@ -121,6 +123,14 @@ public:
     const TargetInfo::MmaAtom *atom = target.mmaAtom(op.getCarrier());
     if (!atom)
       return op.emitOpError("needs a target with a matrix instruction for ") << op.getCarrier();
+    if (op.getScales().empty() != !atom->wordsOfScale)
+      return op.emitOpError("needs ") << (atom->wordsOfScale ? "" : "no ") << "scales for "
+                                      << op.getCarrier();
+    ValueRange lhsScales, rhsScales;
+    if (atom->wordsOfScale) {
+      lhsScales = adaptor.getScales()[0];
+      rhsScales = adaptor.getScales()[1];
+    }
     auto shape = tileType(op.getAcc()).getShape();
     int64_t words = tileType(op.getLhs()).getDimSize(1), parts = shape[2];
     LinearLayout accLayout = layoutOf(op.getAcc()), lhsLayout = layoutOf(op.getLhs());
@@ -142,15 +152,13 @@ public:
       for (uint64_t col : n.repetitions())
         for (uint64_t word : k.repetitions(ofWarps)) {
           SmallVector<unsigned> own = acc.registers(row, col);
-          auto select = [](ValueRange values, ArrayRef<unsigned> which) {
-            return llvm::map_to_vector(which, [&](unsigned r) { return values[r]; });
-          };
           SmallVector<unsigned> a = lhs.registers(row, word), c = rhs.registers(col, word);
           if (own.empty() || a.empty() || c.empty())
             return op.emitOpError("has fragments that other lanes hold");
           SmallVector<Value> next = target.multiplyFragments(
-              rewriter, op.getLoc(), op.getCarrier(), select(adaptor.getLhs(), a),
-              select(adaptor.getRhs(), c), select(sums, own));
+              rewriter, op.getLoc(), op.getCarrier(),
+              fragment(*atom, adaptor.getLhs(), lhsScales, a),
+              fragment(*atom, adaptor.getRhs(), rhsScales, c), select(sums, own));
           for (auto [r, value] : llvm::zip_equal(own, next))
             sums[r] = value;
         }
@@ -159,6 +167,18 @@ public:
   }
 
 private:
+  static SmallVector<Value> select(ValueRange values, ArrayRef<unsigned> which) {
+    return llvm::map_to_vector(which, [&](unsigned r) { return values[r]; });
+  }
+  /// The registers `which` of an operand, and of its scales every so many.
+  static TargetInfo::MmaFragment fragment(const TargetInfo::MmaAtom &atom, ValueRange words,
+                                          ValueRange scales, ArrayRef<unsigned> which) {
+    TargetInfo::MmaFragment result{select(words, which), {}};
+    if (atom.wordsOfScale)
+      for (size_t i = 0; i < which.size(); i += atom.wordsOfScale)
+        result.scales.push_back(scales[which[i]]);
+    return result;
+  }
   static bool isOnePartAWarp(const LinearLayout &acc, int64_t parts) {
     for (auto [i, basis] : llvm::enumerate(acc.warp))
       if (basis != uint64_t(1) << i)

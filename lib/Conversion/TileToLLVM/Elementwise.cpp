@@ -334,18 +334,9 @@ public:
 
   LogicalResult matchAndRewrite(tile::MultiplyPairsOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    Location loc = op.getLoc();
-    Type word = target.registerType(rewriter.getI32Type());
-    int64_t words = isa<VectorType>(word) ? cast<VectorType>(word).getNumElements() : 1;
-    auto pairs = VectorType::get({2 * words}, rewriter.getBF16Type());
-    auto cast = [&](Type type, Value value) -> Value {
-      return LLVM::BitcastOp::create(rewriter, loc, type, value);
-    };
     Registers results;
-    for (auto [x, y] : llvm::zip_equal(adaptor.getLhs(), adaptor.getRhs())) {
-      Value product = arith::MulFOp::create(rewriter, loc, cast(pairs, x), cast(pairs, y));
-      results.push_back(cast(word, product));
-    }
+    for (auto [x, y] : llvm::zip_equal(adaptor.getLhs(), adaptor.getRhs()))
+      results.push_back(target.multiplyPairs(rewriter, op.getLoc(), x, y));
     rewriter.replaceOpWithMultiple(op, {results});
     return success();
   }

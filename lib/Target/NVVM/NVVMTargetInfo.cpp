@@ -125,10 +125,11 @@ public:
                               {7, {1, 64}, {2, 4, 8, 16, 32}}};
     return carrier == "bf16" ? &atom : nullptr;
   }
-  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef, ValueRange lhs,
-                                       ValueRange rhs, ValueRange acc) const override {
-    SmallVector<Value> operands(lhs);
-    llvm::append_range(operands, rhs);
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef,
+                                       const MmaFragment &lhs, const MmaFragment &rhs,
+                                       ValueRange acc) const override {
+    SmallVector<Value> operands(lhs.words);
+    llvm::append_range(operands, rhs.words);
     llvm::append_range(operands, acc);
     SmallVector<Type> types(acc.getTypes());
     Value sums = assembly(b, loc, LLVM::LLVMStructType::getLiteral(b.getContext(), types), operands,

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "LaneExchange.h"
+#include "MatrixInstruction.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
@@ -21,19 +22,20 @@ namespace {
 constexpr unsigned threadsPerBlock = 128;
 
 /// What LLVM selects one instruction for (its features packed-fp32-ops,
-/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, and bf16-cvt-insts).
+/// ieee-minimum-maximum-insts or minimum3-maximum3-f32, bf16-cvt-insts and bf16-pk-insts).
 struct Instructions {
   StringLiteral targets; ///< what their names start with
   bool packsF32;
   bool maximum; ///< of f32, NaN if one is; magnitudes are free modifiers
   bool roundsToBF16;
+  bool multipliesBF16; ///< two at once
 };
 
 /// The first row whose name fits.
 constexpr Instructions instructionTable[] = {
-    {"gfx90a", true, false, false},  {"gfx942", true, false, false},
-    {"gfx950", true, true, true},    {"gfx1250", true, true, true},
-    {"gfx12", false, true, false},   {"gfx", false, false, false},
+    {"gfx90a", true, false, false, false}, {"gfx942", true, false, false, false},
+    {"gfx950", true, true, true, false},   {"gfx1250", true, true, true, true},
+    {"gfx12", false, true, false, false},  {"gfx", false, false, false, false},
 };
 
 Instructions instructionsOf(StringRef cpu) {
@@ -43,9 +45,9 @@ Instructions instructionsOf(StringRef cpu) {
 
 class ROCDLTargetInfo : public SIMTTargetInfo {
 public:
-  ROCDLTargetInfo(const rocdl::LaneExchange &lanes, Instructions has)
+  ROCDLTargetInfo(StringRef cpu, const rocdl::LaneExchange &lanes)
       : SIMTTargetInfo(lanes.lanes, threadsPerBlock / lanes.lanes, /*elementsPerLane=*/16),
-        has(has), moves(lanes.moves) {}
+        cpu(cpu), has(instructionsOf(cpu)), moves(lanes.moves) {}
 
   Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
     if (!has.maximum)
@@ -62,6 +64,24 @@ public:
     for (auto [i, byte] : llvm::enumerate(selector))
       bytes |= byte << (8 * i);
     return permute(b, loc, high, low, constant(b, loc, int32_t(bytes)));
+  }
+
+  /// Upper halves of the products in f32, which are exact: LLVM would round them first.
+  Value multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const override {
+    if (has.multipliesBF16)
+      return SIMTTargetInfo::multiplyPairs(b, loc, x, y);
+    auto asFloat = [&](Value word) { return arith::BitcastOp::create(b, loc, b.getF32Type(), word); };
+    auto lower = [&](Value pair) {
+      return asFloat(arith::ShLIOp::create(b, loc, pair, constant(b, loc, 16)));
+    };
+    auto upper = [&](Value pair) {
+      return asFloat(arith::AndIOp::create(b, loc, pair, constant(b, loc, int32_t(0xffff0000))));
+    };
+    auto product = [&](Value p, Value q) {
+      return arith::BitcastOp::create(b, loc, b.getI32Type(), arith::MulFOp::create(b, loc, p, q));
+    };
+    return permuteBytes(b, loc, product(lower(x), lower(y)), product(upper(x), upper(y)),
+                        {2, 3, 6, 7});
   }
 
   bool permutesBytes() const override { return true; }
@@ -81,6 +101,17 @@ public:
     Value mask = arith::MulIOp::create(b, loc, signs, constant(b, loc, 0xff));
     Value changes = arith::AndIOp::create(b, loc, arith::XOrIOp::create(b, loc, low, high), mask);
     return arith::XOrIOp::create(b, loc, low, changes);
+  }
+
+  const MmaAtom *mmaAtom(StringRef carrier) const override {
+    const rocdl::MatrixInstruction *found = rocdl::findMatrixInstruction(cpu, carrier);
+    return found ? &found->atom : nullptr;
+  }
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
+                                       const MmaFragment &lhs, const MmaFragment &rhs,
+                                       ValueRange acc) const override {
+    return rocdl::emitMatrixInstruction(b, loc, *rocdl::findMatrixInstruction(cpu, carrier), lhs,
+                                        rhs, acc);
   }
 
   /// The fences make the waits that LLVM's model of memory prescribes, for shared memory
@@ -200,6 +231,7 @@ private:
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   }
 
+  std::string cpu;
   Instructions has;
   std::array<rocdl::LaneMove, 6> moves; ///< by bit of the lane's number
 };
@@ -207,8 +239,7 @@ private:
 } // namespace
 
 std::unique_ptr<TargetInfo> createROCDLTargetInfo(const TargetSpec &spec) {
-  return std::make_unique<ROCDLTargetInfo>(rocdl::laneExchangeOf(spec.cpu),
-                                           instructionsOf(spec.cpu));
+  return std::make_unique<ROCDLTargetInfo>(spec.cpu, rocdl::laneExchangeOf(spec.cpu));
 }
 
 } // namespace quadrille

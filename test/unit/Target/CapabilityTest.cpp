@@ -35,6 +35,13 @@ TEST(CarrierType, HoldsExactlyTheEncodedValues) {
       EXPECT_FALSE(type.holds((*it + *std::next(it)) / 2)) << type.name << " after " << *it;
     EXPECT_FALSE(type.holds(2 * type.maxFinite)) << type.name;
     EXPECT_EQ(std::ldexp(1.0, type.minExponent()), *std::next(values.begin())) << type.name;
+    // Magnitudes are in the order of their encodings.
+    if (!type.isInteger)
+      for (uint32_t encoding = 0; double value : values) {
+        EXPECT_EQ(type.encode(value), encoding) << type.name << " " << value;
+        uint32_t sign = value != 0 || type.hasNegativeZero ? 1u << (type.storageBits - 1) : 0;
+        EXPECT_EQ(type.encode(-value), encoding++ | sign) << type.name << " " << value;
+      }
   }
 }
 

@@ -351,6 +351,8 @@ LogicalResult DotOp::verify() {
   if (acc.getDimSize(0) != lhs.getDimSize(0) || acc.getDimSize(1) != rhs.getDimSize(0))
     return emitOpError("needs accumulators for ")
            << lhs.getDimSize(0) << " rows and " << rhs.getDimSize(0) << " columns, got " << acc;
+  if (!getScales().empty() && !llvm::equal(getScales().getTypes(), TypeRange{lhs, rhs}))
+    return emitOpError("needs scales of both operands' types, or none");
   return verifyTiles(*this);
 }
 

@@ -334,7 +334,10 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
 
 def MultiplyPairsOp : TileOp<"multiply_pairs", [Pure, SameOperandsAndResultType]> {
   let summary = "Products of bf16 numbers, two to a word";
-  let description = "Each rounded to nearest even. A NaN is any NaN.";
+  let description = [{
+    For products that bf16 holds, as those of codes and scales are: of others any neighbour is
+    given. A NaN is any NaN.
+  }];
   let arguments = (ins I32Tile:$lhs, I32Tile:$rhs);
   let results = (outs I32Tile:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
@@ -344,7 +347,8 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "Accumulators plus products of two operands, by a matrix instruction";
   let description = [{
     acc (M x N x P) += lhs (M x K) times rhs (N x K) transposed, K in words of elements of
-    the carrier's type. Each warp has a part of the words, by its number, and adds its
+    the carrier's type (of 6 bits: in four bytes each). Where the instruction takes scales there
+    are those of the elements of each word of lhs and of rhs, as stored. Each warp has a part of the words, by its number, and adds its
     products to the accumulators of that part: P is the number of warps.
 
     The layouts are those of the target's instruction, repeated in registers: which lane has
@@ -352,10 +356,12 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
     be those of a step, if they are the same in both operands. The order in which an
     instruction adds its own products is the target's; steps are added in the order of words.
   }];
-  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc, StrAttr:$carrier);
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc, Variadic<I32Tile>:$scales,
+                   StrAttr:$carrier);
   let results = (outs F32Tile:$result);
   let assemblyFormat = [{
-    $lhs `,` $rhs `to` $acc `by` $carrier attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+    $lhs `,` $rhs `to` $acc `by` $carrier (`scales` $scales^ `:` type($scales))? attr-dict
+    `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
   let hasVerifier = 1;
 }

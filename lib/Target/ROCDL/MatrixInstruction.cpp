@@ -1,0 +1,173 @@
+//===- MatrixInstruction.cpp - MFMA and WMMA ------------------------------===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "MatrixInstruction.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace quadrille::rocdl {
+namespace {
+
+/// Sixteen rows by the lanes' low bits, as all of these instructions have them, for rows of so
+/// many words; then what the higher bits of the lane's number are.
+layout::LinearLayout rowsByLane(unsigned words, std::vector<uint64_t> reg,
+                                std::vector<uint64_t> higherLanes) {
+  std::vector<uint64_t> lane;
+  for (unsigned row = 1; row < 16; row *= 2)
+    lane.push_back(row * words);
+  lane.insert(lane.end(), higherLanes.begin(), higherLanes.end());
+  return {unsigned(llvm::Log2_32(16 * words)), std::move(reg), std::move(lane)};
+}
+
+/// Both operands, and accumulators whose columns are the lanes' low bits: the others are rows.
+TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
+                                     std::vector<uint64_t> rowsByRegister,
+                                     std::vector<uint64_t> rowsByHigherLanes,
+                                     unsigned wordsOfScale = 0) {
+  constexpr unsigned size = 16;
+  std::vector<uint64_t> reg, lane{1, 2, 4, 8};
+  for (uint64_t row : rowsByRegister)
+    reg.push_back(row * size);
+  for (uint64_t row : rowsByHigherLanes)
+    lane.push_back(row * size);
+  unsigned words = unsigned(operand.numElements()) / size;
+  return {size, size, words, operand, operand, {8, reg, lane}, wordsOfScale};
+}
+
+/// "MFMA Register Layout" of AMD's CDNA3 and CDNA4 ISA documents, "WMMA" of its RDNA3 and RDNA4
+/// ones. RDNA3 wants each row in two lanes. Of gfx1250 (no document was published) as Triton's
+/// AMD back end has it; there both operands are alike, so the order of words does not matter.
+const std::vector<MatrixInstruction> &table() {
+  using I = MatrixInstruction;
+  constexpr int e2m3 = 2, e2m1 = 4; // types of f8f6f4
+  static const std::vector<MatrixInstruction> rows = {
+      {"gfx950", "bf16", "llvm.amdgcn.mfma.f32.16x16x32.bf16", I::MFMA, I::BF16,
+       sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
+      {"gfx950", "e2m1", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32", I::ScaledMFMA,
+       I::Words, sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}, 4), e2m1},
+      {"gfx950", "e2m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32", I::ScaledMFMA,
+       I::Bits6, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}, 8), e2m3},
+      {"gfx942", "bf16", "llvm.amdgcn.mfma.f32.16x16x16bf16.1k", I::MFMA, I::I16,
+       sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
+      {"gfx1250", "bf16", "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16", I::WMMAModified,
+       I::BF16, sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
+      {"gfx12", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v8i16", I::WMMA, I::I16,
+       sixteenBySixteen(rowsByLane(8, {1, 2}, {4}), {1, 2, 4}, {8})},
+      {"gfx11", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v16i16", I::WMMA, I::I16,
+       sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
+  };
+  return rows;
+}
+
+Value vectorOf(OpBuilder &b, Location loc, ValueRange registers) {
+  Value vector = LLVM::PoisonOp::create(
+      b, loc, VectorType::get({int64_t(registers.size())}, registers.front().getType()));
+  for (auto [i, reg] : llvm::enumerate(registers)) {
+    Value index = LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(i));
+    vector = LLVM::InsertElementOp::create(b, loc, vector, reg, index);
+  }
+  return vector;
+}
+
+/// Words of 32 numbers of six bits, the lower ones of the bytes of eight words.
+SmallVector<Value> packBits6(OpBuilder &b, Location loc, ValueRange bytes) {
+  auto constant = [&](int32_t c) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)); };
+  auto bitAnd = [&](Value x, int32_t mask) -> Value {
+    return arith::AndIOp::create(b, loc, x, constant(mask));
+  };
+  auto right = [&](Value x, int32_t n) -> Value {
+    return n ? Value(arith::ShRUIOp::create(b, loc, x, constant(n))) : x;
+  };
+  auto bitOr = [&](Value x, Value y) -> Value { return arith::OrIOp::create(b, loc, x, y); };
+  constexpr unsigned wordsOfGroup = 4, bitsOfWord = 24;
+  SmallVector<Value> words;
+  for (size_t first = 0; first < bytes.size(); first += wordsOfGroup) {
+    SmallVector<Value> dense; // 24 bits each
+    for (Value word : bytes.slice(first, wordsOfGroup)) {
+      Value pairs = bitOr(bitAnd(word, 0x003f003f), bitAnd(right(word, 2), 0x0fc00fc0));
+      dense.push_back(bitOr(bitAnd(pairs, 0xfff), bitAnd(right(pairs, 4), 0xfff000)));
+    }
+    for (unsigned i = 0; i + 1 < wordsOfGroup; ++i) {
+      Value left = constant(bitsOfWord - 8 * i);
+      words.push_back(bitOr(right(dense[i], 8 * i),
+                            arith::ShLIOp::create(b, loc, dense[i + 1], left)));
+    }
+  }
+  return words;
+}
+
+Value fragmentOf(OpBuilder &b, Location loc, const MatrixInstruction &instruction,
+                 ValueRange words) {
+  switch (instruction.operand) {
+  case MatrixInstruction::Words:
+    return vectorOf(b, loc, words);
+  case MatrixInstruction::Bits6:
+    return vectorOf(b, loc, packBits6(b, loc, words));
+  case MatrixInstruction::BF16:
+  case MatrixInstruction::I16:
+    break;
+  }
+  bool isBF16 = instruction.operand == MatrixInstruction::BF16;
+  Type element = isBF16 ? Type(b.getBF16Type()) : b.getI16Type();
+  auto type = VectorType::get({2 * int64_t(words.size())}, element);
+  return LLVM::BitcastOp::create(b, loc, type, vectorOf(b, loc, words));
+}
+
+using Fragment = TargetInfo::MmaFragment;
+
+SmallVector<Value> argumentsOf(OpBuilder &b, Location loc, const MatrixInstruction &instruction,
+                               const Fragment &lhs, const Fragment &rhs, Value acc) {
+  auto number = [&](unsigned bits, int value) -> Value {
+    return LLVM::ConstantOp::create(b, loc, b.getIntegerAttr(b.getIntegerType(bits), value));
+  };
+  Value x = fragmentOf(b, loc, instruction, lhs.words);
+  Value y = fragmentOf(b, loc, instruction, rhs.words);
+  Value none = number(32, 0);
+  switch (instruction.form) {
+  case MatrixInstruction::MFMA:
+    return {x, y, acc, none, none, none};
+  case MatrixInstruction::ScaledMFMA: {
+    Value type = number(32, instruction.type);
+    return {x, y, acc, type, type, none, lhs.scales.front(), none, rhs.scales.front()};
+  }
+  case MatrixInstruction::WMMA:
+    return {x, y, acc};
+  case MatrixInstruction::WMMAModified:
+    return {number(1, 0), x, number(1, 0), y, number(16, 0), acc, number(1, 0), number(1, 0)};
+  }
+  llvm_unreachable("unknown form");
+}
+
+} // namespace
+
+const MatrixInstruction *findMatrixInstruction(llvm::StringRef cpu, llvm::StringRef carrier) {
+  for (const MatrixInstruction &row : table())
+    if (cpu.starts_with(row.targets) && row.carrier == carrier)
+      return &row;
+  return nullptr;
+}
+
+SmallVector<Value> emitMatrixInstruction(OpBuilder &b, Location loc,
+                                         const MatrixInstruction &instruction, const Fragment &lhs,
+                                         const Fragment &rhs, ValueRange acc) {
+  Value sums = vectorOf(b, loc, acc);
+  SmallVector<Value> arguments = argumentsOf(b, loc, instruction, lhs, rhs, sums);
+  sums = LLVM::CallIntrinsicOp::create(b, loc, sums.getType(),
+                                       b.getStringAttr(instruction.intrinsic), arguments)
+             .getResult(0);
+  SmallVector<Value> results;
+  for (unsigned i = 0; i < acc.size(); ++i) {
+    Value index = LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(i));
+    results.push_back(LLVM::ExtractElementOp::create(b, loc, sums, index));
+  }
+  return results;
+}
+
+} // namespace quadrille::rocdl

@@ -1,0 +1,53 @@
+//===- MatrixInstruction.h - MFMA and WMMA ----------------------*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef QUADRILLE_LIB_TARGET_ROCDL_MATRIXINSTRUCTION_H
+#define QUADRILLE_LIB_TARGET_ROCDL_MATRIXINSTRUCTION_H
+
+#include "quadrille/Target/TargetInfo.h"
+
+namespace quadrille::rocdl {
+
+/// An instruction by which a wave multiplies, and its intrinsic.
+struct MatrixInstruction {
+  /// What a fragment of an operand is to LLVM.
+  enum Operand : uint8_t {
+    BF16,
+    I16,   ///< in the place of bf16
+    Words, ///< as they are
+    Bits6, ///< the lower six bits of each byte, in words without gaps
+  };
+  /// The intrinsic's parameters besides the fragments.
+  enum Form : uint8_t {
+    MFMA,         ///< a, b, acc, cbsz, abid, blgp
+    ScaledMFMA,   ///< a, b, acc, type of a, type of b, and of each operand byte and scales
+    WMMA,         ///< a, b, acc
+    WMMAModified, ///< neg a, a, neg b, b, modifier of acc, acc, reuse a, reuse b
+  };
+
+  llvm::StringLiteral targets; ///< what their names start with
+  llvm::StringLiteral carrier;
+  llvm::StringLiteral intrinsic;
+  Form form;
+  Operand operand;
+  TargetInfo::MmaAtom atom;
+  int type = 0; ///< ScaledMFMA: the number of both operands' type
+};
+
+/// The one of a target's processor, such as gfx942; null if there is none.
+const MatrixInstruction *findMatrixInstruction(llvm::StringRef cpu, llvm::StringRef carrier);
+
+/// The accumulators after `instruction`; all in the order of the atom's registers.
+llvm::SmallVector<mlir::Value> emitMatrixInstruction(mlir::OpBuilder &b, mlir::Location loc,
+                                                     const MatrixInstruction &instruction,
+                                                     const TargetInfo::MmaFragment &lhs,
+                                                     const TargetInfo::MmaFragment &rhs,
+                                                     mlir::ValueRange acc);
+
+} // namespace quadrille::rocdl
+
+#endif // QUADRILLE_LIB_TARGET_ROCDL_MATRIXINSTRUCTION_H

@@ -1,0 +1,90 @@
+// Waves of 64 lanes have four steps' words in lanes, those of 32 lanes two; RDNA3 wants each row
+// in two lanes, and its accumulators' rows take turns.
+//
+// RUN: split-file %s %t
+// RUN: quad-opt %t/gfx942.mlir --convert-tile-to-llvm=target=gfx942 | FileCheck %t/gfx942.mlir
+// RUN: quad-opt %t/gfx950.mlir --convert-tile-to-llvm=target=gfx950 | FileCheck %t/gfx950.mlir
+// RUN: quad-opt %t/gfx1100.mlir --convert-tile-to-llvm=target=gfx1100 | FileCheck %t/gfx1100.mlir
+// RUN: quad-opt %t/gfx1200.mlir --convert-tile-to-llvm=target=gfx1200 | FileCheck %t/gfx1200.mlir
+// RUN: quad-opt %t/gfx1250.mlir --convert-tile-to-llvm=target=gfx1250 | FileCheck %t/gfx1250.mlir
+
+//--- gfx942.mlir
+#operand = #tile.layout<reg = [1, 2], lane = [32, 64, 128, 256, 4, 8], warp = [16]>
+#acc = #tile.layout<reg = [32, 64], lane = [2, 4, 8, 16, 128, 256], warp = [1]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK: llvm.bitcast %{{.*}} : vector<2xi32> to vector<4xi16>
+// CHECK-COUNT-2: "llvm.amdgcn.mfma.f32.16x16x16bf16.1k"({{.*}}) : (vector<4xi16>, vector<4xi16>, vector<4xf32>, i32, i32, i32) -> vector<4xf32>
+// CHECK-NOT: mfma
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
+  %none = arith.constant dense<0.0> : tensor<16x16x2xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "bf16" : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x2xf32, #acc>
+  tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x2xf32, #acc>, !llvm.ptr
+  return
+}
+
+//--- gfx950.mlir
+#operand = #tile.layout<reg = [1, 2], lane = [32, 64, 128, 256, 4, 8], warp = [16]>
+#acc = #tile.layout<reg = [32, 64], lane = [2, 4, 8, 16, 128, 256], warp = [1]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK-COUNT-1: "llvm.amdgcn.mfma.f32.16x16x32.bf16"({{.*}}) : (vector<8xbf16>, vector<8xbf16>, vector<4xf32>, i32, i32, i32) -> vector<4xf32>
+// CHECK-NOT: mfma
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
+  %none = arith.constant dense<0.0> : tensor<16x16x2xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "bf16" : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x2xf32, #acc>
+  tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x2xf32, #acc>, !llvm.ptr
+  return
+}
+
+//--- gfx1100.mlir
+#operand = #tile.layout<reg = [1, 2, 4], lane = [32, 64, 128, 256, 0], warp = [8, 16]>
+#acc = #tile.layout<reg = [128, 256, 512], lane = [4, 8, 16, 32, 64], warp = [1, 2]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK-COUNT-1: "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v16i16"({{.*}}) : (vector<16xi16>, vector<16xi16>, vector<8xf32>) -> vector<8xf32>
+// CHECK-NOT: wmma
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
+  %none = arith.constant dense<0.0> : tensor<16x16x4xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "bf16" : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x4xf32, #acc>
+  tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x4xf32, #acc>, !llvm.ptr
+  return
+}
+
+//--- gfx1200.mlir
+#operand = #tile.layout<reg = [1, 2], lane = [32, 64, 128, 256, 4], warp = [8, 16]>
+#acc = #tile.layout<reg = [64, 128, 256], lane = [4, 8, 16, 32, 512], warp = [1, 2]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK-COUNT-1: "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v8i16"({{.*}}) : (vector<8xi16>, vector<8xi16>, vector<8xf32>) -> vector<8xf32>
+// CHECK-NOT: wmma
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
+  %none = arith.constant dense<0.0> : tensor<16x16x4xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "bf16" : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x4xf32, #acc>
+  tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x4xf32, #acc>, !llvm.ptr
+  return
+}
+
+//--- gfx1250.mlir
+#operand = #tile.layout<reg = [1, 2, 8], lane = [64, 128, 256, 512, 4], warp = [16, 32]>
+#acc = #tile.layout<reg = [64, 128, 256], lane = [4, 8, 16, 32, 512], warp = [1, 2]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK-COUNT-1: "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16"({{.*}}) : (i1, vector<16xbf16>, i1, vector<16xbf16>, i16, vector<8xf32>, i1, i1) -> vector<8xf32>
+// CHECK-NOT: wmma
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x64xi32, #operand>
+  %none = arith.constant dense<0.0> : tensor<16x16x4xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "bf16" : tensor<16x64xi32, #operand>, tensor<16x64xi32, #operand> -> tensor<16x16x4xf32, #acc>
+  tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x4xf32, #acc>, !llvm.ptr
+  return
+}
