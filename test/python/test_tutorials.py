@@ -23,5 +23,5 @@ def test_blocks_run_in_order(page):
         exec(compile("\n" * line + block.group(1), str(page), "exec"), names)
 
 
-def test_there_are_four():
-    assert {page.stem for page in FOLDER.glob("*.md")} == {"train", "compare", "grid", "watch"}
+def test_all_pages_are_there():
+    assert {page.stem for page in FOLDER.glob("*.md")} == {"train", "compare", "grid", "watch", "swiglu"}
