@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/Capability.h"
 
+#include <map>
+#include <string>
 #include <algorithm>
 #include <cmath>
 
@@ -69,9 +71,26 @@ static std::string_view runningHostLevel() {
   return "host:sse4"; // four f32 lanes: right for any 128-bit vector unit
 }
 
+/// By name. Pointers to entries stay.
+static std::map<std::string, Capability, std::less<>> &registeredCapabilities() {
+  static std::map<std::string, Capability, std::less<>> table;
+  return table;
+}
+
+namespace quadrille::target {
+void registerCapability(Capability capability); // Target/Registry.h, which needs LLVM
+}
+
+void target::registerCapability(Capability capability) {
+  registeredCapabilities().insert_or_assign(std::string(capability.name), std::move(capability));
+}
+
 const Capability *target::lookupCapability(std::string_view name) {
   if (name == "host")
     name = runningHostLevel();
+  auto &registered = registeredCapabilities();
+  if (auto found = registered.find(name); found != registered.end())
+    return &found->second;
   for (const Capability &capability : capabilities())
     if (capability.name == name)
       return &capability;

@@ -22,6 +22,7 @@ const std::vector<CarrierType> &target::carrierTypes() {
   // The fnuz types of CDNA3 spend the code of -0 on NaN and have one more bias.
   static const std::vector<CarrierType> types = {
       // name, storage, integer, mantissa, bias, largest, -0
+      {"e1m2", 4, false, 2, 1, 1.75, true},
       {"e2m1", 4, false, 1, 1, 6, true},
       {"e2m3", 6, false, 3, 1, 7.5, true},
       {"e3m2", 6, false, 2, 3, 28, true},

@@ -5,13 +5,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "quadrille/Target/TargetInfo.h"
+#include "quadrille/Target/Registry.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
 
@@ -19,7 +20,18 @@ namespace quadrille {
 
 TargetInfo::~TargetInfo() = default;
 
+static llvm::StringMap<MakeTargetInfo> &registeredInfos() {
+  static llvm::StringMap<MakeTargetInfo> table;
+  return table;
+}
+
+void registerTargetInfo(llvm::StringRef name, MakeTargetInfo make) {
+  registeredInfos()[name] = std::move(make);
+}
+
 std::unique_ptr<TargetInfo> createTargetInfo(const TargetSpec &spec) {
+  if (auto found = registeredInfos().find(spec.name); found != registeredInfos().end())
+    return found->second(spec);
   llvm::StringRef triple = spec.triple;
   if (triple.starts_with("nvptx"))
     return createNVVMTargetInfo(spec);

@@ -5,7 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "quadrille/Target/TargetSpec.h"
+#include "quadrille/Target/Registry.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -151,7 +151,19 @@ static Expected<TargetSpec> resolveAMD(StringRef name) {
   return TargetSpec{name.str(), "amdgcn-amd-amdhsa", name.str(), ""};
 }
 
+static StringMap<TargetSpec> &registeredSpecs() {
+  static StringMap<TargetSpec> table;
+  return table;
+}
+
+void registerTargetSpec(TargetSpec spec) {
+  std::string name = spec.name;
+  registeredSpecs().insert_or_assign(name, std::move(spec));
+}
+
 Expected<TargetSpec> resolveTarget(StringRef name) {
+  if (auto found = registeredSpecs().find(name); found != registeredSpecs().end())
+    return found->second;
   if (name.starts_with("host"))
     return resolveHost(name);
   if (name.starts_with("sm_"))

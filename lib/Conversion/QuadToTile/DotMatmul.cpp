@@ -29,7 +29,7 @@ namespace quadrille {
 namespace {
 
 /// The carriers that words of codes become in registers. Others keep to the memory of blocks.
-constexpr StringLiteral carriers[] = {"e2m1", "e2m3", "bf16"};
+constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "bf16"};
 constexpr int64_t weightRows = 32;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
