@@ -38,6 +38,8 @@ inline std::set<double> decodeCarrier(const std::string &name) {
       values.insert(i);
     return values;
   }
+  if (name == "e1m2")
+    return decodeAll(1, 2, 1, 0);
   if (name == "e2m1")
     return decodeAll(2, 1, 1, 0);
   if (name == "e2m3")
