@@ -708,16 +708,17 @@ LogicalResult FunctionLowering::run() {
 /// Notes at the module the forms of prepared results, as JSON: the caller makes their buffers.
 void FunctionLowering::describePrepared() {
   llvm::json::Array forms;
-  for (Value result : source.getBody().front().getTerminator()->getOperands())
-    if (auto made = prepared.find(storageRoot(result)); made != prepared.end())
-    {
-      const PanelForm &form = made->second.form;
-      forms.push_back(llvm::json::Object{{"form", form.description},
-                                         {"panel_rows", form.panelRows},
-                                         {"k_block", form.kBlock},
-                                         {"block_bytes", form.blockBytes},
-                                         {"panel_bytes", form.panelBytes}});
-    }
+  for (Value result : source.getBody().front().getTerminator()->getOperands()) {
+    auto made = prepared.find(storageRoot(result));
+    if (made == prepared.end())
+      continue;
+    const PanelForm &form = made->second.form;
+    forms.push_back(llvm::json::Object{{"form", form.description},
+                                       {"panel_rows", form.panelRows},
+                                       {"k_block", form.kBlock},
+                                       {"block_bytes", form.blockBytes},
+                                       {"panel_bytes", form.panelBytes}});
+  }
   if (forms.empty())
     return;
   std::string text;

@@ -89,6 +89,7 @@ class Watcher:
         self._hooks = []
         for name, layer in model.named_modules():
             if isinstance(layer, Linear):
+                name = name or "(model)"
                 self._hooks.append(layer.register_forward_hook(self._forward(name)))
                 self._hooks.append(layer.register_full_backward_pre_hook(self._backward(name)))
         if not self._hooks:
