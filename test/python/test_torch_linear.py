@@ -220,6 +220,16 @@ def test_noise_follows_layer_step_and_seed():
     assert copied[0]._layer != first[0]._layer
 
 
+@pytest.mark.parametrize("recipe", ["UFP4_B", qd.recipes.MXUF4])
+def test_a_pickled_model_is_the_same_and_its_own(recipe):
+    import pickle
+
+    m = model(recipe)
+    again, x = pickle.loads(pickle.dumps(m)), torch.randn(32, 64)
+    assert again[0]._layer != m[0]._layer and again[0]._recipe_number == m[0]._recipe_number
+    assert torch.equal(m(x), again(x))
+
+
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_checkpointing_gives_the_same_bits(reentrant):
     x = torch.randn(32, 64, requires_grad=True)

@@ -32,11 +32,19 @@ class Linear(nn.Linear):
 
     def _begin(self, recipe, seed: int, number: int, exact: bool) -> None:
         self.recipe, self.exact = recipe, bool(exact)
-        self._recipe_number = products.recipe_number(recipe, exact)
-        self._layer = weights.new_layer(self)
+        self._enroll()
         self.seed, self.number = int(seed), int(number)
         step = torch.zeros(1, dtype=torch.int64, device=self.weight.device)
         self.register_buffer("step", step, persistent=False)
+
+    def _enroll(self) -> None:
+        """Takes the numbers that are of this process."""
+        self._recipe_number = products.recipe_number(self.recipe, self.exact)
+        self._layer = weights.new_layer(self)
+
+    def __setstate__(self, state) -> None:
+        super().__setstate__(state)
+        self._enroll()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """y = x w^T + b of x (.., K). A weight sharded by torch.distributed's tensor parallelism gives such a y."""
@@ -73,7 +81,7 @@ class Linear(nn.Linear):
         from copy import deepcopy
 
         copy.__dict__.update({name: deepcopy(value, memo) for name, value in self.__dict__.items()})
-        copy._layer = weights.new_layer(copy)
+        copy._enroll()
         return copy
 
 
