@@ -69,6 +69,8 @@ def without_a_format(number: int) -> dict[str, tuple]:
         f"layout of {bytewise}'s scales, to blocked": (lambda q: ops._scales.__wrapped__(q, "blocked128x4"), plain),
         f"layout of {bytewise}'s scales, from blocked": (lambda q: ops._scales.__wrapped__(q, "row_major"), blocked),
         f"{bytewise} in a carrier": (lambda q: qd.to_carrier(q), plain),
+        f"product of {bytewise}": (lambda a, b: qd.matmul(a, b.T), plain, qd.spec(f"{bytewise}[N,8192]")),
+        "product of bf16": (lambda a, b: qd.matmul(a, b.T), qd.spec("bf16[M,8192]"), qd.spec("UFP4_B[N,8192]")),
         "bf16 carrier": (lambda q: qd.to_carrier(q, "bf16"), qd.spec("UFP4_B[M,8192]")),
         "a user's scale rule": (lambda x: qd.quantize(x, RULED, axis=number % 2), x),
         "a user's grid": (lambda x: qd.quantize(x, OWN, rounding=ROUNDINGS["noise8"]), x),

@@ -124,6 +124,11 @@ void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::Mo
                    llvm::StringRef name, const MatmulRequest &request, const DotPlan &plan,
                    int64_t rows);
 
+/// The kernel for more rows, where TargetInfo::dotTile has one: warps have columns of the result.
+bool hasLargeDots(const TargetInfo &target, const DotPlan &plan);
+void emitLargeDots(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
+                   llvm::StringRef name, const MatmulRequest &request, const DotPlan &plan);
+
 /// Words of flags for stretches of so many rows of either operand.
 struct OverflowFlags {
   mlir::Value lhs, rhs;
