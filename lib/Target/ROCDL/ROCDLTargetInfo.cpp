@@ -107,8 +107,8 @@ public:
     const rocdl::MatrixInstruction *found = rocdl::findMatrixInstruction(cpu, carrier);
     return found ? &found->atom : nullptr;
   }
-  /// Accumulators and decoded operands fit the registers, of RDNA3 with HIF4's long steps too.
-  DotTile dotTile(StringRef) const override { return {getLanes(), getLanes()}; }
+  /// Accumulators and decoded operands fit 256 registers, of RDNA3 with HIF4's long steps too.
+  DotTile dotTile(StringRef) const override { return {32, getLanes()}; }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {
