@@ -215,7 +215,8 @@ DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   llvm::SaveAndRestore ofWeights(kernel.inside);
   if (isInside)
     kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
-  step.weights = loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
+  step.weights =
+      loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
   return step;
 }
 

@@ -70,7 +70,9 @@ public:
   Value multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const override {
     if (has.multipliesBF16)
       return SIMTTargetInfo::multiplyPairs(b, loc, x, y);
-    auto asFloat = [&](Value word) { return arith::BitcastOp::create(b, loc, b.getF32Type(), word); };
+    auto asFloat = [&](Value word) {
+      return arith::BitcastOp::create(b, loc, b.getF32Type(), word);
+    };
     auto lower = [&](Value pair) {
       return asFloat(arith::ShLIOp::create(b, loc, pair, constant(b, loc, 16)));
     };
