@@ -198,6 +198,14 @@ static Capability sm120a() {
            {"cvt.rn.satfinite.e4m3x2.f32", "f32", "e4m3", "nearest_even"}}};
 }
 
+/// Of a target that no kernel has run on: unverified are all instructions but those of this
+/// operand type, which an emulator's own code executed.
+static Capability emulated(Capability target, std::string_view verified) {
+  for (MmaEntry &entry : target.mma)
+    entry.unverified = entry.operands.front()->name != verified;
+  return target;
+}
+
 static Capability gfx942() {
   return {"gfx942",
           "AMD CDNA3 (MI300X)",
@@ -324,11 +332,11 @@ const std::vector<Capability> &target::capabilities() {
       sm100a(),
       sm103a(),
       sm120a(),
-      gfx942(),
-      gfx950(),
-      gfx1100(),
-      gfx1200(),
-      gfx1250(),
+      emulated(gfx942(), "bf16"),
+      emulated(gfx950(), "bf16"),
+      emulated(gfx1100(), "bf16"),
+      emulated(gfx1200(), "bf16"),
+      emulated(gfx1250(), ""),
   };
   return table;
 }

@@ -95,7 +95,8 @@ def _run_targets(arguments) -> None:
 
 def _table_of_targets() -> list[str]:
     lines = [f"{name:16} {capability(name)['description']}" for name in targets()]
-    lines += ["", "carrier of a matmul of two operands of each format (*: scales per K-block, beside the instruction)"]
+    marks = "*: scales per K-block, beside the instruction; ?: unverified"
+    lines += ["", f"carrier of a matmul of two operands of each format ({marks})"]
     rows = [["", *NAMED]]
     rows += [[name, *map(_carrier_cell, carriers(name))] for name in targets()]
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -103,11 +104,12 @@ def _table_of_targets() -> list[str]:
 
 
 def _carrier_cell(row: dict) -> str:
-    """A carrier's name, marked if scales are applied beside the instruction; "-" for a refusal."""
+    """A carrier's name, marked if scales are applied beside the instruction or if it is unverified; "-": refused."""
     if row["refused"]:
         return "-"
     plans = [row["a"], row["b"]]
-    return plans[0]["carrier"] + ("*" if any(plan["application"] == "per-k-block" for plan in plans) else "")
+    per_block = any(plan["application"] == "per-k-block" for plan in plans)
+    return plans[0]["carrier"] + "*" * per_block + "?" * row["unverified"]
 
 
 def _one_target(name: str) -> list[str]:
@@ -117,7 +119,8 @@ def _one_target(name: str) -> list[str]:
     lines += ["matrix instructions (rate relative to bf16):"]
     for entry in facts["mma"]:
         shape = "x".join(map(str, entry["shape"]))
-        lines += [f"  {entry['name']:40} {shape:12} {entry['rate']:g}x  {', '.join(entry['operands'])}"]
+        unverified = ", unverified" if entry["unverified"] else ""
+        lines += [f"  {entry['name']:40} {shape:12} {entry['rate']:g}x  {', '.join(entry['operands'])}{unverified}"]
     if facts["conversions"]:
         lines += ["conversion instructions:"]
         lines += [f"  {name:40} {source} to {to}, {rounding}" for name, source, to, rounding, _ in facts["conversions"]]

@@ -88,6 +88,7 @@ static py::dict toDict(const CarrierChoice &choice) {
   result["k_block"] = choice.kBlock;
   result["promote"] = choice.promote;
   result["rate"] = choice.rate;
+  result["unverified"] = choice.mma->unverified;
   return result;
 }
 
@@ -133,6 +134,7 @@ static py::dict toDict(const MmaEntry &entry) {
   result["operands"] = operands;
   result["shape"] = py::make_tuple(entry.m, entry.n, entry.k);
   result["rate"] = entry.rate;
+  result["unverified"] = entry.unverified;
   result["accumulator_bits"] = entry.accumulatorBits;
   result["scale_block"] = entry.scaleBlock;
   result["feature"] = entry.feature;

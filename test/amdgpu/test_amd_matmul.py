@@ -45,7 +45,8 @@ def small_integers(rows: int, k: int, name: str | None, seed: int):
 
 
 def values(a) -> np.ndarray:
-    return numbers(qd.jit(lambda a: qd.dequantize(a), target="interpret")(a)) if isinstance(a, qd.QTensor) else numbers(a)
+    plain = qd.jit(lambda a: qd.dequantize(a), target="interpret")(a) if isinstance(a, qd.QTensor) else a
+    return numbers(plain)
 
 
 @pytest.mark.parametrize("target, names, shape", turns(OPERANDS, SHAPES))

@@ -61,6 +61,7 @@ def without_a_format(number: int) -> dict[str, tuple]:
     x = qd.spec(f"{dtype}[M%256,N%256]")
     bytewise = ["MXUF4", "NVFP4", "NVINT4", "MXFP4", "MXINT4"][number % 5]
     blocked, plain = (qd.spec(f"{bytewise}[M,8192]", scale_layout=l) for l in ("blocked128x4", "row_major"))
+    bf16 = qd.spec("bf16[M,K%256]")
     words = dict(amax_out=qd.spec("f32[1]"), flags=qd.spec("i32[1]"))
     return {
         "amax": (lambda x: qd.amax(x, rht=rht, axis=number % 2), x),
@@ -69,6 +70,8 @@ def without_a_format(number: int) -> dict[str, tuple]:
         f"layout of {bytewise}'s scales, to blocked": (lambda q: ops._scales.__wrapped__(q, "blocked128x4"), plain),
         f"layout of {bytewise}'s scales, from blocked": (lambda q: ops._scales.__wrapped__(q, "row_major"), blocked),
         f"{bytewise} in a carrier": (lambda q: qd.to_carrier(q), plain),
+        f"product of {bytewise}": (lambda a, b: qd.matmul(a, b.T), plain, qd.spec(f"{bytewise}[N,8192]")),
+        "product of bf16": (lambda a, b: qd.matmul(a, b.T), bf16, qd.spec("UFP4_B[N,K]")),
         "bf16 carrier": (lambda q: qd.to_carrier(q, "bf16"), qd.spec("UFP4_B[M,8192]")),
         "a user's scale rule": (lambda x: qd.quantize(x, RULED, axis=number % 2), x),
         "a user's grid": (lambda x: qd.quantize(x, OWN, rounding=ROUNDINGS["noise8"]), x),

@@ -237,7 +237,8 @@ def test_targets(capsys):
     table = text[text.index("carrier of") :].splitlines()[1:]
     assert table[0].split() == [*qd.formats] and [line.split()[0] for line in table[1:]] == qd.targets()
     carriers = {line.split()[0]: dict(zip(qd.formats, line.split()[1:])) for line in table[1:]}
-    assert carriers["gfx942"]["MXUF4"] == "e5m2fnuz" and carriers["host:avx512vnni"]["UFP4_B"] == "s8*"
+    assert carriers["gfx942"]["MXUF4"] == "e5m2fnuz?" and carriers["gfx950"]["UFP4_B"] == "bf16"
+    assert carriers["host:avx512vnni"]["UFP4_B"] == "s8*"
     assert main(["targets", "sm_90a"]) == 0
     text = capsys.readouterr().out
     assert "wgmma" in text and all(name in text for name in qd.formats)

@@ -71,6 +71,9 @@ struct MmaEntry {
   std::string_view feature = "";
   /// Subnormal operands are multiplied as what they are.
   bool subnormals = true;
+  /// No hardware and no implementation of the instruction that is independent of this project
+  /// has run the kernels that use it (docs/targets/amd.md).
+  bool unverified = false;
 
   bool takes(const CarrierType *type) const;
 };

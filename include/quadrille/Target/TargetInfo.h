@@ -143,6 +143,12 @@ public:
   };
   /// The one for operands in a carrier (Target/Carrier.h); null if there is none.
   virtual const MmaAtom *mmaAtom(llvm::StringRef carrier) const;
+  /// What a warp makes of a product with more rows than few: of the instruction's rows, which
+  /// each warp has of its own, and its columns. 0 if no more than of one with few.
+  struct DotTile {
+    unsigned rowsOfWarp = 0, columns = 0;
+  };
+  virtual DotTile dotTile(llvm::StringRef carrier) const { return {}; }
   /// The accumulators after one such instruction; all in the order of the atom's registers.
   virtual llvm::SmallVector<mlir::Value>
   multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,

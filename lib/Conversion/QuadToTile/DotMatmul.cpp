@@ -30,16 +30,35 @@ namespace {
 
 /// The carriers that words of codes become in registers. Others keep to the memory of blocks.
 constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "bf16"};
-constexpr int64_t weightRows = 32;
+constexpr int64_t weightRowsOfFew = 32;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
+/// What warps share out among them.
+enum class WarpsHave { Contraction, WeightRows };
+
+/// What one block makes.
+struct DotBlock {
+  int64_t weightRows, rows;
+  WarpsHave share;
+  int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
+
+  int64_t parts(const TargetInfo &target) const {
+    return share == WarpsHave::Contraction ? target.getWarps() : 1;
+  }
+};
+
 /// Elements of an operand: each lane has runs of its rows, as the instruction has words of
-/// `atom`, whose inner dimension has so many; warps have parts of the contraction.
+/// `atom`, whose inner dimension has so many; warps have parts of the contraction, or those of
+/// the weights its highest rows.
 Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
-                     int64_t rows) {
+                     const DotBlock &block, bool isWeights) {
+  int64_t rows = isWeights ? block.weightRows : block.rows;
   auto isWord = [&](uint64_t basis) { return basis && basis < atomWords; };
   unsigned warpBits = llvm::Log2_32(target.getWarps());
-  unsigned alongBits = runBits + llvm::count_if(atom.lane, isWord) + warpBits;
+  bool ofContraction = block.share == WarpsHave::Contraction;
+  unsigned sharedBits =
+      runBits + llvm::count_if(atom.lane, isWord) + (ofContraction ? warpBits : 0);
+  unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
   std::vector<uint64_t> reg, lane, warp;
   for (unsigned bit = 0; bit < runBits; ++bit)
@@ -47,18 +66,22 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   for (uint64_t basis : atom.lane)
     lane.push_back(isWord(basis) ? uint64_t(1) << nextAlong++
                                  : (basis / atomWords) << alongBits);
+  unsigned end = alongBits + rowBits;
   for (unsigned bit = 0; bit < warpBits; ++bit)
-    warp.push_back(uint64_t(1) << nextAlong++);
-  for (unsigned bit = alongBits; bit < alongBits + rowBits; ++bit)
-    if (!llvm::is_contained(lane, uint64_t(1) << bit))
-      reg.push_back(uint64_t(1) << bit);
+    warp.push_back(ofContraction ? uint64_t(1) << nextAlong++
+                   : isWeights   ? uint64_t(1) << (end - warpBits + bit)
+                                 : 0);
+  for (unsigned bit = sharedBits; bit < end; ++bit)
+    if (uint64_t basis = uint64_t(1) << bit;
+        !llvm::is_contained(lane, basis) && !llvm::is_contained(warp, basis))
+      reg.push_back(basis);
   return {{rows, int64_t(1) << alongBits}, LinearLayout(alongBits + rowBits, reg, lane, warp)};
 }
 
 /// (weights' rows, columns, parts) as the instruction leaves them.
 RankedTensorType sumsType(const TargetInfo &target, const TargetInfo::MmaAtom &atom,
-                          int64_t columns, Type element) {
-  int64_t parts = target.getWarps();
+                          const DotBlock &block, Type element) {
+  int64_t parts = block.parts(target), columns = block.rows;
   auto indexOf = [&](uint64_t basis) {
     return (basis / atom.n * columns + basis % atom.n) * parts;
   };
@@ -67,33 +90,35 @@ RankedTensorType sumsType(const TargetInfo &target, const TargetInfo::MmaAtom &a
     reg.push_back(indexOf(basis));
   for (uint64_t basis : atom.acc.lane)
     lane.push_back(indexOf(basis));
-  for (int64_t basis = 1; basis < parts; basis *= 2)
-    warp.push_back(basis);
   for (int64_t column = atom.n; column < columns; column *= 2)
     reg.push_back(column * parts);
-  for (int64_t row = atom.m; row < weightRows; row *= 2)
+  bool isShared = block.share == WarpsHave::WeightRows;
+  int64_t rowsOfWarp = block.weightRows / (isShared ? target.getWarps() : 1);
+  for (int64_t row = atom.m; row < rowsOfWarp; row *= 2)
     reg.push_back(row * columns * parts);
-  unsigned indexBits = llvm::Log2_64(weightRows * columns * parts);
-  return tile::withLayout(RankedTensorType::get({weightRows, columns, parts}, element),
+  for (int64_t bit = 1; bit < target.getWarps(); bit *= 2)
+    warp.push_back(isShared ? bit * rowsOfWarp * columns : bit);
+  unsigned indexBits = llvm::Log2_64(block.weightRows * columns * parts);
+  return tile::withLayout(RankedTensorType::get({block.weightRows, columns, parts}, element),
                           LinearLayout(indexBits, reg, lane, warp));
 }
 
 /// Parts side by side in a lane; lanes along the weights' rows, which are neighbours in memory.
-LinearLayout storedLayout(const TargetInfo &target, int64_t columns) {
-  int64_t parts = target.getWarps();
+LinearLayout storedLayout(const TargetInfo &target, const DotBlock &block) {
+  int64_t parts = block.parts(target), columns = block.rows;
   std::vector<uint64_t> order, reg, lane, warp;
-  for (int64_t row = 1; row < weightRows; row *= 2)
+  for (int64_t row = 1; row < block.weightRows; row *= 2)
     order.push_back(row * columns * parts);
   for (int64_t column = 1; column < columns; column *= 2)
     order.push_back(column * parts);
   for (int64_t part = 1; part < parts; part *= 2)
     reg.push_back(part);
-  size_t laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_64(parts);
+  size_t laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
   for (auto [i, basis] : llvm::enumerate(order))
     (i < laneBits ? lane : i < laneBits + warpBits ? warp : reg).push_back(basis);
   lane.resize(laneBits);
   warp.resize(warpBits);
-  return LinearLayout(llvm::Log2_64(weightRows * columns * parts), reg, lane, warp);
+  return LinearLayout(llvm::Log2_64(block.weightRows * columns * parts), reg, lane, warp);
 }
 
 /// What a grid's codes are in a carrier; empty for bf16, which includes scales.
@@ -114,13 +139,14 @@ bool isOfCodes(ArrayRef<uint8_t> encodings, const target::OperandPlan &plan) {
 class DotMatmulEmitter {
 public:
   DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request,
-                   const target::CarrierChoice &choice, int64_t rows)
+                   const target::CarrierChoice &choice, const DotBlock &block)
       : kernel(kernel), t(kernel.body, kernel.loc), request(request), choice(choice),
-        atom(*kernel.target.mmaAtom(choice.a.carrier->name)), rows(rows) {
-    weights = operandTiling(kernel.target, atom.lhs, atom.k, weightRows);
-    inputs = operandTiling(kernel.target, atom.rhs, atom.k, rows);
-    column = kernel.tileOrigin(0, weightRows);
-    row = kernel.tileOrigin(1, rows);
+        atom(*kernel.target.mmaAtom(choice.a.carrier->name)), block(block) {
+    const TargetInfo &target = kernel.target;
+    weights = operandTiling(target, atom.lhs, atom.k, block, /*isWeights=*/true);
+    inputs = operandTiling(target, atom.rhs, atom.k, block, /*isWeights=*/false);
+    column = kernel.tileOrigin(0, block.weightRows);
+    row = kernel.tileOrigin(1, block.rows);
   }
 
   void emit();
@@ -158,7 +184,7 @@ private:
   const MatmulRequest &request;
   const target::CarrierChoice &choice;
   const TargetInfo::MmaAtom &atom;
-  int64_t rows;
+  DotBlock block;
   Tiling weights, inputs;
   Value row, column; ///< of the block's first element
 };
@@ -189,7 +215,8 @@ DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   llvm::SaveAndRestore ofWeights(kernel.inside);
   if (isInside)
     kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
-  step.weights = loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
+  step.weights =
+      loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
   return step;
 }
 
@@ -248,29 +275,31 @@ Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside
   return ifOp.getResult(0);
 }
 
-/// Sums of weights' rows times the product's, (weightRows, rows).
+/// Sums of weights' rows times the product's, (block.weightRows, block.rows).
 Tile DotMatmulEmitter::sumParts() {
   // Whole steps of whole rows need no masks.
   int64_t step = weights.shape.along;
   Value length = kernel.pass(request.rhs.quantized->length);
-  Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(weightRows));
+  Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(block.weightRows));
   Value allRows = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sle, endOfRows,
                                         kernel.pass(request.rhs.quantized->rows));
   Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
                                         kernel.mul(kernel.div(length, step), kernel.constant(step)),
                                         kernel.constant(0));
-  RankedTensorType type = sumsType(kernel.target, atom, rows, t.b.getF32Type());
+  RankedTensorType type = sumsType(kernel.target, atom, block, t.b.getF32Type());
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
   Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
   parts = sumSteps(whole, length, parts, /*isInside=*/false);
-  Tile sums = t.convertLayout(parts, storedLayout(kernel.target, rows));
-  return t.reshape(t.reduce(tile::Reduction::addf, sums, {2}), {weightRows, rows});
+  Tile sums = t.convertLayout(parts, storedLayout(kernel.target, block));
+  if (block.parts(kernel.target) > 1)
+    sums = t.reduce(tile::Reduction::addf, sums, {2});
+  return t.reshape(sums, {block.weightRows, block.rows});
 }
 
 /// As Target/Host/Matmul.h says of MatmulStore.
 Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
   quad::MatmulOp op = request.op;
-  Tiling tiling{{rows, weightRows}, tile::getLayout(TileBuilder::typeOf(sums))};
+  Tiling tiling{{block.rows, block.weightRows}, tile::getLayout(TileBuilder::typeOf(sums))};
   auto load = [&](const ScheduledOperand &operand) {
     return loadOperand(kernel, operand, /*axis=*/1, tiling, row, column);
   };
@@ -307,7 +336,8 @@ void DotMatmulEmitter::emit() {
              kernel.pass(request.result.buffer), row, column, kernel.pass(sizes[0]),
              kernel.pass(sizes[1]), request.result.divisors[1]);
   ScheduleBuilder &s = kernel.schedule;
-  kernel.launch(s.ceilDiv(sizes[1], weightRows), s.ceilDiv(sizes[0], rows), /*cost=*/0);
+  kernel.launch(s.ceilDiv(sizes[1], block.weightRows), s.ceilDiv(sizes[0], block.rows),
+                /*cost=*/0);
 }
 
 /// What kernels of all carriers need: what is read beyond the end is zero.
@@ -377,7 +407,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
       why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
     return why;
   };
-  std::string why = whyNot(*rhs, choice.b, weightRows);
+  std::string why = whyNot(*rhs, choice.b, weightRowsOfFew);
   if (why.empty())
     why = lhs ? whyNot(*lhs, choice.a, /*mostRows=*/1) : whyNotPlain(request.lhs.plain);
   return why;
@@ -408,10 +438,33 @@ SmallVector<int64_t> rowsOfDots(const TargetInfo &target, const DotPlan &plan) {
   return counts;
 }
 
+static int64_t granularityOf(const MatmulRequest &request) {
+  int64_t granularity = 1;
+  quad::MatmulOp op = request.op;
+  for (Value operand : {op.getLhs(), op.getRhs()})
+    if (auto type = dyn_cast<quad::QuantizedTensorType>(operand.getType()))
+      granularity = std::max<int64_t>(granularity, type.getGranularity());
+  return granularity;
+}
+
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
+  DotBlock block{weightRowsOfFew, rows, WarpsHave::Contraction, granularityOf(request)};
   KernelBuilder kernel(s, target, name, module);
-  DotMatmulEmitter(kernel, request, plan.choice, rows).emit();
+  DotMatmulEmitter(kernel, request, plan.choice, block).emit();
+}
+
+bool hasLargeDots(const TargetInfo &target, const DotPlan &plan) {
+  return target.dotTile(plan.choice.a.carrier->name).columns != 0;
+}
+
+void emitLargeDots(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
+                   const MatmulRequest &request, const DotPlan &plan) {
+  TargetInfo::DotTile tile = target.dotTile(plan.choice.a.carrier->name);
+  DotBlock block{tile.rowsOfWarp * target.getWarps(), tile.columns, WarpsHave::WeightRows,
+                 granularityOf(request)};
+  KernelBuilder kernel(s, target, name, module);
+  DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
 
 } // namespace quadrille

@@ -108,7 +108,8 @@ static Value both(ScheduleBuilder &s, Value x, Value y) {
 }
 
 /// Few rows of the result: rhs is read once, packed, by instructions of single warps. More:
-/// by wgmma where there is that, after conversion; else the same again for every few rows.
+/// by wgmma where there is that, after conversion; else by instructions of single warps with more
+/// accumulators, or the same again for every few rows.
 static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &target,
                                       const TargetSpec &spec, ModuleOp module, StringRef name,
                                       const MatmulRequest &request, Allocate allocate) {
@@ -128,9 +129,10 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
     return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
   Value m = request.result.sizes[0];
   SmallVector<int64_t> counts = rowsOfDots(target, dot);
+  bool hasLarge = hasWarpgroups || hasLargeDots(target, dot);
   Value isMore;
   for (int64_t rows : counts) {
-    bool takesAll = rows == counts.back() && !hasWarpgroups;
+    bool takesAll = rows == counts.back() && !hasLarge;
     s.condition = both(s, isMore, takesAll ? Value() : s.isAtMost(m, s.constant(rows)));
     emitDotMatmul(s, target, module, (name + "_" + Twine(rows)).str(), request, dot, rows);
     isMore = s.isAtMost(s.constant(rows + 1), m);
@@ -139,6 +141,8 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   s.condition = isMore;
   if (hasWarpgroups)
     result = emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+  else if (hasLarge)
+    emitLargeDots(s, target, module, name, request, dot);
   s.condition = Value();
   return result;
 }

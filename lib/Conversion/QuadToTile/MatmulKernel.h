@@ -140,6 +140,11 @@ void emitDotMatmul(ScheduleBuilder &schedule, const TargetInfo &target, mlir::Mo
                    llvm::StringRef name, const MatmulRequest &request, const DotPlan &plan,
                    int64_t rows);
 
+/// The kernel for more rows, where TargetInfo::dotTile has one: warps have columns of the result.
+bool hasLargeDots(const TargetInfo &target, const DotPlan &plan);
+void emitLargeDots(ScheduleBuilder &schedule, const TargetInfo &target, mlir::ModuleOp module,
+                   llvm::StringRef name, const MatmulRequest &request, const DotPlan &plan);
+
 /// Words of flags for panels of either operand, and what that is of.
 struct OverflowRequest {
   mlir::Value lhsFlags, rhsFlags;

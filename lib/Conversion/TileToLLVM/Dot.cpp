@@ -139,18 +139,20 @@ public:
     FragmentMap rhs{atom->rhs, atom->k, layoutOf(op.getRhs()), unsigned(words), n, k};
     FragmentMap acc{atom->acc, atom->n, withoutParts(accLayout, parts), unsigned(shape[1]), m, n};
     bool matches = lhs.matchLanes() && rhs.matchLanes() && lhs.matchRegisters() &&
-                   rhs.matchRegisters() && acc.matchLanes() && lhs.tile.warp == rhs.tile.warp &&
-                   isOnePartAWarp(accLayout, parts);
+                   rhs.matchRegisters() && acc.matchLanes() &&
+                   matchWarps(lhs, rhs, accLayout, shape[1], parts);
     if (!matches)
       return op.emitOpError("has layouts that are not those of the target's instruction");
-    uint64_t ofWarps = 0;
+    uint64_t ofWarps = 0, ofWarpsRhs = 0;
     for (uint64_t basis : lhsLayout.warp)
       ofWarps |= basis;
+    for (uint64_t basis : rhs.tile.warp)
+      ofWarpsRhs |= basis;
 
     Registers sums(adaptor.getAcc());
-    for (uint64_t row : m.repetitions())
-      for (uint64_t col : n.repetitions())
-        for (uint64_t word : k.repetitions(ofWarps)) {
+    for (uint64_t row : m.repetitions(ofWarps / words))
+      for (uint64_t col : n.repetitions(ofWarpsRhs / words))
+        for (uint64_t word : k.repetitions(ofWarps % words)) {
           SmallVector<unsigned> own = acc.registers(row, col);
           SmallVector<unsigned> a = lhs.registers(row, word), c = rhs.registers(col, word);
           if (own.empty() || a.empty() || c.empty())
@@ -179,11 +181,21 @@ private:
         result.scales.push_back(scales[which[i]]);
     return result;
   }
-  static bool isOnePartAWarp(const LinearLayout &acc, int64_t parts) {
-    for (auto [i, basis] : llvm::enumerate(acc.warp))
-      if (basis != uint64_t(1) << i)
+  /// Warps have rows or columns of the accumulators, as they have of the operands, or one part
+  /// each of those of the words.
+  static bool matchWarps(const FragmentMap &lhs, const FragmentMap &rhs, const LinearLayout &acc,
+                         int64_t columns, int64_t parts) {
+    uint64_t part = 1;
+    for (auto [x, y, sum] : llvm::zip_equal(lhs.tile.warp, rhs.tile.warp, acc.warp)) {
+      uint64_t word = x % lhs.tileInner;
+      if (word != y % rhs.tileInner)
         return false;
-    return int64_t(acc.numWarps()) == parts;
+      uint64_t place = (x / lhs.tileInner * columns + y / rhs.tileInner) * parts;
+      if (sum != place + (word ? part : 0))
+        return false;
+      part <<= word != 0;
+    }
+    return int64_t(part) == parts;
   }
   /// The layout of one part.
   static LinearLayout withoutParts(LinearLayout layout, int64_t parts) {

@@ -78,7 +78,9 @@ Value vectorOf(OpBuilder &b, Location loc, ValueRange registers) {
 
 /// Words of 32 numbers of six bits, the lower ones of the bytes of eight words.
 SmallVector<Value> packBits6(OpBuilder &b, Location loc, ValueRange bytes) {
-  auto constant = [&](int32_t c) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c)); };
+  auto constant = [&](int32_t c) {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c));
+  };
   auto bitAnd = [&](Value x, int32_t mask) -> Value {
     return arith::AndIOp::create(b, loc, x, constant(mask));
   };

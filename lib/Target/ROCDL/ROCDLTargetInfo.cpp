@@ -70,7 +70,9 @@ public:
   Value multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const override {
     if (has.multipliesBF16)
       return SIMTTargetInfo::multiplyPairs(b, loc, x, y);
-    auto asFloat = [&](Value word) { return arith::BitcastOp::create(b, loc, b.getF32Type(), word); };
+    auto asFloat = [&](Value word) {
+      return arith::BitcastOp::create(b, loc, b.getF32Type(), word);
+    };
     auto lower = [&](Value pair) {
       return asFloat(arith::ShLIOp::create(b, loc, pair, constant(b, loc, 16)));
     };
@@ -107,6 +109,8 @@ public:
     const rocdl::MatrixInstruction *found = rocdl::findMatrixInstruction(cpu, carrier);
     return found ? &found->atom : nullptr;
   }
+  /// Accumulators and decoded operands fit 256 registers, of RDNA3 with HIF4's long steps too.
+  DotTile dotTile(StringRef) const override { return {32, getLanes()}; }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {

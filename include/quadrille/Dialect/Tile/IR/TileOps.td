@@ -348,8 +348,9 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let description = [{
     acc (M x N x P) += lhs (M x K) times rhs (N x K) transposed, K in words of elements of
     the carrier's type (of 6 bits: in four bytes each). Where the instruction takes scales there
-    are those of the elements of each word of lhs and of rhs, as stored. Each warp has a part of the words, by its number, and adds its
-    products to the accumulators of that part: P is the number of warps.
+    are those of the elements of each word of lhs and of rhs, as stored. Warps have rows or columns of
+    their own, or each a part of the words, and add their products to the accumulators of that
+    part: P is the number of parts.
 
     The layouts are those of the target's instruction, repeated in registers: which lane has
     which of its rows, columns and words is what TargetInfo::mmaAtom says, but any words may
