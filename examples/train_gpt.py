@@ -309,20 +309,21 @@ def _draw(done: dict, file: Path) -> None:
         return
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
     reference = {seed: run["curve"] for (name, seed), run in done.items() if name == "bf16"}
-    for name in [n for n in NAMED if any(recipe == n for recipe, _ in done)]:
+    for number, name in enumerate(n for n in NAMED if any(recipe == n for recipe, _ in done)):
+        color = f"C{number}"
         curves = {seed: run["curve"] for (recipe, seed), run in done.items() if recipe == name}
         tokens = [t / 1e6 for t, _ in next(iter(curves.values()))]
         losses = [[loss for _, loss in curve] for curve in curves.values()]
-        left.plot(tokens, [statistics.mean(v) for v in zip(*losses)], label=name)
+        left.plot(tokens, [statistics.mean(v) for v in zip(*losses)], label=name, color=color)
         gaps = [
             [100 * (loss / base - 1) for (_, loss), (_, base) in zip(curve, reference[seed])]
             for seed, curve in curves.items()
             if seed in reference and name != "bf16"
         ]
         if gaps:
-            (line,) = right.plot(tokens, [statistics.mean(v) for v in zip(*gaps)], label=name)
+            right.plot(tokens, [statistics.mean(v) for v in zip(*gaps)], label=name, color=color)
             low, high = ([f(v) for v in zip(*gaps)] for f in (min, max))
-            right.fill_between(tokens, low, high, alpha=0.2, color=line.get_color())
+            right.fill_between(tokens, low, high, alpha=0.2, color=color)
     left.set(xlabel="tokens, millions", ylabel="training loss", title="loss (mean of seeds)")
     right.set(xlabel="tokens, millions", ylabel="%", title="loss over bf16 of the same seed (mean, range)")
     right.axhline(0, color="black", linewidth=0.5)
