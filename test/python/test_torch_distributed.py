@@ -13,10 +13,12 @@ import torch.distributed as dist  # noqa: E402
 import torch.multiprocessing as mp  # noqa: E402
 
 WORLD = 2
+#: Of processes on one machine, whatever its name and its other networks are.
+NETWORK = {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
 def start(rank, port, body):
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), QUADRILLE_INTERPRET="1")
+    os.environ.update(NETWORK, MASTER_PORT=str(port), QUADRILLE_INTERPRET="1")
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=WORLD)
     try:
@@ -122,7 +124,7 @@ def test_the_example_of_data_parallel_training(tmp_path):
     example = Path(__file__).resolve().parents[2] / "examples" / "train_ddp.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     paths = ":".join(p for p in sys.path if p)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, **NETWORK, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([*command, example, "--steps", "10"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "step 10: loss" in done.stdout
