@@ -20,7 +20,15 @@
 // CHECK: wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16
 // CHECK-SAME: wgmma.wait_group.sync.aligned 1;
 // CHECK: wgmma.wait_group.sync.aligned 0;
+// Sums of parts of the contraction go to the workspace as they are.
+// CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xf32>
 // CHECK: nvvm.shfl.sync bfly
+// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<8xi16>
+
+// CHECK-LABEL: func.func @wide_matmul_sum(
+// CHECK: %[[FIRST:.*]] = llvm.load {{.*}} {alignment = 32 : i64} : !llvm.ptr -> vector<8xf32>
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %[[FIRST]]) -> (vector<8xf32>)
+// CHECK: arith.addf
 // CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<8xi16>
 
 // LLVM-LABEL: llvm.func @wide_matmul(

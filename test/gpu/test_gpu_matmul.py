@@ -143,6 +143,46 @@ def test_rows_beyond_the_window():
         assert_close(out, wanted + acc.double(), magnitudes + acc.abs().double(), bound + 2.0**-22)
 
 
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_parts_of_the_contraction(fmt):
+    """Few tiles of a long contraction: parts of it are multiplied side by side, then added."""
+    f = qd.jit(lambda a, b, bias: qd.matmul(a, b.T, dtype="f32", bias=bias))
+    for m, n, k in ((17, 9, 8192), (256, 256, 8192), (300, 130, 16416), (768, 500, 4128), (40, 3000, 5000)):
+        a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
+        bias = torch.randn(n, device="cuda")
+        wanted, magnitudes = exact_product(a, b)
+        y, bound = f(a, b, bias), error_bound(fmt, k, None, m)
+        assert_close(y, wanted + bias.double(), magnitudes + bias.abs().double(), bound)
+        assert bool((f(a, b, bias) == y).all())
+        total = y.clone()
+        qd.matmul(a, b.T, dtype="f32", acc=total, out=total)
+        assert_close(total, wanted + y.double(), magnitudes + y.abs().double(), bound)
+
+
+@pytest.mark.parametrize("m, n, k", [(300, 200, 256), (300, 200, 8192)])
+def test_many_rows_beyond_the_window(m, n, k):
+    """Rows and columns of either operand, whose neighbours keep their bits; in one part and in several."""
+    f = qd.jit(lambda a, b, acc: qd.matmul(a, b.T, dtype="f32", acc=acc))
+    rng = np.random.default_rng(7)
+    x, w = (rng.standard_normal((rows, k)).astype(np.float32) for rows in (m, n))
+    total = torch.randn(m, n, device="cuda")
+    plain = f(*(qd.quantize(to_gpu(v), "MXUF4") for v in (x, w)), total)
+    rows, cols = [0, 5, 127, 128, 299], [3, 64, 199]
+    for v, which in ((x, rows), (w, cols)):
+        v[which, 32:64] *= 2.0**-40
+    a, b = (qd.quantize(to_gpu(v), "MXUF4") for v in (x, w))
+    y = f(a, b, total)
+    wanted, magnitudes = exact_product(a, b)
+    assert_close(y, wanted + total.double(), magnitudes + total.abs().double(), error_bound("MXUF4", k, None, m))
+    # Flags are of four rows, and of eight columns where they are stored.
+    same = torch.ones(m, n, dtype=torch.bool)
+    for r in rows:
+        same[r // 4 * 4 : r // 4 * 4 + 4] = False
+    for c in cols:
+        same[:, c // 8 * 8 : c // 8 * 8 + 8] = False
+    assert bool((y.cpu() == plain.cpu())[same].all())
+
+
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4"])
 @pytest.mark.parametrize("m", [3, 11, 150])
 def test_epilogues(fmt, m):

@@ -110,4 +110,4 @@ def test_what_is_saved_is_packed():
     before = torch.cuda.memory_allocated()
     y = qd.torch.linear(x, w, recipe="UFP4_B", key=KEY)
     kept = torch.cuda.memory_allocated() - before - y.nbytes
-    assert kept < 0.35 * x.nbytes  # 5 bits of 16 an element
+    assert kept < 0.33 * (x.nbytes + w.nbytes)  # 5 bits of 16 an element

@@ -314,6 +314,16 @@ BlockMasks masksOf(TileBuilder &t, Tile isNaN, Tile isBelow) {
           t.select(isNaN, magnitudes, none), t.select(isBelow, magnitudes, none)};
 }
 
+/// The bits of a tile's rows, from p0 on, in the words of their panels.
+Tile flagsOfRows(KernelBuilder &kernel, Tile like, Value p0) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Value first = arith::RemUIOp::create(t.b, t.loc, p0, kernel.constant(nvvm::panelRows));
+  first = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), first);
+  Tile row = t.add(tile::SplatOp::create(t.b, t.loc, like.getType(), first),
+                   tile::IotaOp::create(t.b, t.loc, like.getType(), /*dim=*/0));
+  return t.op<arith::ShLIOp>(t.i32(like, 1), t.shrU(row, llvm::Log2_64(nvvm::flagRows)));
+}
+
 } // namespace
 
 LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
@@ -329,6 +339,7 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
   Tiling tiling;
   if (result.pieces) {
     tiling = panelTiling(kernel.target, /*rows=*/1, type.getGranularity());
+    assert(tiling.shape.across <= nvvm::panelRows && "a tile sets flags in one word");
   } else { // one row, whatever rows a block has: it has an exponent of its own
     tiling.shape = {1, std::max(type.getGranularity(), elementsOfTile(kernel.target))};
     tiling.layout = computeLayout(kernel.target, tiling.shape,
@@ -379,7 +390,10 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
                kernel.div(kernel.pass(input.length), bytesPerWord),
                std::max<int64_t>(1, input.divisor / bytesPerWord));
 
-  Tile overflow = t.minU(t.bitAnd(bytes, folded.ofBytes(masks.lost)), 1);
+  Tile lost = t.bitAnd(bytes, folded.ofBytes(masks.lost)), none = t.i32(lost, 0);
+  Tile isLost = t.cmp(arith::CmpIPredicate::ne, lost, none);
+  Tile overflow = t.select(isLost, result.pieces ? flagsOfRows(kernel, lost, p0) : t.i32(lost, 1),
+                           none);
   Value flag = result.pieces ? kernel.div(p0, nvvm::panelRows) : p0;
   Value word = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
                                    t.b.getI32Type(), kernel.pass(result.overflow),

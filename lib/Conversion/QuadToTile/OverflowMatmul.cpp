@@ -6,7 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Rare, and found out on the device: a launch whose blocks mostly see no flag and end.
+// Rows whose exponents differ by more than a carrier holds are found out on the device: a
+// launch whose blocks mostly see no flag and end. A training step has some: the first token of
+// a sequence attends to itself alone, so its query has no gradient but rounding errors.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"
@@ -19,7 +21,9 @@ using namespace mlir;
 namespace quadrille {
 namespace {
 
-constexpr unsigned columnsOfLane = 8;
+// A warp makes 32 columns of a row, a lane eight of them from every eighth block of the
+// contraction.
+constexpr unsigned columnsOfLane = nvvm::storedColumns, partsOfSum = 8, columnsOfWarp = 32;
 
 /// A packed operand as a kernel reads it.
 struct PackedRows {
@@ -30,6 +34,7 @@ struct PackedRows {
 /// What a block makes: a panel of rows of C by one of columns.
 struct Stretch {
   Value row, begin, end, result; ///< as of nvvm::TileRows
+  Value col;                     ///< of C
   Value rhsPanel, rhsRow;        ///< rhs' panel, and its first row as stored
   Value k, kEnd, rhsK;           ///< the part of the contraction, and where rhs has it
 };
@@ -59,15 +64,19 @@ private:
   Value i32(int64_t value) {
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
   }
-  Value isFlagged(Value buffer, Value panel) {
-    Value word = b.load(b.getI32Type(),
-                        b.at(kernel.pass(buffer), b.mul(panel, b.i64(sizeof(int32_t)))),
-                        sizeof(int32_t));
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, word, i32(0));
+  Value flagsOf(Value words, Value panel) {
+    return nvvm::loadFlags(b, kernel.pass(words), b.mul(panel, b.i64(nvvm::panelRows)));
   }
+  Value extend(Value value) { return arith::ExtUIOp::create(b, b.getI64Type(), value); }
+  /// Of flags, for a panel of either side.
+  struct Words {
+    Value lhs, rhs;
+  };
+  void emitRow(const Stretch &stretch, Value row, Value inPanel, const Words &flags,
+               const MatmulStore &store);
   Stretch stretchOf(Value panelOfRows, Value panelOfCols);
   Stretch stretchOfGroup(Value panelOfRows, Value panelOfCols);
-  Value dotOf(const Stretch &stretch, Value row, Value col);
+  Value dotOf(const Stretch &stretch, Value row, Value col, Value part);
   Value wordAt(const PackedRows &operand, Value row, Value k);
   Value scaleAt(const PackedRows &operand, Value row, Value blockNumber);
   SmallVector<Value> sumBlock(Value row, ValueRange cols, Value k, Value rhsK);
@@ -120,15 +129,16 @@ SmallVector<Value> OverflowEmitter::sumBlock(Value row, ValueRange rhsRows, Valu
   });
 }
 
-/// Elements (row, col) .. (row, col + 7), of the stretch; a column that there is not repeats the
-/// last.
-Value OverflowEmitter::dotOf(const Stretch &stretch, Value row, Value col) {
+/// Elements (row, col) .. (row, col + 7), of the stretch, of which a lane sums a part; a column
+/// that there is not repeats the last.
+Value OverflowEmitter::dotOf(const Stretch &stretch, Value row, Value col, Value part) {
   SmallVector<Value> rhsRows;
   for (unsigned i = 0; i < columnsOfLane; ++i)
     rhsRows.push_back(b.minS(b.add(b.add(stretch.rhsRow, col), b.i64(i)),
                              b.sub(rhs.rows, b.i64(1))));
   SmallVector<Value> sums(columnsOfLane, b.zero(b.getF32Type()));
-  sums = b.loop(stretch.k, stretch.kEnd, block, sums, [&](Value k, ValueRange carried) {
+  Value first = b.add(stretch.k, b.mul(part, b.i64(block)));
+  sums = b.loop(first, stretch.kEnd, partsOfSum * block, sums, [&](Value k, ValueRange carried) {
     Value rhsK = b.add(stretch.rhsK, b.sub(k, stretch.k));
     SmallVector<Value> next(carried), products = sumBlock(row, rhsRows, k, rhsK);
     Value scale = scaleAt(lhs, row, b.divU(k, b.i64(block)));
@@ -139,6 +149,9 @@ Value OverflowEmitter::dotOf(const Stretch &stretch, Value row, Value col) {
     }
     return next;
   });
+  for (Value &sum : sums)
+    for (unsigned bit = 0; (1u << bit) < partsOfSum; ++bit)
+      sum = b.addF(sum, kernel.target.exchange(b, b.getLoc(), sum, bit));
   return vector::FromElementsOp::create(b, b.f32s(), sums);
 }
 
@@ -146,8 +159,9 @@ Stretch OverflowEmitter::stretchOf(Value panelOfRows, Value panelOfCols) {
   if (overflow.groups)
     return stretchOfGroup(panelOfRows, panelOfCols);
   Value zero = b.i64(0), size = b.i64(nvvm::panelRows);
-  return {b.mul(panelOfRows, size), zero, lhs.rows, zero,
-          panelOfCols, b.mul(panelOfCols, size), zero, lhs.length, zero};
+  Value col = b.mul(panelOfCols, size);
+  return {b.mul(panelOfRows, size), zero, lhs.rows, zero, col,
+          panelOfCols, col, zero, lhs.length, zero};
 }
 
 Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
@@ -162,6 +176,7 @@ Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
   stretch.begin = orZero(rows.begin);
   stretch.end = rows.end;
   stretch.result = orZero(rows.result);
+  stretch.col = b.mul(panelOfCols, b.i64(nvvm::panelRows));
   stretch.rhsPanel = b.add(orZero(rows.rhsPanel), panelOfCols);
   stretch.rhsRow = overflow.groups->storedRow(kernel, stretch.rhsPanel);
   stretch.k = rows.beginStep ? b.mul(rows.beginStep, b.i64(step)) : b.i64(0);
@@ -171,38 +186,47 @@ Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
   return stretch;
 }
 
-/// A block makes one panel of rows times one of columns, a thread eight columns at a time.
+/// Columns `inPanel` .. of a row, if one of them is flagged.
+void OverflowEmitter::emitRow(const Stretch &stretch, Value row, Value inPanel, const Words &flags,
+                              const MatmulStore &store) {
+  Value isRow = b.bitAnd(b.lessS(row, stretch.end), b.lessS(b.sub(stretch.begin, b.i64(1)), row));
+  Value isSome = nvvm::isFlagged(b, flags.lhs, flags.rhs, row, inPanel, columnsOfWarp);
+  auto some = scf::IfOp::create(b, b.bitAnd(isRow, isSome), /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(some.thenBlock());
+  Value lane = extend(kernel.target.laneId(b, b.getLoc())), parts = b.i64(partsOfSum);
+  Value own = b.add(inPanel, b.mul(b.divU(lane, parts), b.i64(columnsOfLane)));
+  Value part = arith::RemUIOp::create(b, lane, parts);
+  MatmulElements elements;
+  elements.acc = dotOf(stretch, row, own, part);
+  elements.row = b.add(row, stretch.result);
+  elements.col = b.add(stretch.col, own);
+  elements.end = cols;
+  elements.isFull = b.lessS(b.add(elements.col, b.i64(columnsOfLane - 1)), cols);
+  Value isStored = b.bitAnd(b.equal(part, b.i64(0)), b.lessS(elements.col, cols));
+  isStored = b.bitAnd(isStored, nvvm::isFlagged(b, flags.lhs, flags.rhs, row, own));
+  auto stored = scf::IfOp::create(b, isStored, /*withElseRegion=*/false);
+  b.setInsertionPointToStart(stored.thenBlock());
+  emitStore(b, b.getLoc(), store, elements);
+}
+
+/// A block makes one panel of rows times one of columns.
 void OverflowEmitter::emit(const MatmulStore &store) {
   const TargetInfo &target = kernel.target;
-  Value panelOfCols = kernel.programId(0);
-  Stretch stretch = stretchOf(kernel.programId(1), panelOfCols);
+  Stretch stretch = stretchOf(kernel.programId(1), kernel.programId(0));
   Value size = b.i64(nvvm::panelRows), last = b.sub(b.ceilDiv(lhs.rows, nvvm::panelRows), b.i64(1));
   Value lhsPanel = b.minS(b.divU(stretch.row, size), last);
-  Value flagged = b.bitOr(isFlagged(overflow.lhsFlags, lhsPanel),
-                          isFlagged(overflow.rhsFlags, stretch.rhsPanel));
-  auto ifOp = scf::IfOp::create(b, flagged, /*withElseRegion=*/false);
+  Words flags{flagsOf(overflow.lhsFlags, lhsPanel), flagsOf(overflow.rhsFlags, stretch.rhsPanel)};
+  Value isAny = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.bitOr(flags.lhs, flags.rhs),
+                                      i32(0));
+  auto ifOp = scf::IfOp::create(b, isAny, /*withElseRegion=*/false);
   b.setInsertionPointToStart(ifOp.thenBlock());
-  Value thread = b.add(b.mul(target.warpId(b, b.getLoc()), i32(target.getLanes())),
-                       target.laneId(b, b.getLoc()));
-  Value first = arith::ExtUIOp::create(b, b.getI64Type(), thread);
-  constexpr int64_t perRow = nvvm::panelRows / columnsOfLane;
-  int64_t threads = int64_t(target.getLanes()) * target.getWarps();
-  b.loop(first, b.i64(nvvm::panelRows * perRow), threads, [&](Value index) {
-    Value row = b.add(stretch.row, b.divU(index, b.i64(perRow)));
-    Value inRow = b.mul(arith::RemUIOp::create(b, index, b.i64(perRow)), b.i64(columnsOfLane));
-    MatmulElements elements;
-    elements.row = b.add(row, stretch.result);
-    elements.col = b.add(b.mul(panelOfCols, size), inRow);
-    elements.end = cols;
-    elements.isFull = b.lessS(b.add(elements.col, b.i64(columnsOfLane - 1)), cols);
-    auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
-    Value isInside = both(b.lessS(row, stretch.end), b.lessS(elements.col, cols));
-    isInside = both(isInside, b.lessS(b.sub(stretch.begin, b.i64(1)), row));
-    auto inside = scf::IfOp::create(b, isInside, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(inside.thenBlock());
-    elements.acc = dotOf(stretch, row, inRow);
-    emitStore(b, b.getLoc(), store, elements);
+  constexpr int64_t perRow = nvvm::panelRows / columnsOfWarp;
+  b.loop(extend(target.warpId(b, b.getLoc())), b.i64(nvvm::panelRows * perRow), target.getWarps(),
+         [&](Value index) {
+    Value inRow = arith::RemUIOp::create(b, index, b.i64(perRow));
+    emitRow(stretch, b.add(stretch.row, b.divU(index, b.i64(perRow))),
+            b.mul(inRow, b.i64(columnsOfWarp)), flags, store);
   });
 }
 

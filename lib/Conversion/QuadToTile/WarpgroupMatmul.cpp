@@ -8,6 +8,7 @@
 #include "Kernels.h"
 #include "MatmulKernel.h"
 #include "WarpgroupGroups.h"
+#include "WarpgroupParts.h"
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Target/NVVM/Matmul.h"
 #include "quadrille/Target/TargetSpec.h"
@@ -254,21 +255,32 @@ void WarpgroupMatmulEmitter::emitProduct(const Side &lhs, const Side &rhs) {
                                    passIf(rhs.panels.exponents),
                                    passIf(lhs.panels.overflow),
                                    passIf(rhs.panels.overflow),
+                                   std::nullopt,
                                    std::nullopt};
   quad::MatmulOp op = request.op;
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
-  MatmulEpilogue epilogue(kernel, request, formats, choice.a.shift + choice.b.shift);
+  const int shift = choice.a.shift + choice.b.shift;
+  MatmulEpilogue epilogue(kernel, request, formats, shift);
   epilogue.begin();
-  if (groups)
+  std::optional<WarpgroupParts> parts;
+  if (groups) {
     operands.tiles = groups->tilesOfRows(kernel);
+  } else {
+    parts.emplace(s, plan, request, lhs.panels.pieces, allocate);
+    operands.tiles = parts->describeTiles(kernel);
+    operands.partial = parts->sums(kernel);
+  }
   nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.get());
   Builder b(module.getContext());
   kernel.kernel->setAttr("tile.threads", b.getI64IntegerAttr(plan.threads));
   kernel.kernel->setAttr("tile.shared", b.getI64IntegerAttr(plan.sharedBytes()));
   kernel.kernel->setAttr("tile.cluster", b.getI64IntegerAttr(plan.blocksOfCluster));
-  Value ofRows = groups ? groups->tiles() : s.ceilDiv(m, plan.clusterTile);
+  Value ofRows = groups ? groups->tiles() : parts->tiles();
   Value tiles = s.mul(ofRows, s.ceilDiv(n, plan.clusterTile));
   kernel.launch(s.mul(tiles, s.constant(plan.blocksOfCluster)), s.constant(1), /*cost=*/0);
+  if (parts)
+    parts->emitSum(target, module, (name + "_sum").str(), shift, lhs.panels.overflow,
+                   rhs.panels.overflow);
   if (lhs.panels.overflow)
     emitOverflowMatmul(s, target, module, (name + "_overflow").str(), request,
                        {lhs.panels.overflow, rhs.panels.overflow, *lhs.packed, *rhs.packed,

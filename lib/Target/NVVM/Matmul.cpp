@@ -34,6 +34,7 @@ constexpr int64_t zerosBytes = groupRows * chunkBytes;
 // eight more. Four lanes exchange what they have of four times eight columns before they store.
 constexpr unsigned fragmentRows = 64, sumsOfLane = 2, lanesOfRow = 4;
 constexpr unsigned columnsOfLane = sumsOfLane * lanesOfRow; ///< that a lane stores
+static_assert(columnsOfLane == storedColumns);
 constexpr unsigned columnsAtOnce = columnsOfLane * lanesOfRow;
 
 /// Of the block's copying warpgroup and of the others: together all that there are.
@@ -77,11 +78,18 @@ private:
                                    ValueRange sums);
   SmallVector<Value> descriptors(const TileRows &rows, Value address, Value piece);
   void release(const Stage &stage);
+  /// As they are, or finished: a tile whose columns are all there needs no branches, which
+  /// would wait for each operand of the epilogue by itself.
+  enum class StoreKind { partial, whole, cut };
   void storeTile(const TileRows &rows, const Sums &sums, Value row, Value col);
-  void storeFragment(const TileRows &rows, ValueRange sums, Value row, Value col);
+  void storeFragment(const TileRows &rows, ValueRange sums, Value row, Value col, StoreKind kind);
+  void storePartial(const TileRows &rows, Value pair, Value row, Value col);
+  /// Whether all of so many columns are there.
+  Value isFull(StoreKind kind, Value col, unsigned count);
   void finishElements(const TileRows &rows, MatmulElements elements,
                       SmallVectorImpl<Value> &words);
-  void storeWords(const TileRows &rows, ValueRange words, Value row, Value col, Value isStored);
+  void storeWords(const TileRows &rows, ValueRange words, MatmulElements elements,
+                  Value isFlagged);
   /// The row of C, and the column as panels of B have it.
   Value resultRow(const TileRows &rows, Value row) {
     return rows.result ? b.add(row, rows.result) : row;
@@ -92,8 +100,8 @@ private:
   Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
   void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
                      ArrayRef<Exponents> cols);
-  /// Whether what the panels of row and col make is to be stored.
-  Value isExact(Value row, Value col);
+  /// The word of the panel of that row or column; null if there are no flags.
+  Value flagsOf(Value words, Value row) { return words ? loadFlags(b, words, row) : Value(); }
 
   Value piece(Value panels, Value panel, Value pieces, Value number);
   Value ceilDiv(Value x, int64_t y) { return b.ceilDiv(x, y); }
@@ -294,8 +302,7 @@ SmallVector<Value> Emitter::multiplyStage(const TileRows &rows, const Stage &sta
 
 Emitter::Sums Emitter::multiplyTile(const TileRows &rows, Value count) {
   unsigned numSums = plan.width() / 2;
-  bool isInteger = lookupOperandType(plan.carrier)->sum == "s32";
-  Value none = b.zero(isInteger ? Type(b.getI32Type()) : b.getF32Type());
+  Value none = b.zero(plan.sumsIntegers() ? Type(b.getI32Type()) : b.getF32Type());
   SmallVector<Value> carried(plan.fragments() * numSums, none);
   carried = b.loop(b.i64(0), rows.pieces, 1, carried, [&](Value piece, ValueRange sums) {
     Value position = b.add(count, b.truncate(piece));
@@ -372,7 +379,7 @@ static Value scaleByPower(WarpgroupBuilder &b, Value sums, Value exponent) {
 /// `sums` by columns and rows, times the powers of both.
 void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
                             ArrayRef<Exponents> cols) {
-  Value isModerate = arith::ConstantOp::create(b, b.getBoolAttr(true));
+  Value isModerate = b.constant(true);
   for (const Exponents &one : llvm::concat<const Exponents>(rows, cols))
     isModerate = arith::AndIOp::create(b, isModerate, one.isModerate);
   auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isModerate,
@@ -394,17 +401,6 @@ void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> row
   llvm::copy(ifOp.getResults(), sums.begin());
 }
 
-Value Emitter::isExact(Value row, Value col) {
-  if (!operands.lhsOverflow)
-    return arith::ConstantOp::create(b, b.getBoolAttr(true));
-  auto load = [&](Value flags, Value position) {
-    Value panel = b.divU(position, b.i64(panelRows)); // the next may be beyond, unused
-    return b.load(b.getI32Type(), b.at(flags, b.mul(panel, b.i64(sizeof(int32_t)))),
-                  sizeof(int32_t));
-  };
-  return b.equal(b.bitOr(load(operands.lhsOverflow, row), load(operands.rhsOverflow, col)), zero);
-}
-
 /// `words` are as many of each of four times eight columns: lanes exchange them such that
 /// each has all of its own eight.
 void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
@@ -422,10 +418,9 @@ void exchangeColumns(WarpgroupBuilder &b, const TargetInfo &target,
 void Emitter::finishElements(const TileRows &rows, MatmulElements elements,
                              SmallVectorImpl<Value> &words) {
   elements.end = operands.n;
-  elements.isFull = b.lessS(b.add(elements.col, b.i64(sumsOfLane - 1)), operands.n);
   // Rows beyond take part in the exchange, and read what the last one reads.
   elements.row = resultRow(rows, b.minS(elements.row, b.sub(rows.end, b.i64(1))));
-  if (!cast<VectorType>(elements.acc.getType()).getElementType().isF32())
+  if (plan.sumsIntegers())
     elements.acc = arith::SIToFPOp::create(b, b.f32s(), elements.acc);
   Value value = emitValue(b, b.getLoc(), store, elements);
   unsigned bits = cast<VectorType>(value.getType()).getElementTypeBitWidth() * sumsOfLane;
@@ -435,26 +430,39 @@ void Emitter::finishElements(const TileRows &rows, MatmulElements elements,
     words.push_back(vector::ExtractOp::create(b, packed, int64_t(i)));
 }
 
-void Emitter::storeWords(const TileRows &rows, ValueRange words, Value row, Value col,
-                         Value isStored) {
-  auto type = VectorType::get({columnsOfLane}, b.getIntegerType(words.size() * 32 / columnsOfLane));
+/// Of a lane's columns, from that of `elements` on.
+void Emitter::storeWords(const TileRows &rows, ValueRange words, MatmulElements elements,
+                         Value isFlagged) {
+  auto type = VectorType::get({storedColumns}, b.getIntegerType(words.size() * 32 / storedColumns));
   Value packed = vector::FromElementsOp::create(
       b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
-  MatmulElements elements;
-  elements.row = resultRow(rows, row);
-  elements.col = col;
-  elements.end = operands.n;
-  elements.isFull = b.lessS(b.add(col, b.i64(columnsOfLane - 1)), operands.n);
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
-  Value isInside = both(b.lessS(row, rows.end), b.lessS(col, operands.n));
+  Value isInside = both(b.lessS(elements.row, rows.end), b.lessS(elements.col, operands.n));
   if (rows.begin)
-    isInside = both(isInside, b.lessS(b.sub(rows.begin, b.i64(1)), row));
-  b.ifThen(both(isInside, isStored), [&] {
+    isInside = both(isInside, b.lessS(b.sub(rows.begin, b.i64(1)), elements.row));
+  if (isFlagged)
+    isInside = both(isInside, b.equal(isFlagged, b.constant(false)));
+  elements.row = resultRow(rows, elements.row);
+  elements.end = operands.n;
+  b.ifThen(isInside, [&] {
     storeValue(b, b.getLoc(), store, b.bitcast(type, packed), elements);
   });
 }
 
-void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Value col) {
+void Emitter::storePartial(const TileRows &rows, Value pair, Value row, Value col) {
+  constexpr int64_t bytes = sizeof(float);
+  Value index = b.add(b.mul(resultRow(rows, row), operands.partial->stride), col);
+  b.store(pair, b.at(operands.partial->sums, b.mul(index, b.i64(bytes))), sumsOfLane * bytes);
+}
+
+Value Emitter::isFull(StoreKind kind, Value col, unsigned count) {
+  if (kind == StoreKind::whole)
+    return b.constant(true);
+  return b.lessS(b.add(col, b.i64(count - 1)), operands.n);
+}
+
+void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Value col,
+                            StoreKind kind) {
   constexpr unsigned rowsApart = 8, lanes = 32, warps = 4, rowsOfLane = 2;
   Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
   Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
@@ -468,11 +476,11 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
       ofRows.push_back(loadExponents(operands.rowExponents, rows.back(), b.getI32Type(),
                                      sizeof(int32_t)));
   }
-  Value isStored;
+  Value lhsFlags = flagsOf(operands.lhsOverflow, row), rhsFlags;
   for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
     Value firstCol = b.add(col, b.i64(done));
     if (done % panelRows == 0)
-      isStored = isExact(row, panelCol(tile, firstCol));
+      rhsFlags = flagsOf(operands.rhsOverflow, panelCol(tile, firstCol));
     auto colOf = [&](unsigned i) {
       Value pair = b.add(b.mul(inRow, b.i32(sumsOfLane)), b.i32(i * columnsOfLane));
       return b.add(firstCol, b.extend(pair));
@@ -497,19 +505,40 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
       elements.acc = pair;
       elements.row = rows[i % rowsOfLane];
       elements.col = colOf(i / rowsOfLane);
+      if (kind == StoreKind::partial) {
+        storePartial(tile, pair, elements.row, elements.col);
+        continue;
+      }
+      elements.isFull = isFull(kind, elements.col, sumsOfLane);
       finishElements(tile, elements, words[i % rowsOfLane]);
     }
-    Value ownCol = b.add(firstCol, b.extend(b.mul(inRow, b.i32(columnsOfLane))));
+    if (kind == StoreKind::partial)
+      continue;
+    MatmulElements elements;
+    elements.col = b.add(firstCol, b.extend(b.mul(inRow, b.i32(columnsOfLane))));
+    elements.isFull = isFull(kind, elements.col, storedColumns);
     for (unsigned j = 0; j < rowsOfLane; ++j) {
       exchangeColumns(b, target, words[j]);
-      storeWords(tile, words[j], rows[j], ownCol, isStored);
+      elements.row = rows[j];
+      Value isLeft = lhsFlags ? isFlagged(b, lhsFlags, rhsFlags, rows[j], elements.col) : Value();
+      storeWords(tile, words[j], elements, isLeft);
     }
   }
 }
 
 void Emitter::storeTile(const TileRows &rows, const Sums &sums, Value row, Value col) {
-  for (auto [i, fragment] : llvm::enumerate(sums))
-    storeFragment(rows, fragment, b.add(row, b.i64(i * fragmentRows)), col);
+  auto storeAs = [&](StoreKind kind) {
+    for (auto [i, fragment] : llvm::enumerate(sums))
+      storeFragment(rows, fragment, b.add(row, b.i64(i * fragmentRows)), col, kind);
+  };
+  auto finish = [&] {
+    b.ifThen(isFull(StoreKind::cut, col, plan.width()), [&] { storeAs(StoreKind::whole); },
+             [&] { storeAs(StoreKind::cut); });
+  };
+  if (operands.partial)
+    b.ifThen(operands.partial->isUsed, [&] { storeAs(StoreKind::partial); }, finish);
+  else
+    finish();
 }
 
 //===----------------------------------------------------------------------===//
@@ -539,6 +568,28 @@ std::optional<WarpgroupPlan> WarpgroupPlan::get(StringRef carrier, bool promote)
   if (!type)
     return std::nullopt;
   return WarpgroupPlan{carrier.str(), type->bytes, promote};
+}
+
+bool WarpgroupPlan::sumsIntegers() const { return lookupOperandType(carrier)->sum == "s32"; }
+
+Value nvvm::loadFlags(VectorBuilder &b, Value words, Value row) {
+  Value panel = b.divU(row, b.i64(panelRows)); // the next may be beyond, unused
+  return b.load(b.getI32Type(), b.at(words, b.mul(panel, b.i64(sizeof(int32_t)))),
+                sizeof(int32_t));
+}
+
+Value nvvm::isFlagged(VectorBuilder &b, Value lhsWord, Value rhsWord, Value row, Value col,
+                      unsigned columns) {
+  auto i32 = [&](int64_t value) {
+    return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+  };
+  auto bits = [&](Value word, Value position, int64_t count) {
+    Value inPanel = b.bitAnd(position, b.i64(panelRows - 1));
+    Value bit = arith::TruncIOp::create(b, b.getI32Type(), b.divU(inPanel, b.i64(flagRows)));
+    return b.bitAnd(b.shrU(word, bit), i32((int64_t(1) << count) - 1));
+  };
+  Value any = b.bitOr(bits(lhsWord, row, 1), bits(rhsWord, col, columns / flagRows));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, any, i32(0));
 }
 
 int64_t WarpgroupPlan::sharedBytes() const {

@@ -11,11 +11,16 @@
 using namespace mlir;
 using namespace quadrille::nvvm;
 
-void WarpgroupBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
-  auto ifOp = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
+void WarpgroupBuilder::ifThen(Value condition, llvm::function_ref<void()> body,
+                              llvm::function_ref<void()> otherwise) {
+  auto ifOp = scf::IfOp::create(*this, condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(ifOp.thenBlock());
   body();
+  if (!otherwise)
+    return;
+  setInsertionPointToStart(ifOp.elseBlock());
+  otherwise();
 }
 
 /// Several results come as a struct. Memory is clobbered: nothing moves across.

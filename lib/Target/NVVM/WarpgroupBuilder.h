@@ -55,7 +55,11 @@ public:
   mlir::Value remU(mlir::Value a, mlir::Value b) {
     return mlir::arith::RemUIOp::create(*this, a, b);
   }
-  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  mlir::Value constant(bool value) {
+    return mlir::arith::ConstantOp::create(*this, getBoolAttr(value));
+  }
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body,
+              llvm::function_ref<void()> otherwise = nullptr);
 
   mlir::Value threadId();
   /// The number of the thread's warpgroup, the same register for all its warps.

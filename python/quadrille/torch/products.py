@@ -6,11 +6,13 @@ that was registered, and what a forward pass keeps for the backward is a list of
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from dataclasses import dataclass
 
 import torch
 
-from .. import _native, arrays, ops, storage
+from .. import _core, _native, arrays, ops, storage
 from ..errors import ArgumentError
 from ..recipes import BF16, BY_NAME, Recipe, Spec
 from ..rounding import Key
@@ -22,11 +24,14 @@ OPERANDS = {"x": 0, "w": 1, "dy": 2}
 
 _NAMED = {**BY_NAME, "BF16": BF16}
 _numbers: dict[tuple[Recipe, bool], int] = {}
-_registered: list[tuple[Recipe, bool]] = []
+_registered: dict[int, tuple[Recipe, bool]] = {}
 
 
 def recipe_number(recipe: Recipe | str, exact: bool = True) -> int:
-    """The number of a recipe whose products are exact= so, the same for equal ones; ArgumentError for what is none."""
+    """The number of a recipe whose products are exact= so, the same for equal ones; ArgumentError for what is none.
+
+    It is made of what the recipe says: torch.compile keeps code with such numbers for later processes.
+    """
     if isinstance(recipe, str):
         if recipe not in _NAMED:
             raise ArgumentError(f"{recipe!r} is not a recipe", instead=", ".join(_NAMED))
@@ -35,8 +40,9 @@ def recipe_number(recipe: Recipe | str, exact: bool = True) -> int:
         raise ArgumentError(f"recipe is {recipe!r}", instead="a qd.Recipe such as qd.recipes.UFP4_B")
     key = recipe, bool(exact)
     if key not in _numbers:
-        _numbers[key] = len(_registered)
-        _registered.append(key)
+        digest = hashlib.blake2b(pickle.dumps((_core.VERSION, key), protocol=5), digest_size=8).digest()
+        number = int.from_bytes(digest, "little") >> 1  # an int64
+        _numbers[key], _registered[number] = number, key
     return _numbers[key]
 
 

@@ -27,7 +27,8 @@
 // Tiles. A cluster makes 256 x 256 elements of C. Its blocks have one panel of the own
 // side each and share the two of the other side, half of which each block copies to both.
 // Products of groups (TileRows) have tiles of some rows of A by one expert's panels of B, or
-// of all by all over some steps of K; what else lies in a piece is taken as zeros.
+// of all by all over some steps of K; what else lies in a piece is taken as zeros. Of a product
+// with fewer tiles than clusters, tiles are of parts of K, whose sums another kernel adds.
 //
 // Numerics. Each element's products are summed by the instruction in increasing k: in
 // groups of 32 bytes of K with two more bits than f32 (bf16) or 13 fraction bits (fp8)
@@ -46,6 +47,7 @@
 
 namespace quadrille {
 class TargetInfo;
+class VectorBuilder;
 }
 
 namespace quadrille::nvvm {
@@ -54,6 +56,10 @@ namespace quadrille::nvvm {
 constexpr int64_t panelRows = 128, pieceBytes = 128, groupRows = 8, chunkBytes = 16;
 constexpr int64_t stepsOfPiece = pieceBytes / (2 * chunkBytes);
 constexpr int64_t panelPieceBytes = panelRows * pieceBytes;
+/// A panel's word of flags has a bit for so many rows.
+constexpr int64_t flagRows = panelRows / 32;
+/// Columns that a lane finishes at once: those that flags keep from being stored are as many.
+constexpr unsigned storedColumns = 8;
 
 /// Every constant of a kernel.
 struct WarpgroupPlan {
@@ -74,6 +80,8 @@ struct WarpgroupPlan {
   static constexpr unsigned threads = 128 * (1 + multiplyingWarpgroups);
   static constexpr int64_t clusterTile = 256; ///< rows and columns of C
   int64_t sharedBytes() const;
+  /// What wgmma leaves: whether sums are s32 instead of f32.
+  bool sumsIntegers() const;
   /// Elements of a row in a piece.
   int64_t kBlock() const { return pieceBytes / elementBytes; }
 };
@@ -94,6 +102,14 @@ struct TilesOfRows {
   std::function<TileRows(mlir::OpBuilder &, mlir::Location, mlir::Value)> at;
 };
 
+/// Where sums of parts of the contraction go as they are, f32 or s32: rows of `stride`, which
+/// like their number is a multiple of clusterTile.
+struct PartialSums {
+  mlir::Value isUsed; ///< i1, the same for all tiles
+  mlir::Value sums;   ///< !llvm.ptr
+  mlir::Value stride; ///< i64
+};
+
 struct WarpgroupOperands {
   mlir::Value lhsPanels, rhsPanels; ///< !llvm.ptr
   mlir::Value m, n;                 ///< i64: rows of A, columns of C
@@ -101,10 +117,18 @@ struct WarpgroupOperands {
   /// i32 by row and by column, to the end of the last panel: the sum is in units of 2^(their
   /// sum); null: of 1.
   mlir::Value rowExponents, colExponents;
-  /// i32 by panel: those with a word that is not 0 are not stored; null: all are.
+  /// i32 by panel: what a row with its bit set makes is not stored; null: all is.
   mlir::Value lhsOverflow, rhsOverflow;
   std::optional<TilesOfRows> tiles; ///< nothing: of all rows of A by all of B
+  std::optional<PartialSums> partial; ///< nothing: sums are finished and stored
 };
+
+/// Whether some of so many columns of a row, from `col` on and both as panels have them, are
+/// left to another kernel, by the words of their panels. Of a lane's columns all are, or none.
+mlir::Value isFlagged(VectorBuilder &b, mlir::Value lhsWord, mlir::Value rhsWord,
+                      mlir::Value row, mlir::Value col, unsigned columns = storedColumns);
+/// The word of flags of the panel with that row.
+mlir::Value loadFlags(VectorBuilder &b, mlir::Value words, mlir::Value row);
 
 /// Emits the product, each element of which is finished and stored as `store` says.
 void emitMatmul(mlir::OpBuilder &builder, mlir::Location loc, const TargetInfo &target,
