@@ -198,11 +198,12 @@ static Capability sm120a() {
            {"cvt.rn.satfinite.e4m3x2.f32", "f32", "e4m3", "nearest_even"}}};
 }
 
-/// Of a target that no kernel has run on: unverified are all instructions but those of this
-/// operand type, which an emulator's own code executed.
-static Capability emulated(Capability target, std::string_view verified) {
+/// Of a target that no kernel has run on: unverified are all instructions but those of these
+/// operand types, which an emulator's own code executed.
+static Capability emulated(Capability target, std::initializer_list<std::string_view> verified) {
   for (MmaEntry &entry : target.mma)
-    entry.unverified = entry.operands.front()->name != verified;
+    entry.unverified = std::find(verified.begin(), verified.end(),
+                                 entry.operands.front()->name) == verified.end();
   return target;
 }
 
@@ -218,8 +219,8 @@ static Capability gfx942() {
               {"mfma.32x32x16.fp8", types({"e5m2fnuz", "e4m3fnuz"}), 32, 32, 16, 2},
               {"mfma.i32.16x16x32.i8", types({"s8"}), 16, 16, 32, 2, kS32},
               {"mfma.i32.32x32x16.i8", types({"s8"}), 32, 32, 16, 2, kS32},
-              {"mfma.32x32x8.bf16", types({"bf16"}), 32, 32, 8, 1},
               {"mfma.32x32x8.f16", types({"f16"}), 32, 32, 8, 1},
+              {"mfma.32x32x8.bf16", types({"bf16"}), 32, 32, 8, 1},
               {"mfma.32x32x4.xf32", types({"tf32"}), 32, 32, 4, 0.5},
               {"mfma.32x32x2.f32", types({"f32"}), 32, 32, 2, 1.0 / 8},
           },
@@ -244,8 +245,8 @@ static Capability gfx950() {
               {"mfma.32x32x64.f6f4", types({"e2m3", "e3m2", "e2m1"}), 32, 32, 64, 4},
               {"mfma.32x32x64.f8f6f4", types({"e5m2", "e4m3"}), 32, 32, 64, 2},
               {"mfma.i32.32x32x32.i8", types({"s8"}), 32, 32, 32, 2, kS32},
-              {"mfma.32x32x16.bf16", types({"bf16"}), 32, 32, 16, 1},
               {"mfma.32x32x16.f16", types({"f16"}), 32, 32, 16, 1},
+              {"mfma.32x32x16.bf16", types({"bf16"}), 32, 32, 16, 1},
               {"mfma.32x32x2.f32", types({"f32"}), 32, 32, 2, 1.0 / 16},
           },
           {{"v_cvt_scalef32_pk_fp4_f32", "f32", "e2m1", "nearest_even"},
@@ -308,8 +309,8 @@ static Capability gfx1250() {
               {"wmma.scale16.16x16x128.f8f6f4", types({"e2m1", "e2m3", "e3m2", "e4m3", "e5m2"}), 16,
                16, 128, 4, 24, e4m3, 16},
               {"wmma.f32.16x16x64.fp8", types({"e5m2", "e4m3"}), 16, 16, 64, 4},
-              {"wmma.f32.16x16x32.bf16", types({"bf16"}), 16, 16, 32, 1},
               {"wmma.f32.16x16x32.f16", types({"f16"}), 16, 16, 32, 1},
+              {"wmma.f32.16x16x32.bf16", types({"bf16"}), 16, 16, 32, 1},
               {"wmma.i32.16x16x64.iu8", types({"s8"}), 16, 16, 64, 1, kS32},
               {"wmma.f32.16x16x4.f32", types({"f32"}), 16, 16, 4, 1.0 / 16},
           },
@@ -332,11 +333,11 @@ const std::vector<Capability> &target::capabilities() {
       sm100a(),
       sm103a(),
       sm120a(),
-      emulated(gfx942(), "bf16"),
-      emulated(gfx950(), "bf16"),
-      emulated(gfx1100(), "bf16"),
-      emulated(gfx1200(), "bf16"),
-      emulated(gfx1250(), ""),
+      emulated(gfx942(), {"f16", "bf16"}),
+      emulated(gfx950(), {"f16", "bf16"}),
+      emulated(gfx1100(), {"f16", "bf16"}),
+      emulated(gfx1200(), {"f16", "bf16"}),
+      emulated(gfx1250(), {}),
   };
   return table;
 }

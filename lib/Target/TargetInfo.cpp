@@ -102,10 +102,11 @@ Value TargetInfo::addByte(OpBuilder &b, Location loc, Value word, unsigned byte,
                                arith::AndIOp::create(b, loc, shifted, constant(0xff)));
 }
 
-Value TargetInfo::multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const {
+Value TargetInfo::multiplyPairs(OpBuilder &b, Location loc, Type element, Value x,
+                                Value y) const {
   Type word = x.getType();
   int64_t words = isa<VectorType>(word) ? cast<VectorType>(word).getNumElements() : 1;
-  auto pairs = VectorType::get({2 * words}, b.getBF16Type());
+  auto pairs = VectorType::get({2 * words}, element);
   Value product = arith::MulFOp::create(b, loc, LLVM::BitcastOp::create(b, loc, pairs, x),
                                         LLVM::BitcastOp::create(b, loc, pairs, y));
   return LLVM::BitcastOp::create(b, loc, word, product);

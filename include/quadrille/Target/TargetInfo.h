@@ -103,9 +103,10 @@ public:
                                  mlir::ValueRange values) const;
   /// The encoding of a register, an i32; of what is not negative.
   virtual mlir::Value encodeE4M3(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value) const;
-  /// The products, which bf16 holds, of two bf16 numbers in each word; registers of i32.
-  virtual mlir::Value multiplyPairs(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x,
-                                    mlir::Value y) const;
+  /// The products, which `element`, bf16 or f16, holds, of two such numbers in each word;
+  /// registers of i32.
+  virtual mlir::Value multiplyPairs(mlir::OpBuilder &b, mlir::Location loc, mlir::Type element,
+                                    mlir::Value x, mlir::Value y) const;
   /// The lower and the upper half of the product of two registers of i32.
   virtual std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                            mlir::Value x, mlir::Value y) const;
@@ -159,6 +160,15 @@ public:
                                        const std::array<mlir::Value, 2> &table, mlir::Value codes,
                                        bool upperHalf) const {
     return lookupBytes(b, loc, {table[0], table[1], table[0], table[1]}, codes, upperHalf);
+  }
+
+  /// Pairs of 16-bit entries, as of tile.lookup_pairs, whose upper bytes are those of a table for
+  /// codes of three bits below a sign, the entry's top bit; the lower ones are 0. Four words for
+  /// one of codes, or none where lookupEightBytes is no slower.
+  virtual llvm::SmallVector<mlir::Value>
+  lookupUpperBytes(mlir::OpBuilder &b, mlir::Location loc, const std::array<mlir::Value, 2> &table,
+                   mlir::Value codes) const {
+    return {};
   }
 
   /// One access to memory: lane l accesses `width` consecutive elements from

@@ -29,7 +29,8 @@ namespace quadrille {
 namespace {
 
 /// The carriers that words of codes become in registers. Others keep to the memory of blocks.
-constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "bf16"};
+/// Of equal rates the first is taken: f16 is decoded faster than bf16.
+constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "f16", "bf16"};
 constexpr int64_t weightRowsOfFew = 32;
 constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
@@ -225,7 +226,7 @@ Tile DotMatmulEmitter::decode(const ScheduledTensor &tensor, quad::QuantizedTens
                               const Tiling &tiling, const PackedTile &packed,
                               const target::OperandPlan &plan) {
   if (plan.carrier->storageBits == 16)
-    return decodePairs(kernel, tensor, type, tiling, packed);
+    return decodePairs(kernel, tensor, type, tiling, packed, *plan.carrier);
   SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
   return isOfCodes(table, plan) ? packed.words : lookUpBytes(kernel, tiling, packed, table);
 }
@@ -352,16 +353,28 @@ std::string whyNotRead(const Format &format, int64_t mostRows) {
   return "";
 }
 
-/// Scales, each on its own, are bf16 numbers too.
+/// Scales, each on its own, are numbers of the carrier too.
 std::string whyNotPairs(const Format &format, const target::OperandPlan &plan) {
-  auto isShort = [](const Level &level) {
-    constexpr unsigned ofBF16 = 8;
-    unsigned bits = level.bits ? level.bits : numerics::scaleTypeInfo(level.type).mantissaBits + 1;
-    return level.block.isTensor() || bits <= ofBF16;
+  const target::CarrierType &carrier = *plan.carrier;
+  auto isHeld = [&](size_t i) {
+    const Level &level = format.levels[i];
+    const numerics::ScaleTypeInfo &info = numerics::scaleTypeInfo(level.type);
+    if (level.block.isTensor())
+      return true;
+    unsigned bits = level.bits ? level.bits : info.mantissaBits + 1;
+    if (bits > carrier.significantBits())
+      return false;
+    // bf16 has the exponents of f32, which all scales are decoded to.
+    constexpr unsigned mostToEnumerate = 16;
+    return carrier.name == "bf16" ||
+           (info.storageBits <= mostToEnumerate &&
+            llvm::all_of(target::producibleScales(format, i), [&](uint32_t scale) {
+              return carrier.holds(numerics::decodeScale(level.type, scale));
+            }));
   };
-  return plan.exact && llvm::all_of(format.levels, isShort)
+  return plan.exact && llvm::all_of(llvm::seq<size_t>(0, format.levels.size()), isHeld)
              ? ""
-             : "the scales of " + format.name + " are no bf16 numbers";
+             : "the scales of " + format.name + " are no " + std::string(carrier.name) + " numbers";
 }
 
 /// The instruction takes the scales, and words of codes become its operands.

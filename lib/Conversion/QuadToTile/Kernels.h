@@ -11,6 +11,7 @@
 #include "KernelBuilder.h"
 #include "TileBuilder.h"
 #include "quadrille/Numerics/Carrier.h"
+#include "quadrille/Target/Capability.h"
 #include <functional>
 
 namespace quadrille {
@@ -239,10 +240,11 @@ struct PackedTile {
 PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
                       quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
                       mlir::Value a0);
-/// Their values as words of two bf16 numbers: for formats of one grid whose scales and products
-/// are bf16 numbers.
+/// Their values as words of two numbers of `carrier`, bf16 or f16: for formats of one grid whose
+/// scales and products are such numbers.
 Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
-                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed);
+                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed,
+                 const target::CarrierType &carrier);
 
 /// The bytes of its codes in a table of up to 16, four to a word.
 Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,

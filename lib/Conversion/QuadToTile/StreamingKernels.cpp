@@ -181,14 +181,14 @@ public:
     return t.reshape(t.mulf(blocks, t.broadcast(scale, type)), shape);
   }
 
-  /// The same of words of two bf16 numbers, exact where bf16 holds the scales.
-  Tile multiplyPairs(Tile pairs, size_t i) {
+  /// The same of words of two bf16 or f16 numbers, exact where that type holds the scales.
+  Tile multiplyPairs(Tile pairs, size_t i, bool isF16) {
     auto [perBlock, type] = blocksOfPairs(TileBuilder::typeOf(pairs), i);
     bool isBit = format.levels[i].type == ScaleType::E1;
-    Tile bits = t.bits(isBit ? loadBits(perBlock, i) : loadScales(perBlock, i));
-    Tile word = t.bitOr(t.bitAnd(bits, int32_t(0xffff0000)), t.shrU(bits, 16));
+    Tile scale = isBit ? loadBits(perBlock, i) : loadScales(perBlock, i);
     Tile product = tile::MultiplyPairsOp::create(
-        t.b, t.loc, t.reshape(pairs, type.getShape()), t.broadcast(word, type));
+        t.b, t.loc, t.reshape(pairs, type.getShape()),
+        t.broadcast(isF16 ? twiceF16(scale) : twiceBF16(scale), type), isF16);
     return t.reshape(product, TileBuilder::shapeOf(pairs));
   }
 
@@ -203,6 +203,18 @@ public:
   void use(ArrayRef<Tile> scales) { given = scales; }
 
 private:
+  /// Both halves of a word.
+  Tile twiceBF16(Tile scale) {
+    Tile bits = t.bits(scale);
+    return t.bitOr(t.bitAnd(bits, int32_t(0xffff0000)), t.shrU(bits, 16));
+  }
+  Tile twiceF16(Tile scale) {
+    RankedTensorType type = TileBuilder::typeOf(scale);
+    Tile half = arith::TruncFOp::create(t.b, t.loc, type.clone(t.b.getF16Type()), scale);
+    Tile bits = t.extend(arith::BitcastOp::create(t.b, t.loc, type.clone(t.b.getI16Type()), half));
+    return t.bitOr(bits, t.shl(bits, 16));
+  }
+
   /// One f32 for each block of level i, and words of pairs by blocks.
   std::pair<RankedTensorType, RankedTensorType> blocksOfPairs(RankedTensorType pairs, size_t i) {
     auto [rows, cols] = format.levels[i].block;
@@ -319,18 +331,18 @@ PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
 }
 
 Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
-                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed) {
+                 quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed,
+                 const target::CarrierType &carrier) {
   TileBuilder t(kernel.body, kernel.loc);
   Format format = type.getFormat().toFormat();
-  SmallVector<int16_t> table = llvm::map_to_vector(format.grid.values, [](float value) {
-    return int16_t(numerics::bitsOf(value) >> 16);
-  });
+  SmallVector<int16_t> table = llvm::map_to_vector(
+      format.grid.values, [&](float value) { return int16_t(carrier.encode(value)); });
   Tile pairs = tile::LookupPairsOp::create(
       t.b, t.loc, tile::halvedType(codesTypeOf(kernel, tiling)), packed.words, table);
   ScaleLoader scales(kernel, input, type.getScaleLayout(), format, Value(), Value());
   scales.use(packed.scales);
   for (size_t i = 0; i < packed.scales.size(); ++i)
-    pairs = scales.multiplyPairs(pairs, i);
+    pairs = scales.multiplyPairs(pairs, i, carrier.name == "f16");
   return pairs;
 }
 

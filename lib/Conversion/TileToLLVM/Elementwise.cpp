@@ -251,6 +251,10 @@ public:
                                 ConversionPatternRewriter &rewriter) const override {
     LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
     Table table(rewriter, op, target);
+    if (std::optional<Registers> pairs = lookupUpperBytes(op, adaptor.getWords(), rewriter, table)) {
+      rewriter.replaceOpWithMultiple(op, {*pairs});
+      return success();
+    }
     DenseMap<std::pair<unsigned, unsigned>, std::pair<Value, Value>> found;
     Registers registers;
     for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
@@ -283,13 +287,14 @@ private:
         return (uint16_t(entries[i]) ^ uint16_t(entries[i + 8])) == sign &&
                !(uint16_t(entries[i]) & sign);
       });
+      hasLowerBytes = llvm::any_of(entries, [](int16_t entry) { return entry & 0xff; });
       lower = bytesOf(entries, 0);
       upper = bytesOf(entries, 8);
     }
 
     using Words = std::array<Value, 4>;
     Words lower, upper; ///< bytes of the entries
-    bool hasSigns;
+    bool hasSigns, hasLowerBytes;
 
     Value lookup(const Words &bytes, Value codes, bool half) {
       if (!hasSigns)
@@ -326,6 +331,27 @@ private:
     Location loc;
     const TargetInfo &target;
   };
+
+  /// Where the upper bytes are all that the entries have, as in f16, and the target has a way.
+  std::optional<Registers> lookupUpperBytes(tile::LookupPairsOp op, ValueRange words, OpBuilder &b,
+                                            const Table &table) const {
+    if (!table.hasSigns || table.hasLowerBytes)
+      return std::nullopt;
+    LinearLayout result = layoutOf(op.getResult()), ofWords = layoutOf(op.getWords());
+    SmallVector<SmallVector<Value>> found;
+    for (Value codes : words) {
+      found.push_back(target.lookupUpperBytes(b, op.getLoc(), {table.upper[0], table.upper[1]},
+                                              codes));
+      if (found.back().empty())
+        return std::nullopt;
+    }
+    Registers registers;
+    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
+      uint64_t index = registerIndex(result, r);
+      registers.push_back(found[registerOf(ofWords, index / 4)][index % 4]);
+    }
+    return registers;
+  }
 };
 
 class MultiplyPairsPattern : public TilePattern<tile::MultiplyPairsOp> {
@@ -334,9 +360,10 @@ public:
 
   LogicalResult matchAndRewrite(tile::MultiplyPairsOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    Type element = op.getF16() ? Type(rewriter.getF16Type()) : rewriter.getBF16Type();
     Registers results;
     for (auto [x, y] : llvm::zip_equal(adaptor.getLhs(), adaptor.getRhs()))
-      results.push_back(target.multiplyPairs(rewriter, op.getLoc(), x, y));
+      results.push_back(target.multiplyPairs(rewriter, op.getLoc(), element, x, y));
     rewriter.replaceOpWithMultiple(op, {results});
     return success();
   }

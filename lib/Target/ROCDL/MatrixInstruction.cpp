@@ -48,18 +48,28 @@ const std::vector<MatrixInstruction> &table() {
   using I = MatrixInstruction;
   constexpr int e2m3 = 2, e2m1 = 4; // types of f8f6f4
   static const std::vector<MatrixInstruction> rows = {
+      {"gfx950", "f16", "llvm.amdgcn.mfma.f32.16x16x32.f16", I::MFMA, I::F16,
+       sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "bf16", "llvm.amdgcn.mfma.f32.16x16x32.bf16", I::MFMA, I::BF16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "e2m1", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32", I::ScaledMFMA,
        I::Words, sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}, 4), e2m1},
       {"gfx950", "e2m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32", I::ScaledMFMA,
        I::Bits6, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}, 8), e2m3},
+      {"gfx942", "f16", "llvm.amdgcn.mfma.f32.16x16x16f16", I::MFMA, I::F16,
+       sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
       {"gfx942", "bf16", "llvm.amdgcn.mfma.f32.16x16x16bf16.1k", I::MFMA, I::I16,
        sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
+      {"gfx1250", "f16", "llvm.amdgcn.wmma.f32.16x16x32.f16.v8f32.v16f16", I::WMMAModified, I::F16,
+       sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
       {"gfx1250", "bf16", "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16", I::WMMAModified,
        I::BF16, sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
+      {"gfx12", "f16", "llvm.amdgcn.wmma.f32.16x16x16.f16.v8f32.v8f16", I::WMMA, I::F16,
+       sixteenBySixteen(rowsByLane(8, {1, 2}, {4}), {1, 2, 4}, {8})},
       {"gfx12", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v8i16", I::WMMA, I::I16,
        sixteenBySixteen(rowsByLane(8, {1, 2}, {4}), {1, 2, 4}, {8})},
+      {"gfx11", "f16", "llvm.amdgcn.wmma.f32.16x16x16.f16.v8f32.v16f16", I::WMMA, I::F16,
+       sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
       {"gfx11", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v16i16", I::WMMA, I::I16,
        sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
   };
@@ -107,19 +117,23 @@ SmallVector<Value> packBits6(OpBuilder &b, Location loc, ValueRange bytes) {
 
 Value fragmentOf(OpBuilder &b, Location loc, const MatrixInstruction &instruction,
                  ValueRange words) {
+  auto ofPairs = [&](Type element) -> Value {
+    auto type = VectorType::get({2 * int64_t(words.size())}, element);
+    return LLVM::BitcastOp::create(b, loc, type, vectorOf(b, loc, words));
+  };
   switch (instruction.operand) {
   case MatrixInstruction::Words:
     return vectorOf(b, loc, words);
   case MatrixInstruction::Bits6:
     return vectorOf(b, loc, packBits6(b, loc, words));
+  case MatrixInstruction::F16:
+    return ofPairs(b.getF16Type());
   case MatrixInstruction::BF16:
+    return ofPairs(b.getBF16Type());
   case MatrixInstruction::I16:
-    break;
+    return ofPairs(b.getI16Type());
   }
-  bool isBF16 = instruction.operand == MatrixInstruction::BF16;
-  Type element = isBF16 ? Type(b.getBF16Type()) : b.getI16Type();
-  auto type = VectorType::get({2 * int64_t(words.size())}, element);
-  return LLVM::BitcastOp::create(b, loc, type, vectorOf(b, loc, words));
+  llvm_unreachable("unknown operand");
 }
 
 using Fragment = TargetInfo::MmaFragment;

@@ -16,6 +16,7 @@ namespace quadrille::rocdl {
 struct MatrixInstruction {
   /// What a fragment of an operand is to LLVM.
   enum Operand : uint8_t {
+    F16,
     BF16,
     I16,   ///< in the place of bf16
     Words, ///< as they are

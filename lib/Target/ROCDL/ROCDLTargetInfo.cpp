@@ -66,10 +66,11 @@ public:
     return permute(b, loc, high, low, constant(b, loc, int32_t(bytes)));
   }
 
-  /// Upper halves of the products in f32, which are exact: LLVM would round them first.
-  Value multiplyPairs(OpBuilder &b, Location loc, Value x, Value y) const override {
-    if (has.multipliesBF16)
-      return SIMTTargetInfo::multiplyPairs(b, loc, x, y);
+  /// Of bf16 upper halves of the products in f32, which are exact: LLVM would round them first.
+  Value multiplyPairs(OpBuilder &b, Location loc, Type element, Value x,
+                      Value y) const override {
+    if (element.isF16() || has.multipliesBF16)
+      return SIMTTargetInfo::multiplyPairs(b, loc, element, x, y);
     auto asFloat = [&](Value word) {
       return arith::BitcastOp::create(b, loc, b.getF32Type(), word);
     };
@@ -103,6 +104,28 @@ public:
     Value mask = arith::MulIOp::create(b, loc, signs, constant(b, loc, 0xff));
     Value changes = arith::AndIOp::create(b, loc, arith::XOrIOp::create(b, loc, low, high), mask);
     return arith::XOrIOp::create(b, loc, low, changes);
+  }
+
+  /// Codes of even numbers in the low nibbles of bytes, then the odd ones.
+  SmallVector<Value> lookupUpperBytes(OpBuilder &b, Location loc, const std::array<Value, 2> &table,
+                                      Value codes) const override {
+    auto bitAnd = [&](Value x, int32_t mask) {
+      return arith::AndIOp::create(b, loc, x, constant(b, loc, mask));
+    };
+    auto entries = [&](Value nibbles, Value signs) {
+      Value found = permute(b, loc, table[1], table[0], bitAnd(nibbles, 0x07070707));
+      return arith::OrIOp::create(b, loc, bitAnd(signs, int32_t(0x80808080)), found);
+    };
+    Value four = constant(b, loc, 4);
+    Value even = entries(codes, arith::ShLIOp::create(b, loc, codes, four));
+    Value odd = entries(arith::ShRUIOp::create(b, loc, codes, four), codes);
+    constexpr uint32_t zeroByte = 0x0c;
+    SmallVector<Value> pairs;
+    for (uint32_t byte = 0; byte < 4; ++byte) {
+      uint32_t selector = (byte + 4) << 24 | zeroByte << 16 | byte << 8 | zeroByte;
+      pairs.push_back(permute(b, loc, odd, even, constant(b, loc, int32_t(selector))));
+    }
+    return pairs;
   }
 
   const MmaAtom *mmaAtom(StringRef carrier) const override {

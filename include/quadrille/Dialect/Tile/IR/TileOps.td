@@ -323,7 +323,7 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
   let summary = "16-bit entries of a constant table for 4-bit codes, two to a word";
   let description = [{
     Words 4w to 4w + 3 of the result hold the entries of the eight codes of word w, from
-    its lowest bits, the first of two in the lower half: bf16 numbers for `tile.widen`.
+    its lowest bits, the first of two in the lower half: bf16 numbers for `tile.widen`, say.
     The table has 16. The last dimension grows by 4; its lowest two bits must be register bits.
   }];
   let arguments = (ins I32Tile:$words, DenseI16ArrayAttr:$table);
@@ -333,12 +333,12 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
 }
 
 def MultiplyPairsOp : TileOp<"multiply_pairs", [Pure, SameOperandsAndResultType]> {
-  let summary = "Products of bf16 numbers, two to a word";
+  let summary = "Products of bf16 numbers, or of f16 ones, two to a word";
   let description = [{
-    For products that bf16 holds, as those of codes and scales are: of others any neighbour is
-    given. A NaN is any NaN.
+    For products that the type holds, as those of codes and scales are: of others any neighbour
+    is given. A NaN is any NaN.
   }];
-  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs);
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, UnitAttr:$f16);
   let results = (outs I32Tile:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
