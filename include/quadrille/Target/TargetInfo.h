@@ -162,14 +162,17 @@ public:
     return lookupBytes(b, loc, {table[0], table[1], table[0], table[1]}, codes, upperHalf);
   }
 
-  /// Pairs of 16-bit entries, as of tile.lookup_pairs, whose upper bytes are those of a table for
-  /// codes of three bits below a sign, the entry's top bit; the lower ones are 0. Four words for
-  /// one of codes, or none where lookupEightBytes is no slower.
+  /// The four words of pairs, as of tile.lookup_pairs, for a word of codes of three bits below a
+  /// sign, which becomes the entry's top bit, from the eight lower and upper bytes of entries.
+  /// `lower` is empty if all are 0. No words: there is no way beside lookupEightBytes.
   virtual llvm::SmallVector<mlir::Value>
-  lookupUpperBytes(mlir::OpBuilder &b, mlir::Location loc, const std::array<mlir::Value, 2> &table,
-                   mlir::Value codes) const {
+  lookupSignedPairs(mlir::OpBuilder &b, mlir::Location loc, llvm::ArrayRef<mlir::Value> lower,
+                    llvm::ArrayRef<mlir::Value> upper, mlir::Value codes) const {
     return {};
   }
+  /// Whether it costs less to multiply the entries that lookupSignedPairs takes by the scale of a
+  /// block than what it gives, by multiplyPairs.
+  virtual bool scalesTables() const { return false; }
 
   /// One access to memory: lane l accesses `width` consecutive elements from
   /// `base + offset + laneOffset[l]` (in elements).

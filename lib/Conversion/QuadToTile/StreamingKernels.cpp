@@ -192,6 +192,16 @@ public:
     return t.reshape(product, TileBuilder::shapeOf(pairs));
   }
 
+  /// The scales of level `i`, the same for all codes of each word.
+  Tile scalesOfWords(RankedTensorType pairs, RankedTensorType words, size_t i) {
+    auto [rows, cols] = format.levels[i].block;
+    int64_t numRows = words.getDimSize(0) / rows, numBlocks = pairs.getDimSize(1) / (cols / 2);
+    auto blocks = tile::reshapedType(
+        words, {numRows, rows, numBlocks, words.getDimSize(1) / numBlocks});
+    Tile scale = loadScales(blocksOfPairs(pairs, i).first, i);
+    return t.reshape(t.broadcast(scale, blocks), words.getShape());
+  }
+
   /// The scales as stored, of all levels but the tensor's, for blocks of words of pairs.
   SmallVector<Tile> loadAllStored(RankedTensorType pairs) {
     SmallVector<Tile> all;
@@ -337,12 +347,21 @@ Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
   Format format = type.getFormat().toFormat();
   SmallVector<int16_t> table = llvm::map_to_vector(
       format.grid.values, [&](float value) { return int16_t(carrier.encode(value)); });
-  Tile pairs = tile::LookupPairsOp::create(
-      t.b, t.loc, tile::halvedType(codesTypeOf(kernel, tiling)), packed.words, table);
+  RankedTensorType pairsType = tile::halvedType(codesTypeOf(kernel, tiling));
   ScaleLoader scales(kernel, input, type.getScaleLayout(), format, Value(), Value());
   scales.use(packed.scales);
-  for (size_t i = 0; i < packed.scales.size(); ++i)
-    pairs = scales.multiplyPairs(pairs, i, carrier.name == "f16");
+  // Entries of a table are multiplied where that is cheaper than what is looked up in it.
+  const Level &innermost = format.levels.front();
+  bool isF16 = carrier.name == "f16";
+  bool scalesTable = !isF16 && kernel.target.scalesTables() &&
+                     tile::LookupPairsOp::hasSigns(table) && !packed.scales.empty() &&
+                     innermost.block.cols >= int64_t(table.size()) && innermost.type != ScaleType::E1;
+  Tile factors;
+  if (scalesTable)
+    factors = scales.scalesOfWords(pairsType, TileBuilder::typeOf(packed.words), 0);
+  Tile pairs = tile::LookupPairsOp::create(t.b, t.loc, pairsType, packed.words, table, factors);
+  for (size_t i = scalesTable; i < packed.scales.size(); ++i)
+    pairs = scales.multiplyPairs(pairs, i, isF16);
   return pairs;
 }
 

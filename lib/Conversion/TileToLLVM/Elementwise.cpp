@@ -241,116 +241,143 @@ public:
   }
 };
 
-/// The lower and the upper bytes of four entries, then two of each to a word. Of grids with
-/// a sign half of the entries will do, and bit 3 of a code becomes the sign.
+/// The 16-bit entries of tile.lookup_pairs as lower and upper bytes, four to a word.
+class PairsTable {
+public:
+  PairsTable(OpBuilder &b, Location loc, const TargetInfo &target, ArrayRef<int16_t> entries)
+      : b(b), loc(loc), target(target), entries(entries),
+        hasSigns(tile::LookupPairsOp::hasSigns(entries)), lower(bytesOf(0)), upper(bytesOf(8)) {}
+
+  /// The four words of pairs of a word of codes, with the entries times `factor` unless that is
+  /// null.
+  SmallVector<Value> lookup(Value codes, Value factor) {
+    SmallVector<Value> found;
+    if (factor) {
+      const Words &bytes = scaled(factor);
+      auto words = ArrayRef(bytes);
+      found = target.lookupSignedPairs(b, loc, words.take_front(2), words.drop_front(2), codes);
+    } else if (hasSigns) {
+      bool hasLower = llvm::any_of(entries, [](int16_t entry) { return entry & 0xff; });
+      found = target.lookupSignedPairs(b, loc, ArrayRef(lower).take_front(hasLower ? 2 : 0),
+                                       ArrayRef(upper).take_front(2), codes);
+    }
+    return found.empty() && !factor ? lookupByHalves(codes) : found;
+  }
+
+private:
+  using Words = std::array<Value, 4>;
+
+  /// The lower and the upper bytes of four entries, then two of each to a word. Of grids with
+  /// a sign half of the entries will do, and bit 3 of a code becomes the sign.
+  SmallVector<Value> lookupByHalves(Value codes) {
+    SmallVector<Value> pairs;
+    for (bool half : {false, true}) {
+      Value low = lookupBytes(lower, codes, half), high = lookupBytes(upper, codes, half);
+      for (unsigned first : {0, 2}) {
+        Value pair = target.permuteBytes(b, loc, low, high,
+                                         {first, first + 4, first + 1, first + 5});
+        pairs.push_back(hasSigns ? withSigns(pair, codes, pairs.size()) : pair);
+      }
+    }
+    return pairs;
+  }
+  Value lookupBytes(const Words &bytes, Value codes, bool half) {
+    if (!hasSigns)
+      return target.lookupBytes(b, loc, bytes, codes, half);
+    Value magnitudes = arith::AndIOp::create(b, loc, codes, splat(0x77777777));
+    return target.lookupEightBytes(b, loc, {bytes[0], bytes[1]}, magnitudes, half);
+  }
+  /// `pair` with the signs of the two codes in byte `number`.
+  Value withSigns(Value pair, Value codes, unsigned number) {
+    Value even = arith::ShLIOp::create(b, loc, codes, splat(4));
+    Value signs = target.permuteBytes(b, loc, even, codes,
+                                      {number, number, number + 4, number + 4});
+    signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80008000)));
+    return arith::OrIOp::create(b, loc, pair, signs);
+  }
+
+  /// Of the first eight entries times a factor: two words of lower, two of upper bytes. Words of
+  /// a block have the same factor.
+  const Words &scaled(Value factor) {
+    auto [entry, isNew] = byFactor.try_emplace(factor);
+    Words &bytes = entry->second;
+    if (!isNew)
+      return bytes;
+    std::array<Value, 4> pairs; // two lower bytes, two upper ones
+    for (unsigned i = 0; i < pairs.size(); ++i) {
+      auto [low, high] = twoProducts(2 * i, factor);
+      pairs[i] = target.permuteBytes(b, loc, low, high, {2, 6, 3, 7});
+    }
+    for (unsigned i : {0, 1}) {
+      Value low = pairs[2 * i], high = pairs[2 * i + 1];
+      bytes[i] = target.permuteBytes(b, loc, low, high, {0, 1, 4, 5});
+      bytes[i + 2] = target.permuteBytes(b, loc, low, high, {2, 3, 6, 7});
+    }
+    return bytes;
+  }
+  /// The bits of entries `first` and its neighbour, as f32, times a factor.
+  std::pair<Value, Value> twoProducts(unsigned first, Value factor) {
+    auto entry = [&](unsigned i) {
+      float value = llvm::bit_cast<float>(uint32_t(uint16_t(entries[i])) << 16);
+      return target.splat(b, loc,
+                          arith::ConstantOp::create(b, loc, b.getF32FloatAttr(value)));
+    };
+    auto multiply = [&](Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); };
+    auto bits = [&](Value x) {
+      return arith::BitcastOp::create(b, loc, target.registerType(b.getI32Type()), x);
+    };
+    Value low = entry(first), high = entry(first + 1);
+    if (!target.packsF32())
+      return {bits(multiply(low, factor)), bits(multiply(high, factor))};
+    Value products = multiply(packPair(b, loc, low, high), packPair(b, loc, factor, factor));
+    std::tie(low, high) = unpackPair(b, loc, products);
+    return {bits(low), bits(high)};
+  }
+
+  Value splat(int32_t word) {
+    return target.splat(b, loc, arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(word)));
+  }
+  /// The bytes of the entries from bit `shift` on, four to a word.
+  Words bytesOf(unsigned shift) {
+    std::array<uint32_t, 4> words = {};
+    for (auto [i, entry] : llvm::enumerate(entries))
+      words[i / 4] |= (uint16_t(entry) >> shift & 0xffu) << (i % 4 * 8);
+    Words values;
+    for (auto [value, word] : llvm::zip_equal(values, words))
+      value = splat(int32_t(word));
+    return values;
+  }
+
+  OpBuilder &b;
+  Location loc;
+  const TargetInfo &target;
+  ArrayRef<int16_t> entries;
+  bool hasSigns;
+  Words lower, upper;
+  DenseMap<Value, Words> byFactor;
+};
+
 class LookupPairsPattern : public TilePattern<tile::LookupPairsOp> {
 public:
   using TilePattern::TilePattern;
 
   LogicalResult matchAndRewrite(tile::LookupPairsOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    LinearLayout result = layoutOf(op.getResult()), words = layoutOf(op.getWords());
-    Table table(rewriter, op, target);
-    if (std::optional<Registers> pairs = lookupUpperBytes(op, adaptor.getWords(), rewriter, table)) {
-      rewriter.replaceOpWithMultiple(op, {*pairs});
-      return success();
-    }
-    DenseMap<std::pair<unsigned, unsigned>, std::pair<Value, Value>> found;
-    Registers registers;
-    for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
-      uint64_t index = registerIndex(result, r);
-      unsigned source = registerOf(words, index / 4), half = index / 2 % 2;
-      Value codes = adaptor.getWords()[source];
-      auto [entry, isNew] = found.try_emplace({source, half});
-      auto &[low, high] = entry->second;
-      if (isNew) {
-        low = table.lookup(table.lower, codes, half);
-        high = table.lookup(table.upper, codes, half);
-      }
-      unsigned first = index % 2 * 2;
-      Value pair = target.permuteBytes(rewriter, op.getLoc(), low, high,
-                                       {first, first + 4, first + 1, first + 5});
-      registers.push_back(table.hasSigns ? table.withSigns(pair, codes, index % 4) : pair);
-    }
-    rewriter.replaceOpWithMultiple(op, {registers});
-    return success();
-  }
-
-private:
-  class Table {
-  public:
-    Table(OpBuilder &b, tile::LookupPairsOp op, const TargetInfo &target)
-        : b(b), loc(op.getLoc()), target(target) {
-      ArrayRef<int16_t> entries = op.getTable();
-      constexpr uint16_t sign = 0x8000;
-      hasSigns = llvm::all_of(llvm::seq<size_t>(0, 8), [&](size_t i) {
-        return (uint16_t(entries[i]) ^ uint16_t(entries[i + 8])) == sign &&
-               !(uint16_t(entries[i]) & sign);
-      });
-      hasLowerBytes = llvm::any_of(entries, [](int16_t entry) { return entry & 0xff; });
-      lower = bytesOf(entries, 0);
-      upper = bytesOf(entries, 8);
-    }
-
-    using Words = std::array<Value, 4>;
-    Words lower, upper; ///< bytes of the entries
-    bool hasSigns, hasLowerBytes;
-
-    Value lookup(const Words &bytes, Value codes, bool half) {
-      if (!hasSigns)
-        return target.lookupBytes(b, loc, bytes, codes, half);
-      Value magnitudes = arith::AndIOp::create(b, loc, codes, splat(0x77777777));
-      return target.lookupEightBytes(b, loc, {bytes[0], bytes[1]}, magnitudes, half);
-    }
-    /// `pair` with the signs of the two codes in byte `number`.
-    Value withSigns(Value pair, Value codes, unsigned number) {
-      Value even = arith::ShLIOp::create(b, loc, codes, splat(4));
-      Value signs = target.permuteBytes(b, loc, even, codes,
-                                        {number, number, number + 4, number + 4});
-      signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80008000)));
-      return arith::OrIOp::create(b, loc, pair, signs);
-    }
-
-  private:
-    Value splat(int32_t word) {
-      return target.splat(b, loc,
-                          arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(word)));
-    }
-    /// The bytes of the entries from bit `shift` on, four to a word.
-    Words bytesOf(ArrayRef<int16_t> entries, unsigned shift) {
-      std::array<uint32_t, 4> words = {};
-      for (auto [i, entry] : llvm::enumerate(entries))
-        words[i / 4] |= (uint16_t(entry) >> shift & 0xffu) << (i % 4 * 8);
-      Words values;
-      for (auto [value, word] : llvm::zip_equal(values, words))
-        value = splat(int32_t(word));
-      return values;
-    }
-
-    OpBuilder &b;
-    Location loc;
-    const TargetInfo &target;
-  };
-
-  /// Where the upper bytes are all that the entries have, as in f16, and the target has a way.
-  std::optional<Registers> lookupUpperBytes(tile::LookupPairsOp op, ValueRange words, OpBuilder &b,
-                                            const Table &table) const {
-    if (!table.hasSigns || table.hasLowerBytes)
-      return std::nullopt;
+    if (op.getFactors() && !target.scalesTables())
+      return op.emitOpError("needs a target whose tables of pairs can be multiplied");
     LinearLayout result = layoutOf(op.getResult()), ofWords = layoutOf(op.getWords());
+    PairsTable table(rewriter, op.getLoc(), target, op.getTable());
     SmallVector<SmallVector<Value>> found;
-    for (Value codes : words) {
-      found.push_back(target.lookupUpperBytes(b, op.getLoc(), {table.upper[0], table.upper[1]},
-                                              codes));
-      if (found.back().empty())
-        return std::nullopt;
-    }
+    ValueRange words = adaptor.getWords();
+    for (unsigned r = 0; r < words.size(); ++r)
+      found.push_back(table.lookup(words[r], op.getFactors() ? adaptor.getFactors()[r] : Value()));
     Registers registers;
     for (unsigned r = 0, e = result.numRegisters(); r < e; ++r) {
       uint64_t index = registerIndex(result, r);
       registers.push_back(found[registerOf(ofWords, index / 4)][index % 4]);
     }
-    return registers;
+    rewriter.replaceOpWithMultiple(op, {registers});
+    return success();
   }
 };
 

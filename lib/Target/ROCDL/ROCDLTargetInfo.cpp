@@ -106,27 +106,43 @@ public:
     return arith::XOrIOp::create(b, loc, low, changes);
   }
 
-  /// Codes of even numbers in the low nibbles of bytes, then the odd ones.
-  SmallVector<Value> lookupUpperBytes(OpBuilder &b, Location loc, const std::array<Value, 2> &table,
-                                      Value codes) const override {
-    auto bitAnd = [&](Value x, int32_t mask) {
-      return arith::AndIOp::create(b, loc, x, constant(b, loc, mask));
+  /// v_perm takes a byte for each selector. Of entries with one byte those of even and of odd
+  /// codes are looked up apart; of others both bytes of four neighbours.
+  SmallVector<Value> lookupSignedPairs(OpBuilder &b, Location loc, ArrayRef<Value> lower,
+                                       ArrayRef<Value> upper, Value codes) const override {
+    auto bitAnd = [&](Value x, uint32_t mask) {
+      return arith::AndIOp::create(b, loc, x, constant(b, loc, int32_t(mask)));
     };
-    auto entries = [&](Value nibbles, Value signs) {
-      Value found = permute(b, loc, table[1], table[0], bitAnd(nibbles, 0x07070707));
-      return arith::OrIOp::create(b, loc, bitAnd(signs, int32_t(0x80808080)), found);
+    auto select = [&](Value low, Value high, uint32_t selector) {
+      return permute(b, loc, high, low, constant(b, loc, int32_t(selector)));
+    };
+    auto find = [&](ArrayRef<Value> bytes, Value index) {
+      return permute(b, loc, bytes[1], bytes[0], bitAnd(index, 0x07070707));
     };
     Value four = constant(b, loc, 4);
-    Value even = entries(codes, arith::ShLIOp::create(b, loc, codes, four));
-    Value odd = entries(arith::ShRUIOp::create(b, loc, codes, four), codes);
-    constexpr uint32_t zeroByte = 0x0c;
+    auto up = [&](Value x) { return arith::ShLIOp::create(b, loc, x, four); };
+    auto withSigns = [&](Value bytes, Value signs) {
+      return arith::OrIOp::create(b, loc, bitAnd(signs, 0x80808080), bytes);
+    };
+    Value odd = arith::ShRUIOp::create(b, loc, codes, four);
     SmallVector<Value> pairs;
-    for (uint32_t byte = 0; byte < 4; ++byte) {
-      uint32_t selector = (byte + 4) << 24 | zeroByte << 16 | byte << 8 | zeroByte;
-      pairs.push_back(permute(b, loc, odd, even, constant(b, loc, int32_t(selector))));
+    if (lower.empty()) {
+      Value ofEven = withSigns(find(upper, codes), up(codes));
+      Value ofOdd = withSigns(find(upper, odd), codes);
+      constexpr uint32_t zero = 0x0c; // a selector
+      for (uint32_t byte = 0; byte < 4; ++byte)
+        pairs.push_back(select(ofEven, ofOdd, (byte + 4) << 24 | zero << 16 | byte << 8 | zero));
+      return pairs;
+    }
+    for (uint32_t fourCodes : {0x05010400, 0x07030602}) {
+      Value index = select(codes, odd, fourCodes);
+      Value low = find(lower, index), high = withSigns(find(upper, index), up(index));
+      pairs.push_back(select(low, high, 0x05010400));
+      pairs.push_back(select(low, high, 0x07030602));
     }
     return pairs;
   }
+  bool scalesTables() const override { return !has.multipliesBF16; }
 
   const MmaAtom *mmaAtom(StringRef carrier) const override {
     const rocdl::MatrixInstruction *found = rocdl::findMatrixInstruction(cpu, carrier);

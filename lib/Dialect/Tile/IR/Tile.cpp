@@ -323,9 +323,23 @@ LogicalResult LookupBytesOp::verify() {
   return verifyTiles(*this);
 }
 
+bool LookupPairsOp::hasSigns(ArrayRef<int16_t> table) {
+  constexpr uint16_t sign = 0x8000;
+  return llvm::all_of(llvm::seq<size_t>(0, 8), [&](size_t i) {
+    return (uint16_t(table[i]) ^ uint16_t(table[i + 8])) == sign && !(uint16_t(table[i]) & sign);
+  });
+}
+
 LogicalResult LookupPairsOp::verify() {
   if (getTable().size() != 16)
     return emitOpError("needs a table of 16 entries, got ") << getTable().size();
+  if (getFactors()) {
+    auto words = cast<RankedTensorType>(getWords().getType());
+    if (getFactors().getType() != words.clone(Float32Type::get(getContext())))
+      return emitOpError("needs a factor for each word of ") << words;
+    if (!hasSigns(getTable()))
+      return emitOpError("needs a table with a sign to multiply it");
+  }
   auto result = cast<RankedTensorType>(getResult().getType());
   if (result.getRank() == 0 || result.getShape().back() % 4)
     return emitOpError("needs four words in a row for each word of codes, got ") << result;

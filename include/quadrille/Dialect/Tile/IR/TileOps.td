@@ -325,10 +325,23 @@ def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
     Words 4w to 4w + 3 of the result hold the entries of the eight codes of word w, from
     its lowest bits, the first of two in the lower half: bf16 numbers for `tile.widen`, say.
     The table has 16. The last dimension grows by 4; its lowest two bits must be register bits.
+    With `factors`, one for each word of codes, entries are bf16 numbers times that, as of
+    tile.multiply_pairs, and those of codes from 8 on are the negated ones of codes below 8.
   }];
-  let arguments = (ins I32Tile:$words, DenseI16ArrayAttr:$table);
+  let arguments = (ins I32Tile:$words, DenseI16ArrayAttr:$table, Optional<F32Tile>:$factors);
   let results = (outs I32Tile:$result);
-  let assemblyFormat = "$words `,` $table attr-dict `:` type($words) `->` type($result)";
+  let assemblyFormat = [{
+    $words `,` $table (`times` $factors^ `:` type($factors))? attr-dict
+    `:` type($words) `->` type($result)
+  }];
+  let builders = [OpBuilder<(ins "mlir::Type":$result, "mlir::Value":$words,
+                                 "llvm::ArrayRef<int16_t>":$table), [{
+    build($_builder, $_state, result, words, table, /*factors=*/mlir::Value());
+  }]>];
+  let extraClassDeclaration = [{
+    /// Entry i + 8 of the table is entry i with a sign, which that has not.
+    static bool hasSigns(llvm::ArrayRef<int16_t> table);
+  }];
   let hasVerifier = 1;
 }
 
