@@ -131,6 +131,8 @@ func.func @schedule(%b: !tile.buffer<2 x bf16>, %f: f32) attributes {tile.schedu
 func.func @dot(%lhs: tensor<16x8xi32>, %rhs: tensor<8x8xi32>, %acc: tensor<16x8x4xf32>) -> tensor<16x8x4xf32> {
   // CHECK: tile.multiply_pairs %{{.*}}, %{{.*}} : tensor<16x8xi32>
   %scaled = tile.multiply_pairs %lhs, %lhs : tensor<16x8xi32>
+  // CHECK: tile.multiply_pairs %{{.*}}, %{{.*}} {f16} : tensor<16x8xi32>
+  %halves = tile.multiply_pairs %lhs, %lhs {f16} : tensor<16x8xi32>
   // CHECK: tile.dot %{{.*}}, %{{.*}} to %{{.*}} by "bf16" : tensor<16x8xi32>, tensor<8x8xi32> -> tensor<16x8x4xf32>
   %sums = tile.dot %scaled, %rhs to %acc by "bf16" : tensor<16x8xi32>, tensor<8x8xi32> -> tensor<16x8x4xf32>
   return %sums : tensor<16x8x4xf32>
