@@ -355,7 +355,8 @@ Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
   bool isF16 = carrier.name == "f16";
   bool scalesTable = !isF16 && kernel.target.scalesTables() &&
                      tile::LookupPairsOp::hasSigns(table) && !packed.scales.empty() &&
-                     innermost.block.cols >= int64_t(table.size()) && innermost.type != ScaleType::E1;
+                     innermost.block.cols >= int64_t(table.size()) &&
+                     innermost.type != ScaleType::E1;
   Tile factors;
   if (scalesTable)
     factors = scales.scalesOfWords(pairsType, TileBuilder::typeOf(packed.words), 0);
