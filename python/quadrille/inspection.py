@@ -8,6 +8,11 @@ The figures come from the compiler's assembly alone. Assumptions:
   instruction (v_dual, v_pk) take one slot too: AMD's peak of f32 operations can only be reached so. LLVM's scheduling
   model does not settle these: it has the throughput of one for all of them, and only a longer latency for the
   transcendental ones, and on RDNA for multiplications of integers. The factor 4 is our assumption.
+- A kernel with matrix instructions spends its time in turns of one loop: of the turns (each inner loop once) those with
+  most matrix instructions, of these those that load most (the last turn may fetch nothing), of these the shortest. As
+  many turns run as the launch's products need. What several waves read comes from caches and is counted once.
+- A matrix instruction takes its products divided by `matrix` of CHIPS, and vector instructions of other waves run
+  meanwhile. The matrix share supposes the contrary, that no wave's vector instructions run beside matrix instructions.
 - Shared memory moves 128 bytes a cycle for a unit; lane exchanges through it count as accesses.
 - A launch's arrays are read and written once, at the chip's bandwidth; neither launches nor latencies are counted, and
   different resources work at the same time. So a bound is the least time, not a prediction.
@@ -18,9 +23,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from . import listing, mlir, specs
+from . import listing, mlir, specs, trace
 from .arrays import packed_strides
 from .compiler import compile_module
 from .errors import ArgumentError
@@ -37,6 +42,10 @@ class Chip:
     registers and granules give the occupancy that LLVM prints. Clocks and bandwidths are the usual figures for the
     boards; they were not checked against AMD's data sheets.
 
+    `matrix`: products that a SIMD's matrix unit makes in a cycle, by pattern of the instruction, the first that fits.
+    They follow from the boards' dense peaks as usually published (test_inspection.py has those), the form in which
+    https://github.com/ROCm/amd_matrix_instruction_calculator gives cycles of each instruction; not checked against it.
+
     `simds` of a unit issue a wave's vector instruction every `cycles`; each has `registers` vector registers for
     each lane, given out `granule` at a time, and room for `waves`. Hz, bytes/s and bytes.
     """
@@ -52,13 +61,27 @@ class Chip:
     waves: int
     shared: int
     lanes: int
+    matrix: dict[str, int] = field(default_factory=dict)
 
+    def matrix_rate(self, name: str) -> int:
+        """Products in a cycle of a SIMD by a matrix instruction; ArgumentError if the table lacks it."""
+        for pattern, rate in self.matrix.items():
+            if re.match(pattern, name):
+                return rate
+        raise ArgumentError(f"the rate of {name} on {self.name} is not known", instead="an entry of inspection.CHIPS")
+
+
+#: fp8 in one operand of a scaled instruction (formats 0 and 1) halves its rate; 2 to 4 are fp6 and fp4.
+_GFX942_MATRIX = {r".*_bf16": 256, r".*_f16": 256, r".*_(fp8|bf8|i8)": 512}
+_GFX950_MATRIX = {r".*_f8f6f4 cbsz:[234] blgp:[234]": 2048, r".*_(f8f6f4|fp8|bf8|i8)": 1024, r".*_b?f16": 512}
+_GFX1100_MATRIX = {r".*_(b?f16|iu8)": 128, r".*_iu4": 256}
+_GFX1200_MATRIX = {r".*_b?f16": 256, r".*_(fp8|bf8|iu8)": 512, r".*_iu4": 1024}
 
 CHIPS = {
-    "gfx942": Chip("MI300X", 304, 2.1e9, 5.3e12, 4, 4, 512, 8, 8, 64 << 10, 64),
-    "gfx950": Chip("MI355X", 256, 2.4e9, 8.0e12, 4, 4, 512, 8, 8, 160 << 10, 64),
-    "gfx1100": Chip("RX 7900 XTX", 96, 2.5e9, 960e9, 2, 1, 1536, 24, 16, 64 << 10, 32),
-    "gfx1200": Chip("RX 9060 XT", 32, 3.13e9, 320e9, 2, 1, 1536, 24, 16, 64 << 10, 32),
+    "gfx942": Chip("MI300X", 304, 2.1e9, 5.3e12, 4, 4, 512, 8, 8, 64 << 10, 64, _GFX942_MATRIX),
+    "gfx950": Chip("MI355X", 256, 2.4e9, 8.0e12, 4, 4, 512, 8, 8, 160 << 10, 64, _GFX950_MATRIX),
+    "gfx1100": Chip("RX 7900 XTX", 96, 2.5e9, 960e9, 2, 1, 1536, 24, 16, 64 << 10, 32, _GFX1100_MATRIX),
+    "gfx1200": Chip("RX 9060 XT", 32, 3.13e9, 320e9, 2, 1, 1536, 24, 16, 64 << 10, 32, _GFX1200_MATRIX),
 }
 _SHARED_BYTES_A_CYCLE = 128
 
@@ -122,17 +145,34 @@ class KernelReport:
     path: Path
     elements: float
     seconds: dict[str, float]
+    turn: Path | None = None
+
+    @property
+    def products(self) -> int:
+        """What a wave's matrix instructions multiply in a turn of the main loop."""
+        return sum(map(_products, self.turn.instructions)) if self.turn else 0
+
+    @property
+    def matrix_share(self) -> float:
+        """Of the cycles of a turn those of matrix instructions, if vector instructions never ran beside them."""
+        chip = CHIPS[self.target]
+        matrix, vector = _matrix_cycles(chip, self.turn), self.turn.slots * chip.cycles
+        return matrix / (matrix + vector)
 
     @property
     def counts(self) -> Counter:
         """Instructions of the path by class."""
-        return Counter(map(_class_of, self.path.instructions))
+        return _counts(self.path)
+
+    @property
+    def counts_of_turn(self) -> Counter:
+        """Instructions of one turn of a product's main loop by class."""
+        return _counts(self.turn or Path())
 
     @property
     def wide(self) -> tuple[int, int]:
         """Accesses to memory of 16 bytes, and all."""
-        widths = [width for name in self.path.instructions if (width := _width(name))]
-        return sum(width == _WIDEST for width in widths), len(widths)
+        return _wide(self.turn or self.path)
 
     @property
     def bound(self) -> str:
@@ -141,21 +181,49 @@ class KernelReport:
     def lines(self) -> list[str]:
         chip, facts = CHIPS.get(self.target), self.registers
         occupancy = "" if self.occupancy is None else f", occupancy {self.occupancy:.0%}"
-        counts = "  ".join(f"{kind} {self.counts[kind] / self.elements:.2f}" for kind in _CLASSES if self.counts[kind])
         wide, accesses = self.wide
         lines = [
             f"{self.name} for {self.target}" + (f" ({chip.name})" if chip else ""),
             f"  vgprs {facts['vgpr_count']}  sgprs {facts['sgpr_count']}  LDS {facts['group_segment_fixed_size']} bytes"
             f"  scratch {facts['private_segment_fixed_size']} bytes{occupancy}",
-            f"  instructions per element, {self.elements:g} elements of a thread"
-            + (", one turn of each loop" if self.path.loops else "")
-            + f": {counts}",
-            f"  accesses to memory {accesses}, of 16 bytes {wide}; matrix instructions {self.counts['matrix']}",
+            *(self._lines_of_turn() if self.turn else self._lines_of_path()),
+            f"  accesses to memory {accesses}, of 16 bytes {wide}",
         ]
         if self.seconds:
             times = ", ".join(f"{name} {seconds * 1e6:.1f} us" for name, seconds in self.seconds.items())
             lines.append(f"  at the chip's rates: {times}; bound by {self.bound}")
         return lines
+
+    def _lines_of_path(self) -> list[str]:
+        loops = ", one turn of each loop" if self.path.loops else ""
+        counts = _text(self.counts, self.elements)
+        return [f"  instructions per element, {self.elements:g} elements of a thread{loops}: {counts}"]
+
+    def _lines_of_turn(self) -> list[str]:
+        counts = self.counts_of_turn
+        lines = [
+            f"  main loop, {self.products} products of a wave in a turn: {_text(counts, 1)}",
+            f"  instructions of a wave per 1000 products: {_text(counts, self.products / 1000)}",
+        ]
+        if chip := CHIPS.get(self.target):
+            matrix, vector = _matrix_cycles(chip, self.turn), self.turn.slots * chip.cycles
+            lines.append(f"  cycles of a turn: matrix {matrix:g}, vector {vector}; matrix {self.matrix_share:.0%} of both")
+        return lines
+
+
+def _counts(path: Path) -> Counter:
+    return Counter(map(_class_of, path.instructions))
+
+
+def _wide(path: Path) -> tuple[int, int]:
+    """Accesses to memory of 16 bytes, and all."""
+    widths = [width for name in path.instructions if (width := _width(name))]
+    return sum(width == _WIDEST for width in widths), len(widths)
+
+
+def _text(counts: Counter, of: float) -> str:
+    digits = 0 if of == 1 else 2
+    return "  ".join(f"{kind} {counts[kind] / of:.{digits}f}" for kind in _CLASSES if counts[kind])
 
 
 def inspect(function: JitFunction, target: str, **arguments) -> list[KernelReport]:
@@ -175,12 +243,25 @@ def inspect(function: JitFunction, target: str, **arguments) -> list[KernelRepor
     text = mlir.print_graph(traced.graph)
     compiled, assembly = (compile_module(text, target, stage) for stage in ("object", "asm"))
     elements = math.prod(next(leaf.shape for leaf in leaves if hasattr(leaf, "shape")))
+    products = _products_of(traced, leaves)
     reports = []
     for launch in launches(compiled.schedule, arrays, allocate=lambda size: Extent((size,), (1,))):
         threads = launch.grid[0] * launch.grid[1] * launch.threads
         sizes = _bytes_of(compiled.schedule, arrays, launch)
-        reports.append(_report(assembly.output, target, launch, sizes, threads, elements))
+        reports.append(_report(assembly.output, target, launch, sizes, threads, elements, products))
     return reports
+
+
+def _products_of(traced: TracedFunction, leaves: list) -> int:
+    """Multiplications of numbers in the call's product of matrices; ArgumentError if it has several."""
+    nodes = [node for node in traced.graph.nodes if node.op.rpartition(".")[2] == "matmul"]
+    if not nodes:
+        return 0
+    if len(nodes) > 1 or "groups" in nodes[0].operands:
+        raise ArgumentError("inspect knows one product without groups in a function", instead="each in a function")
+    sizes = traced.sizes(leaves)
+    rows, columns = (trace.resolve(length, sizes) for length in nodes[0].result.type.shape)
+    return math.prod(trace.resolve(length, sizes) for length in nodes[0].operands["lhs"].type.shape) * columns
 
 
 def _classed(value):
@@ -215,11 +296,16 @@ def _bytes_of(schedule: str, arrays: list, launch: Launch) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def _report(text: str, target: str, launch: Launch, sizes: tuple[int, int], threads: int, elements: int):
+def _report(
+    text: str, target: str, launch: Launch, sizes: tuple[int, int], threads: int, elements: int, products: int
+) -> KernelReport:
     read, written = sizes
-    path = _main_path(listing.kernel(text, "asm", launch.kernel), read / threads, written / threads)
+    code = listing.kernel(text, "asm", launch.kernel)
+    path = _main_path(code, read / threads, written / threads)
+    turn = _main_turn(code)
     facts = _facts(text, launch.kernel)
     chip = CHIPS.get(target)
+    turns = products / sum(map(_products, turn.instructions)) if turn else 0
     return KernelReport(
         launch.kernel,
         target,
@@ -227,7 +313,8 @@ def _report(text: str, target: str, launch: Launch, sizes: tuple[int, int], thre
         _occupancy(chip, facts, launch.threads) if chip else None,
         path,
         elements / threads,
-        _seconds(chip, path, threads, read + written) if chip else {},
+        _seconds(chip, path, turn, turns, threads, read + written) if chip else {},
+        turn,
     )
 
 
@@ -249,15 +336,23 @@ def _occupancy(chip: Chip, facts: dict[str, int], threads: int) -> float:
     return waves / chip.waves
 
 
-def _seconds(chip: Chip, path: Path, threads: int, bytes_: int) -> dict[str, float]:
-    """The least time of a launch by each resource; `bytes_` are those of its arrays."""
-    waves = threads / chip.lanes
-    exchanged = sum(_shared_bytes(name) for name in path.instructions)
-    return {
+def _seconds(
+    chip: Chip, path: Path, turn: Path | None, turns: float, threads: int, bytes_: int
+) -> dict[str, float]:
+    """The least time of a launch by each resource; `bytes_` are those of its arrays, `turns` those of all its waves."""
+    waves, main = (turns, turn) if turn else (threads / chip.lanes, path)
+    exchanged = sum(_shared_bytes(name) for name in main.instructions)
+    simds = chip.units * chip.simds * chip.clock
+    seconds = {
         "memory": bytes_ / chip.bandwidth,
-        "vector": waves * path.slots * chip.cycles / (chip.units * chip.simds * chip.clock),
-        "shared": threads * exchanged / (chip.units * _SHARED_BYTES_A_CYCLE * chip.clock),
+        "vector": waves * main.slots * chip.cycles / simds,
+        "shared": waves * chip.lanes * exchanged / (chip.units * _SHARED_BYTES_A_CYCLE * chip.clock),
     }
+    return seconds | ({"matrix": turns * _matrix_cycles(chip, turn) / simds} if turn else {})
+
+
+def _matrix_cycles(chip: Chip, path: Path) -> float:
+    return sum(count / chip.matrix_rate(name) for name in path.instructions if (count := _products(name)))
 
 
 # Paths through the code.
@@ -284,6 +379,33 @@ def _main_path(text: str, read: float, written: float) -> Path:
     return min(ends, key=lambda path: (abs(path.loaded - read) + abs(path.stored - written), path.length))
 
 
+def _main_turn(text: str) -> Path | None:
+    """One turn of the loop that multiplies, None without one; see the top of this file."""
+    blocks, successors = _blocks(text)
+    order, backs = _walk(successors)
+    turns = [turn for last, first in backs for turn in _turns(blocks, successors, order, backs, last, first)]
+    turns = [turn for turn in turns if any(map(_products, turn.instructions))]
+    return max(turns, key=lambda turn: (sum(map(_products, turn.instructions)), turn.loaded, -turn.length), default=None)
+
+
+def _turns(blocks, successors, order, backs, last: int, first: int) -> list[Path]:
+    """Paths from a loop's first block to the branch back: for each number of bytes and products the shortest."""
+    inside = _loop(successors, last, first)
+    best: dict[int, dict[tuple, Path]] = {number: {} for number in inside}
+    best[first][()] = Path()
+    for number in filter(inside.__contains__, order):
+        paths = [start.then(_path_of(blocks[number], True)) for start in best[number].values()]
+        if number == last:
+            return paths
+        for successor in successors[number]:
+            if successor in inside and (number, successor) not in backs:
+                for path in paths:
+                    key = path.bytes, sum(map(_products, path.instructions))
+                    if key not in best[successor] or path.length < best[successor][key].length:
+                        best[successor][key] = path
+    raise AssertionError("a loop's blocks have its last one among them")
+
+
 def _blocks(text: str) -> tuple[list[list[str]], list[list[int]]]:
     """The names of the instructions of each basic block, in their order, and the numbers of those that may follow."""
     names: dict[str, int] = {}
@@ -307,7 +429,13 @@ def _blocks(text: str) -> tuple[list[list[str]], list[list[int]]]:
         if name != "s_branch" and not name.startswith("s_endpgm") and number + 1 < len(lines):
             after.append(number + 1)
         successors.append(after)
-    return [[re.sub(r"_e(32|64)$", "", line[0]) for line in block] for block in lines], successors
+    return [[_name(line) for line in block] for block in lines], successors
+
+
+def _name(words: list[str]) -> str:
+    """The instruction's name, with the formats of a scaled matrix instruction's operands."""
+    formats = [word for word in words if re.match("cbsz:|blgp:", word)] if "f8f6f4" in words[0] else []
+    return " ".join([re.sub(r"_e(32|64)$", "", words[0]), *formats])
 
 
 def _walk(successors: list[list[int]]) -> tuple[list[int], set[tuple[int, int]]]:
@@ -360,6 +488,12 @@ def _slots(name: str) -> int:
     if _class_of(name) != "vector":
         return 0
     return next((slots for pattern, slots in _SLOTS.items() if re.match(pattern, name)), 1)
+
+
+def _products(name: str) -> int:
+    """Products that a wave's matrix instruction makes; 0 for others."""
+    match = re.search(r"_(\d+)x(\d+)x(\d+)", name) if _class_of(name) == "matrix" else None
+    return math.prod(map(int, match.groups())) if match else 0
 
 
 def _width(name: str) -> int:

@@ -105,6 +105,84 @@ def test_widths(name, width):
     assert inspection._width(name) == width
 
 
+#: A loop that fetches by one wide access or two narrow ones, and in its last turn not at all.
+PRODUCT = """k:
+	s_branch .LBB0_2
+.LBB0_1:
+	v_mfma_scale_f32_16x16x128_f8f6f4 v[0:3], v[4:9], v[4:9], v[0:3], v1, v2 op_sel_hi:[0,0,0] cbsz:2 blgp:2
+	v_perm_b32 v4, v5, v6, s0
+	s_cbranch_vccnz .LBB0_5
+.LBB0_2:
+	s_cbranch_scc1 .LBB0_1
+	s_cbranch_vccz .LBB0_4
+	global_load_dwordx2 v[4:5], v[2:3], off
+	global_load_dwordx2 v[6:7], v[2:3], off
+	s_branch .LBB0_1
+.LBB0_4:
+	global_load_dwordx4 v[4:7], v[2:3], off
+	s_branch .LBB0_1
+.LBB0_5:
+	s_endpgm
+"""
+
+
+def test_the_turn_of_a_product():
+    turn = inspection._main_turn(PRODUCT)
+    assert turn.loaded == 16 and turn.instructions.count("global_load_dwordx4") == 1 and turn.slots == 1
+    assert inspection._matrix_cycles(inspection.CHIPS["gfx950"], turn) == 16
+    assert inspection._main_turn(KERNEL) is None
+
+
+#: Dense peaks of the boards in TFLOP/s (or TOP/s), as they are usually published.
+PEAKS = [
+    ("gfx942", "v_mfma_f32_16x16x16_bf16", 1307),
+    ("gfx942", "v_mfma_f32_16x16x32_fp8_fp8", 2615),
+    ("gfx950", "v_mfma_f32_16x16x32_bf16", 2517),
+    ("gfx950", "v_mfma_scale_f32_16x16x128_f8f6f4 cbsz:2 blgp:2", 10066),
+    ("gfx950", "v_mfma_scale_f32_16x16x128_f8f6f4 cbsz:4 blgp:4", 10066),
+    ("gfx950", "v_mfma_scale_f32_16x16x128_f8f6f4 cbsz:4", 5033),
+    ("gfx1100", "v_wmma_f32_16x16x16_bf16", 122.8),
+    ("gfx1100", "v_wmma_i32_16x16x16_iu4", 245.6),
+    ("gfx1200", "v_wmma_f32_16x16x16_bf16", 102.6),
+    ("gfx1200", "v_wmma_f32_16x16x16_fp8_bf8", 205),
+]
+
+
+@pytest.mark.parametrize("target, instruction, peak", PEAKS)
+def test_matrix_rates_give_the_published_peaks(target, instruction, peak):
+    chip = inspection.CHIPS[target]
+    rate = 2 * chip.matrix_rate(instruction) * chip.simds * chip.units * chip.clock
+    assert rate / 1e12 == pytest.approx(peak, rel=0.005)
+
+
+def test_an_instruction_without_a_rate_is_refused():
+    with pytest.raises(qd.ArgumentError, match="rate of v_mfma_f64"):
+        inspection.CHIPS["gfx942"].matrix_rate("v_mfma_f64_16x16x4_f64")
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("target", list(inspection.CHIPS))
+def test_a_product(target):
+    product, n = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="bf16")), 4096
+    a = qd.spec(f"MXUF4[{n},{n}]")
+    reports = [r for r in inspection.inspect(product, target, a=a, b=a) if r.turn]
+    assert len(reports) == 1
+    (report,) = reports
+    chip = inspection.CHIPS[target]
+    (rate,) = {chip.matrix_rate(name) for name in report.turn.instructions if inspection._products(name)}
+    assert report.seconds["matrix"] == pytest.approx(n**3 / (rate * chip.simds * chip.units * chip.clock))
+    assert report.seconds["memory"] == pytest.approx(n * n * (2 * (1 / 2 + 1 / 32) + 2) / chip.bandwidth)
+    assert report.seconds["vector"] > 0 and 0 < report.matrix_share < 1 and report.wide[0] > 0
+    assert "main loop" in report.lines()[2]
+
+
+def test_products_without_one_size_are_refused():
+    twice = qd.jit(lambda a, b: (qd.matmul(a, b.T), qd.matmul(b, a.T)))
+    a = qd.spec("MXUF4[256,256]")
+    with pytest.raises(qd.ArgumentError, match="one product without groups"):
+        inspection.inspect(twice, "gfx950", a=a, b=a)
+
+
 def row(x):
     return qd.quantize(x, "UFP4_B", rht=qd.RHT(16, seed=0))
 

@@ -1,4 +1,4 @@
-"""What bounds quantization on AMD GPUs, from the machine code alone: see quadrille/inspection.py for how, and for what
+"""What bounds quantization and products on AMD GPUs, from the machine code alone: see quadrille/inspection.py for how, and for what
 is assumed. Runs anywhere."""
 
 from __future__ import annotations
@@ -25,6 +25,40 @@ def _kernels() -> Iterator[tuple[str, object, object]]:
         yield f"{fmt} to carrier {carrier}", qd.jit(lambda x, carrier=carrier: qd.to_carrier(x, carrier)), q
 
 
+#: A product's size and its formats, on both sides.
+SIZE = 8192
+PRODUCTS = ("MXUF4", "MXFP4", "UFP4_B", "NVFP4")
+
+
+def _products_table(target: str) -> Iterator[str]:
+    """Rows of products: the main loop of the kernel that multiplies, and the least times of a launch."""
+    yield f"`{target}`, {inspection.CHIPS[target].name}: products of {SIZE} x {SIZE} x {SIZE}, result bf16"
+    yield ""
+    yield (
+        "| operands | VGPRs | occupancy | LDS | scratch | instructions of a turn: matrix, vector, scalar, LDS, memory "
+        "| 16-byte accesses | vector per 1000 products | matrix cycles of matrix and vector ones "
+        "| memory us | vector us | LDS us | matrix us | bound |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    product = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="bf16"))
+    for fmt in PRODUCTS:
+        operand = qd.spec(f"{fmt}[{SIZE},{SIZE}]")
+        for report in inspection.inspect(product, target, a=operand, b=operand):
+            if report.turn:
+                yield _product_line(fmt, report)
+    yield ""
+
+
+def _product_line(fmt: str, report: inspection.KernelReport) -> str:
+    facts, counts, (wide, accesses) = report.registers, report.counts_of_turn, report.wide
+    mix = ", ".join(str(counts[kind]) for kind in ("matrix", "vector", "scalar", "shared", "memory"))
+    times = [f"{report.seconds[name] * 1e6:.0f}" for name in ("memory", "vector", "shared", "matrix")]
+    shared, scratch = facts["group_segment_fixed_size"], facts["private_segment_fixed_size"]
+    cells = [fmt, facts["vgpr_count"], f"{report.occupancy:.0%}", shared, scratch, mix, f"{wide} of {accesses}"]
+    cells += [f"{counts['vector'] / report.products * 1000:.2f}", f"{report.matrix_share:.0%}", *times, report.bound]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def _name(row: Row) -> str:
     rht = f", RHT {row.rht}" if row.rht else ""
     return f"{row.fmt} {row.what}{rht}{', stochastic' if row.stochastic else ''}"
@@ -45,6 +79,7 @@ def table() -> Iterator[str]:
                 if report.seconds["memory"] > 1e-6:
                     yield _line(what, report)
         yield ""
+        yield from _products_table(target)
 
 
 def _line(what: str, report: inspection.KernelReport) -> str:
