@@ -207,7 +207,8 @@ class KernelReport:
         ]
         if chip := CHIPS.get(self.target):
             matrix, vector = _matrix_cycles(chip, self.turn), self.turn.slots * chip.cycles
-            lines.append(f"  cycles of a turn: matrix {matrix:g}, vector {vector}; matrix {self.matrix_share:.0%} of both")
+            share = f"matrix {self.matrix_share:.0%} of both"
+            lines.append(f"  cycles of a turn: matrix {matrix:g}, vector {vector}; {share}")
         return lines
 
 
@@ -231,7 +232,7 @@ def inspect(function: JitFunction, target: str, **arguments) -> list[KernelRepor
 
     Args:
         function: a jitted function.
-        target: an AMD target. ArgumentError for others.
+        target: an AMD target. ArgumentError for others, and for a function of several products or one of groups.
         arguments: specs whose lengths are numbers, such as spec("bf16[16384,8192]"), and static values, by name.
     """
     if not target.startswith("gfx"):
@@ -384,8 +385,9 @@ def _main_turn(text: str) -> Path | None:
     blocks, successors = _blocks(text)
     order, backs = _walk(successors)
     turns = [turn for last, first in backs for turn in _turns(blocks, successors, order, backs, last, first)]
-    turns = [turn for turn in turns if any(map(_products, turn.instructions))]
-    return max(turns, key=lambda turn: (sum(map(_products, turn.instructions)), turn.loaded, -turn.length), default=None)
+    counted = [(sum(map(_products, turn.instructions)), turn) for turn in turns]
+    most, best = max(counted, key=lambda pair: (pair[0], pair[1].loaded, -pair[1].length), default=(0, None))
+    return best if most else None
 
 
 def _turns(blocks, successors, order, backs, last: int, first: int) -> list[Path]:

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Rows whose exponents differ by more than a carrier holds are found out on the device: a
-// launch whose blocks mostly see no flag and end. A training step has some: the first token of
-// a sequence attends to itself alone, so its query has no gradient but rounding errors.
+// launch whose blocks mostly see no flag and end. Training steps have some, so blocks that do
+// see one have to be fast too.
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"

@@ -85,60 +85,66 @@ PartialSums WarpgroupParts::sums(KernelBuilder &kernel) const {
   return {isUsed, kernel.pass(storage), kernel.pass(stride)};
 }
 
-/// A thread adds and finishes eight neighbours.
+/// The elements of a thread of a kernel of the sum: eight neighbours.
+static MatmulElements elementsOf(KernelBuilder &kernel, VectorBuilder &b, Value cols) {
+  const TargetInfo &target = kernel.target;
+  auto extend = [&](Value x) -> Value { return arith::ExtUIOp::create(b, b.getI64Type(), x); };
+  Value lane = extend(target.laneId(b, kernel.loc)), warp = extend(target.warpId(b, kernel.loc));
+  Value first = kernel.tileOrigin(0, target.getThreads());
+  Value number = b.add(first, b.add(b.mul(warp, b.i64(target.getLanes())), lane));
+  Value perRow = b.ceilDiv(cols, b.lanes);
+  MatmulElements elements;
+  elements.row = b.divU(number, perRow);
+  elements.col = b.mul(arith::RemUIOp::create(b, number, perRow), b.i64(b.lanes));
+  elements.end = cols;
+  elements.isFull = b.lessS(b.add(elements.col, b.i64(b.lanes - 1)), cols);
+  return elements;
+}
+
+/// What the parts make of such elements, as f32.
+Value WarpgroupParts::addSums(KernelBuilder &kernel, VectorBuilder &b,
+                              const MatmulElements &elements) const {
+  Value from = kernel.pass(storage), rowOfSums = kernel.pass(stride);
+  Value heightOfPart = b.mul(kernel.pass(tilesOfRows), b.i64(tileSize));
+  const bool isInteger = plan.sumsIntegers();
+  auto sumsOf = [&](Value part) {
+    Value row = b.add(b.mul(part, heightOfPart), elements.row);
+    Value index = b.add(b.mul(row, rowOfSums), elements.col);
+    return b.load(isInteger ? b.i32s() : b.f32s(), b.at(from, b.mul(index, b.i64(sumBytes))),
+                  b.lanes * sumBytes);
+  };
+  Value sums = b.loop(b.i64(1), kernel.pass(count), 1, sumsOf(b.i64(0)),
+                      [&](Value part, ValueRange carried) {
+    Value next = sumsOf(part);
+    return SmallVector<Value>{isInteger ? b.add(carried[0], next) : b.addF(carried[0], next)};
+  })[0];
+  return isInteger ? Value(arith::SIToFPOp::create(b, b.f32s(), sums)) : sums;
+}
+
 void WarpgroupParts::emitSum(const TargetInfo &target, ModuleOp module, StringRef name, int shift,
                              Value lhsFlags, Value rhsFlags) const {
-  constexpr unsigned lanes = nvvm::storedColumns;
   KernelBuilder kernel(s, target, name, module);
-  auto passIf = [&](Value value) { return value ? kernel.pass(value) : Value(); };
-  Value parts = kernel.pass(count), m = kernel.pass(rows), n = kernel.pass(cols);
-  Value from = kernel.pass(storage), rowOfSums = kernel.pass(stride);
-  Value heightOfPart = kernel.mul(kernel.pass(tilesOfRows), kernel.constant(tileSize));
-  Value lhsWords = passIf(lhsFlags), rhsWords = passIf(rhsFlags);
   quad::MatmulOp op = request.op;
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
   MatmulEpilogue epilogue(kernel, request, formats, shift);
   epilogue.begin();
-
-  VectorBuilder b(kernel.body, kernel.loc, lanes);
-  const int64_t threads = int64_t(target.getLanes()) * target.getWarps();
-  Value thread = arith::MulIOp::create(
-      b, target.warpId(b, kernel.loc),
-      arith::ConstantOp::create(b, b.getI32IntegerAttr(target.getLanes())));
-  thread = b.add(thread, target.laneId(b, kernel.loc));
-  thread = arith::ExtUIOp::create(b, b.getI64Type(), thread);
-  Value number = b.add(kernel.tileOrigin(0, threads), thread);
-  Value perRow = b.ceilDiv(n, lanes), row = b.divU(number, perRow);
-  MatmulElements elements;
-  elements.row = row;
-  elements.col = b.mul(arith::RemUIOp::create(b, number, perRow), b.i64(lanes));
-  elements.end = n;
-  elements.isFull = b.lessS(b.add(elements.col, b.i64(lanes - 1)), n);
-  Value isStored = b.lessS(row, m);
-  auto inside = scf::IfOp::create(b, isStored, /*withElseRegion=*/false);
-  b.setInsertionPointToStart(inside.thenBlock());
-  if (lhsWords) {
-    Value isLeft = nvvm::isFlagged(b, nvvm::loadFlags(b, lhsWords, row),
-                                   nvvm::loadFlags(b, rhsWords, elements.col), row, elements.col);
-    Value none = arith::ConstantOp::create(b, b.getBoolAttr(false));
-    auto unflagged = scf::IfOp::create(b, b.equal(isLeft, none), /*withElseRegion=*/false);
-    b.setInsertionPointToStart(unflagged.thenBlock());
-  }
-  const bool isInteger = plan.sumsIntegers();
-  VectorType type = isInteger ? b.i32s() : b.f32s();
-  auto sumsOf = [&](Value part) {
-    Value first = b.add(b.mul(part, heightOfPart), row);
-    Value index = b.add(b.mul(first, rowOfSums), elements.col);
-    return b.load(type, b.at(from, b.mul(index, b.i64(sumBytes))), lanes * sumBytes);
+  VectorBuilder b(kernel.body, kernel.loc, nvvm::storedColumns);
+  MatmulElements elements = elementsOf(kernel, b, kernel.pass(cols));
+  auto onlyIf = [&](Value condition) {
+    auto ifOp = scf::IfOp::create(b, condition, /*withElseRegion=*/false);
+    b.setInsertionPointToStart(ifOp.thenBlock());
   };
-  Value sums = b.loop(b.i64(1), parts, 1, sumsOf(b.i64(0)), [&](Value part, ValueRange carried) {
-    Value next = sumsOf(part);
-    return SmallVector<Value>{isInteger ? b.add(carried[0], next) : b.addF(carried[0], next)};
-  })[0];
-  elements.acc = isInteger ? Value(arith::SIToFPOp::create(b, b.f32s(), sums)) : sums;
+  onlyIf(b.lessS(elements.row, kernel.pass(rows)));
+  if (lhsFlags) {
+    Value lhsWord = nvvm::loadFlags(b, kernel.pass(lhsFlags), elements.row);
+    Value rhsWord = nvvm::loadFlags(b, kernel.pass(rhsFlags), elements.col);
+    Value isLeft = nvvm::isFlagged(b, lhsWord, rhsWord, elements.row, elements.col);
+    onlyIf(b.equal(isLeft, arith::ConstantOp::create(b, b.getBoolAttr(false))));
+  }
+  elements.acc = addSums(kernel, b, elements);
   emitStore(b, kernel.loc, epilogue.get(), elements);
   kernel.body.setInsertionPointToEnd(&kernel.kernel.getBody().front());
-  Value blocks = s.ceilDiv(s.mul(rows, s.ceilDiv(cols, lanes)), threads);
+  Value blocks = s.ceilDiv(s.mul(rows, s.ceilDiv(cols, b.lanes)), target.getThreads());
   Value isUsed = s.isLess(s.constant(1), count);
   kernel.launch(s.select(isUsed, blocks, s.constant(0)), s.constant(1), /*cost=*/0);
 }

@@ -31,12 +31,15 @@ public:
   nvvm::TilesOfRows describeTiles(KernelBuilder &kernel) const;
   nvvm::PartialSums sums(KernelBuilder &kernel) const;
 
-  /// The kernel that adds sums. What is flagged, if there are flags, is left out.
+  /// The kernel that adds sums, which are those of the product times 2^shift, and finishes them.
+  /// What is flagged, if there are flags, is left out.
   void emitSum(const TargetInfo &target, mlir::ModuleOp module, llvm::StringRef name, int shift,
                mlir::Value lhsFlags, mlir::Value rhsFlags) const;
 
 private:
   mlir::Value choose(mlir::Value tiles) const;
+  mlir::Value addSums(KernelBuilder &kernel, VectorBuilder &b,
+                      const MatmulElements &elements) const;
 
   ScheduleBuilder &s;
   const nvvm::WarpgroupPlan &plan;

@@ -1,5 +1,5 @@
-"""What bounds quantization and products on AMD GPUs, from the machine code alone: see quadrille/inspection.py for how, and for what
-is assumed. Runs anywhere."""
+"""What bounds quantization and products on AMD GPUs, from the machine code alone: see quadrille/inspection.py for
+how, and for what is assumed. Runs anywhere."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import quadrille as qd
 
-from . import torch_peers
+from . import host, torch_peers
 from .gpu_quantize import _no_torch
 
 #: Bars by size of a cube: of the product's kernel alone, and from packed operands.
@@ -25,6 +25,7 @@ BARS = {
 MODES = {"UFP4_B": ("f32",), "NVFP4": ("f32",), "MXUF4": ("promote128", "fast")}
 LINEAR_BARS = {"MXUF4": 1.3, "UFP4_B": 0.85}
 EAGER_BAR, COMPILED_BAR = 3.0, 1.5 #: times of PyTorch's fake quantization of the same recipe
+FIRST_CALL_BARS = 1500, 10 #: milliseconds: compiled, and from the disk cache
 GROUPED_BAR = 0.75 #: of what bytes or operations allow
 DECODE_BARS = {"UFP4_B": 2.2, "NVFP4": 2.6, "MXUF4": 2.6}
 DECODE = [(8192, 8192), (4096, 14336)]
@@ -274,6 +275,15 @@ def _grouped(torch, repeats: int) -> Iterator[str]:
             )
 
 
+def _first_calls() -> Iterator[str]:
+    yield "| first call of a product | ms | bar | from the disk cache: ms | bar |"
+    yield "|---|---|---|---|---|"
+    for fmt in LINEAR_BARS:
+        taken = host.first_calls("cuda", fmt)
+        bars = (f"{bar}" if ms <= bar else f"{bar} (missed)" for ms, bar in zip(taken, FIRST_CALL_BARS))
+        yield f"| {fmt} | " + " | ".join(f"{ms:.0f} | {bar}" for ms, bar in zip(taken, bars)) + " |"
+
+
 def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     """Lines of Markdown tables. UnsupportedError without PyTorch and a GPU."""
     try:
@@ -292,3 +302,5 @@ def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     yield from _grouped(torch, repeats)
     yield ""
     yield from _decode(torch, repeats)
+    yield ""
+    yield from _first_calls()

@@ -32,8 +32,8 @@
 //
 // Numerics. Each element's products are summed by the instruction in increasing k: in
 // groups of 32 bytes of K with two more bits than f32 (bf16) or 13 fraction bits (fp8)
-// below the largest, cut off. With `promote`, sums over 128 of k are added in f32. The
-// order depends on K alone.
+// below the largest, cut off. With `promote`, sums over 128 of k are added in f32, and so are
+// sums of parts of K, in their order. All that depends on the shape alone, not on the GPU.
 //
 //===----------------------------------------------------------------------===//
 #ifndef QUADRILLE_TARGET_NVVM_MATMUL_H
