@@ -459,6 +459,9 @@ def prepare(q, *, side: str = "b", other=None, exact: bool = True, keep: bool = 
         exact: that of these products.
         keep: the result has q with it, so that it can be dequantized; not inside of a traced function.
 
+    In a traced function that does nothing else with q, GPU kernels that quantize write this form at once,
+    where it is bf16 (docs/matmul.md, "Panels").
+
     Returns a :class:`Prepared`, with which `matmul` has the bits that it has with q. It is of this
     process, target and machine: a product that reads operands in another form (another side, format
     or target) is a CompileError that says in which.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from . import _native
@@ -82,6 +83,13 @@ def carrier_form(fmt, carrier: str) -> dict:
     if form["refusal"]:
         raise UnsupportedError(form["refusal"], instead=form["instead"])
     return form
+
+
+@functools.cache
+def quantizes_to_panels(target: str, a, b, exact: bool = True) -> tuple[bool, bool]:
+    """Whether what quantizes a or b of a product (formats) can write the product's own form: see `prepare`."""
+    choice = _table().select(check_target(target), *(_native.format(lookup(f)) for f in (a, b)), exact=exact)
+    return (False, False) if choice["refused"] else tuple(choice[x]["quantizes_to_panels"] for x in "ab")
 
 
 def capability(target: str) -> dict:

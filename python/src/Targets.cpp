@@ -83,8 +83,11 @@ static py::dict toDict(const CarrierChoice &choice) {
   if (choice.refused())
     return result;
   result["instruction"] = choice.mma->name;
-  result["a"] = toDict(choice.a);
-  result["b"] = toDict(choice.b);
+  for (auto [name, operand] : {std::pair("a", &choice.a), std::pair("b", &choice.b)}) {
+    py::dict plan = toDict(*operand);
+    plan["quantizes_to_panels"] = choice.quantizesToPanels(*operand);
+    result[name] = plan;
+  }
   result["k_block"] = choice.kBlock;
   result["promote"] = choice.promote;
   result["rate"] = choice.rate;
@@ -183,7 +186,8 @@ void bindTargets(py::module_ &module) {
         R"(The carrier of a matmul of two operands, each a format or f32, bf16, f16.
 
 A dictionary: refused, text, why, rejected ((carrier, why) pairs), alternatives; unless
-refused also instruction, a and b (carrier, application, folded_levels, shift, window,
+refused also instruction, a and b (quantizes_to_panels: whether what quantizes it can write what
+the instruction reads; carrier, application, folded_levels, shift, window,
 exact), k_block, promote, and rate (multiple of the target's bf16 matrix rate).)");
   m.def("carriers", &carrierRows, py::arg("target"),
         "`select` of every named format with itself, with the format's name under `format`.");

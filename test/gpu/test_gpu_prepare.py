@@ -78,3 +78,48 @@ def test_another_form_is_refused():
     with pytest.raises(qd.CompileError, match="is prepared as"):
         f(quantized(64, 128, "UFP4_B"), qd.prepare(b)._with(form="something"))
     del a
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "NVINT4", "UFP4"])
+@pytest.mark.parametrize("shape", [(145, 416), (1024, 768), (300, 70), (1, 16)])
+@pytest.mark.parametrize("rounding", [qd.nearest_even, qd.stochastic(qd.Key(3))])
+def test_quantization_writes_what_is_only_prepared(fmt, shape, rounding):
+    """Of rows, of columns and of both: the products of the tensors, bit for bit, and no conversion."""
+    x, exact = to_gpu(normal(*shape, "bf16")), fmt != "UFP4"
+    options = {"rht": qd.RHT(16, seed=0), "rounding": rounding, "pad": True}
+
+    def both(x):
+        return qd.quantize_pair(x, fmt, **options)
+
+    def single(x):
+        return qd.quantize(x, fmt, **options), qd.quantize(x, fmt, axis=0, **options)
+
+    def prepared(copies, x):
+        return tuple(qd.prepare(q, side="a", exact=exact) for q in copies(x))
+
+    product = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32", exact=exact))
+    for copies in (both, single):
+        function = qd.jit(lambda x: prepared(copies, x))
+        names = [kernel["name"] for kernel in function.explain(x).kernels]
+        assert not any("prepare" in name for name in names)
+        for q, p, axis in zip(qd.jit(copies)(x), function(x), (1, 0)):
+            q, p = (q, p) if axis == 1 else (q.T, p.T)
+            other = qd.quantize(to_gpu(normal(200, q.shape[1], "bf16", seed=1)), fmt, rht=options["rht"], pad=True)
+            assert torch.equal(product(p, other), product(qd.prepare(q, side="a", exact=exact), other))
+            assert torch.equal(product(p, other), product(q, other)) or q.shape[0] <= 8
+
+
+def test_one_copy_is_kept_and_one_is_prepared():
+    x = to_gpu(normal(256, 512, "bf16"))
+    x[3, 5] = float("nan")
+
+    @qd.jit
+    def copies(x):
+        row, col = qd.quantize_pair(x, "UFP4_B", rht=qd.RHT(16, seed=0))
+        return qd.prepare(row, side="a"), col
+
+    row, col = copies(x)
+    wanted = qd.quantize_pair(x, "UFP4_B", rht=qd.RHT(16, seed=0))
+    assert torch.equal(col.codes, wanted[1].codes)
+    b = qd.quantize(to_gpu(normal(128, 512, "bf16", seed=1)), "UFP4_B", rht=qd.RHT(16, seed=0))
+    torch.testing.assert_close(f(row, b), f(wanted[0], b), rtol=0, atol=0, equal_nan=True)

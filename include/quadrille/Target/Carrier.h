@@ -153,6 +153,13 @@ struct CarrierChoice {
   std::vector<std::string> alternatives;
 
   bool refused() const { return !refusal.empty(); }
+  /// The instruction reads panels (Target/NVVM/Matmul.h), which something has to make.
+  bool readsPanels() const { return mma && mma->name.starts_with("wgmma"); }
+  /// What quantizes an operand can write its panels: they are of code x scale alone.
+  bool quantizesToPanels(const OperandPlan &operand) const {
+    return readsPanels() && !kBlock && operand.carrier->name == "bf16" &&
+           !(operand.exact && operand.shift);
+  }
 };
 
 /// The fastest exact carrier of a matmul on a target. Deterministic, and cheap

@@ -77,6 +77,30 @@ ScaleArray scaleArray(KernelBuilder &kernel, const Block &block, const Scheduled
           kernel.div(kernel.pass(input.length), block.cols)};
 }
 
+/// Numbers of bf16 as `rounding` says.
+Tile roundToCarrier(TileBuilder &t, Tile value, CarrierRounding rounding) {
+  if (!rounding.isExact) {
+    Tile power = t.f32(value, std::ldexp(1.0f, rounding.shift));
+    return t.narrow(t.mulf(value, power), t.b.getBF16Type());
+  }
+  // The products are bf16, so the lower half of each is zero.
+  Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
+  word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
+  return t.truncate(t.shrU(word, 16), t.b.getI16Type());
+}
+
+/// `bits` with zeros beyond the tensor, in columns of `perColumn` elements.
+Tile zeroBeyond(KernelBuilder &kernel, Tile bits, const ScheduledTensor &tensor, Value row,
+                Value a0, int64_t perColumn = 1) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile isValid = isWithin(kernel, bits, row, kernel.div(a0, perColumn), kernel.pass(tensor.rows),
+                          kernel.div(kernel.pass(tensor.length), perColumn));
+  RankedTensorType type = TileBuilder::typeOf(bits);
+  Tile none = arith::ConstantOp::create(
+      t.b, t.loc, DenseElementsAttr::get(type, t.b.getIntegerAttr(type.getElementType(), 0)));
+  return t.select(isValid, bits, none);
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -98,29 +122,39 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   TileBuilder t(kernel.body, kernel.loc);
   Tile value = loadValues(kernel, input, type, tiling, row, a0,
                           format.levels.size() - format.hasTensorLevel());
-  Tile bits;
-  if (rounding.isExact) { // the products are bf16, so the lower half of each is zero
-    Tile isNaN = t.cmpf(arith::CmpFPredicate::UNO, value, value), word = t.bits(value);
-    word = t.select(isNaN, t.i32(word, int32_t(carrierNaNBF16) << 16), word);
-    bits = t.truncate(t.shrU(word, 16), t.b.getI16Type());
-  } else {
-    Tile power = t.f32(value, std::ldexp(1.0f, rounding.shift));
-    bits = t.narrow(t.mulf(value, power), t.b.getBF16Type());
-  }
-  if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0) {
-    // Code 0 of some grids is not 0.
-    Tile isValid = isWithin(kernel, value, row, a0, kernel.pass(input.rows),
-                            kernel.pass(input.length));
-    Tile none = arith::ConstantOp::create(
-        t.b, t.loc, DenseElementsAttr::get(TileBuilder::typeOf(bits), int16_t(0)));
-    bits = t.select(isValid, bits, none);
-  }
+  Tile bits = roundToCarrier(t, value, rounding);
+  // Code 0 of some grids is not 0.
+  if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0)
+    bits = zeroBeyond(kernel, bits, input, row, a0);
   if (result.pieces)
     storePanels(kernel, bits, result, p0, a0);
   else
     storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
                kernel.pass(input.length), input.divisor);
   launchOverRows(kernel, input, result, tiling.shape, elementBytes);
+}
+
+void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                 const ScheduledTensor &tensor, const Tiling &tiling, const PackedTile &packed,
+                 const DirectPanels &panels, Value p0, Value a0) {
+  Format format = type.getFormat().toFormat();
+  auto hasZero = [](const Grid &grid) { return llvm::is_contained(grid.values, 0.0f); };
+  Tiling stored{tiling.shape, panelLayout(kernel.target, tiling.layout,
+                                          llvm::Log2_64(tiling.shape.along))};
+  PackedTile converted = convertPacked(kernel, type, stored, packed);
+  TileBuilder t(kernel.body, kernel.loc);
+  Tile bits;
+  int64_t perColumn = 1;
+  if (panels.rounding.isExact && !format.alternative) {
+    perColumn = 2;
+    bits = decodePairs(kernel, tensor, type, stored, converted, *target::lookupCarrierType("bf16"));
+  } else {
+    bits = roundToCarrier(t, decodeValues(kernel, type, stored, converted), panels.rounding);
+  }
+  // Zeros beyond the input are quantized to zero by grids that have it.
+  if (!hasZero(format.grid) || (format.alternative && !hasZero(*format.alternative)))
+    bits = zeroBeyond(kernel, bits, tensor, p0, a0, perColumn);
+  storePanels(kernel, bits, panels.result, p0, kernel.div(a0, perColumn));
 }
 
 //===----------------------------------------------------------------------===//

@@ -34,12 +34,47 @@ struct ScheduledGroups {
   explicit operator bool() const { return bool(table); }
 };
 
+/// Rows of panels that are not the operand's own in their order.
+struct PanelRowMap {
+  mlir::Value count; ///< of the schedule
+  /// Which row of the operand one is, and as many behind it as panels' rows lie in a tile.
+  std::function<mlir::Value(KernelBuilder &, mlir::Value)> source;
+};
+
+/// What quad.to_carrier and products make of a tensor; without row results for a carrier that
+/// holds scales themselves.
+struct CarrierResult {
+  mlir::Value values, exponents;
+  mlir::Value overflow; ///< a word for each row, or each panel
+  mlir::Value panels;   ///< how many (Target/NVVM/Matmul.h)
+  mlir::Value pieces;   ///< of a panel; null: values are row by row
+  std::optional<PanelRowMap> rows = {};
+
+  mlir::Value sourceRow(KernelBuilder &kernel, mlir::Value row) const {
+    return rows ? rows->source(kernel, row) : row;
+  }
+  mlir::Value numRows(mlir::Value own) const { return rows ? rows->count : own; }
+};
+
+/// How code x scale becomes bf16: as it is, or times 2^shift and rounded to nearest even.
+struct CarrierRounding {
+  bool isExact = true;
+  int shift = 0;
+};
+
+/// Panels of bf16 that a kernel writes in place of codes and scales.
+struct DirectPanels {
+  CarrierResult result;
+  CarrierRounding rounding;
+};
+
 /// What a kernel needs for one quad.quantize: schedule values, absent ones null.
 struct QuantizeRequest {
   mutable quad::QuantizeOp op; // accessors of operations are not const
   mlir::Value signs, key, indexBase, step, amax, amaxOut, flags;
-  ScheduledTensor result;
+  ScheduledTensor result; ///< with `panels` of a tensor scale alone
   ScheduledGroups groups;
+  std::optional<DirectPanels> panels = {};
 };
 
 /// What is quantized: a matrix, or the result of elementwise code, which has no buffer
@@ -78,33 +113,6 @@ mlir::LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMa
                              mlir::Value signs, const ScheduledGroups &groups,
                              mlir::Value result);
 
-/// Rows of panels that are not the operand's own in their order.
-struct PanelRowMap {
-  mlir::Value count; ///< of the schedule
-  /// Which row of the operand one is, and as many behind it as panels' rows lie in a tile.
-  std::function<mlir::Value(KernelBuilder &, mlir::Value)> source;
-};
-
-/// What quad.to_carrier and products make of a tensor; without row results for a carrier that
-/// holds scales themselves.
-struct CarrierResult {
-  mlir::Value values, exponents;
-  mlir::Value overflow; ///< a word for each row, or each panel
-  mlir::Value pieces;   ///< of a panel (Target/NVVM/Matmul.h); null: values are row by row
-  std::optional<PanelRowMap> rows = {};
-
-  mlir::Value sourceRow(KernelBuilder &kernel, mlir::Value row) const {
-    return rows ? rows->source(kernel, row) : row;
-  }
-  mlir::Value numRows(mlir::Value own) const { return rows ? rows->count : own; }
-};
-
-/// How code x scale becomes bf16: as it is, or times 2^shift and rounded to nearest even.
-struct CarrierRounding {
-  bool isExact = true;
-  int shift = 0;
-};
-
 /// quad.to_carrier, of code x scale.
 void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
                    const ScheduledTensor &input, const CarrierResult &result,
@@ -126,6 +134,9 @@ void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned 
 /// rows and elements along them.
 struct Tiling;
 Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along);
+/// The layout of such a tile with the warps of `computed`.
+layout::LinearLayout panelLayout(const TargetInfo &target, const layout::LinearLayout &computed,
+                                 unsigned alongBits);
 /// Stores (across, along) elements at row p0 and element a0 of each row.
 void storePanels(KernelBuilder &kernel, mlir::Value tile, const CarrierResult &result,
                  mlir::Value p0, mlir::Value a0);
@@ -156,6 +167,13 @@ int64_t columnElementsPerLane(KernelBuilder &kernel);
 /// The layout in which a tile of that shape is computed on, with so many elements of
 /// a row in one lane's registers.
 layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, int64_t perLane);
+
+/// How a tile is stored whose lowest `contiguousBits` are neighbours in memory, by accesses of at
+/// most `alignment` bytes: the target's layout for memory, and on GPUs one in which each
+/// instruction writes whole sectors, for parts of them cost as much.
+layout::LinearLayout storeLayout(const TargetInfo &target, const layout::LinearLayout &computed,
+                                 unsigned contiguousBits, unsigned elementBytes,
+                                 int64_t alignment);
 
 /// Where rows follow each other without gaps, one row of all elements is the same matrix
 /// and fills tiles better. The schedule's i1: rows are dense, and of `stored` elements if given.
@@ -240,11 +258,23 @@ struct PackedTile {
 PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
                       quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
                       mlir::Value a0);
+/// The same codes and scales, of any layouts, as they are loaded for a tiling.
+PackedTile convertPacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                         const Tiling &tiling, const PackedTile &packed);
+/// The values of what loadPacked gave: codes in their grids times all these scales.
+Tile decodeValues(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                  const PackedTile &packed);
 /// Their values as words of two numbers of `carrier`, bf16 or f16: for formats of one grid whose
 /// scales and products are such numbers.
 Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
                  quad::QuantizedTensorType type, const Tiling &tiling, const PackedTile &packed,
                  const target::CarrierType &carrier);
+
+/// Stores the values of codes and scales in registers, a tile of `tiling` in any layouts, at
+/// (p0, a0) of panels: what emitToCarrier makes of them in memory.
+void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                 const ScheduledTensor &tensor, const Tiling &tiling, const PackedTile &packed,
+                 const DirectPanels &panels, mlir::Value p0, mlir::Value a0);
 
 /// The bytes of its codes in a table of up to 16, four to a word.
 Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,
@@ -293,12 +323,14 @@ Tile rotate(TileBuilder &t, Tile y, Tile factors);
 /// masks, -1 or 0, of shape (rows / block rows, 1, columns / block columns, 1).
 struct Scaled {
   Tile y, factor, isFinite, isAlternative;
+  /// Of a request with panels: all levels' scales but the tensor's as they would be stored.
+  llvm::SmallVector<Tile> scales = {};
 };
 /// `words` of eight codes, 0 in blocks that are not finite.
 Tile maskCodes(TileBuilder &t, Tile words, const Scaled &scaled);
 /// The codes of each block in the grid that it chose.
 Tile selectCodes(TileBuilder &t, Tile words, Tile alternative, const Scaled &scaled);
-/// Scales y by every level's scales, which it stores.
+/// Scales y by every level's scales, which it stores unless there are panels.
 mlir::FailureOr<Scaled> emitScales(KernelBuilder &kernel, TileBuilder &t,
                                    const QuantizeRequest &request, Tile y, mlir::Value p0,
                                    mlir::Value a0);

@@ -38,6 +38,28 @@ Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along) {
           LinearLayout(alongBits + acrossBits, reg, lane, warp)};
 }
 
+LinearLayout panelLayout(const TargetInfo &target, const LinearLayout &computed,
+                         unsigned alongBits) {
+  const unsigned chunkBits = 3; // eight bf16 are what a lane stores at once
+  const unsigned groupBits = llvm::Log2_64(nvvm::groupRows);
+  std::vector<uint64_t> order, reg, lane;
+  auto append = [&](unsigned first, unsigned last) {
+    for (unsigned bit = first; bit < last; ++bit)
+      if (uint64_t basis = uint64_t(1) << bit; !llvm::is_contained(computed.warp, basis))
+        order.push_back(basis);
+  };
+  const unsigned endOfGroup = std::min(alongBits + groupBits, computed.indexBits);
+  append(alongBits, endOfGroup);
+  append(chunkBits, alongBits);
+  append(endOfGroup, computed.indexBits);
+  for (unsigned bit = 0; bit < chunkBits; ++bit)
+    reg.push_back(uint64_t(1) << bit);
+  for (uint64_t basis : order)
+    (lane.size() < llvm::Log2_32(target.getLanes()) ? lane : reg).push_back(basis);
+  lane.resize(llvm::Log2_32(target.getLanes()));
+  return LinearLayout(computed.indexBits, reg, lane, computed.warp);
+}
+
 void storePanels(KernelBuilder &kernel, Tile tile, const CarrierResult &result, Value p0,
                  Value a0) {
   TileBuilder t(kernel.body, kernel.loc);
@@ -49,14 +71,15 @@ void storePanels(KernelBuilder &kernel, Tile tile, const CarrierResult &result, 
   Value rows = arith::RemUIOp::create(t.b, t.loc, p0, c(nvvm::panelRows));
   Value pieces = kernel.pass(result.pieces);
   ArrayRef<int64_t> shape = TileBuilder::shapeOf(tile);
-  // Panel, group, row; piece, chunk, element. What lies beyond the last panel is not stored.
+  // Panel, group, row; piece, chunk, element. What lies beyond the last of them is not stored.
   int64_t panels = std::max<int64_t>(1, shape[0] / nvvm::panelRows);
   Tile split = t.reshape(tile, {panels, shape[0] / nvvm::groupRows / panels, nvvm::groupRows,
                                 shape[1] / perPiece, chunks, perChunk});
   Value offsets[] = {kernel.div(p0, nvvm::panelRows), kernel.div(rows, nvvm::groupRows), c(0),
                      kernel.div(a0, perPiece), c(0), c(0)};
-  constexpr int64_t unbounded = int64_t(1) << 40;
-  Value bounds[] = {c(unbounded), c(groups), c(nvvm::groupRows), pieces, c(chunks), c(perChunk)};
+  constexpr int64_t unbounded = int64_t(1) << 40; // a tile of one panel has none beyond
+  Value bounds[] = {panels > 1 ? kernel.pass(result.panels) : c(unbounded), c(groups),
+                    c(nvvm::groupRows), pieces, c(chunks), c(perChunk)};
   Value strides[] = {kernel.mul(pieces, c(nvvm::panelRows * perPiece)),
                      c(nvvm::groupRows * perPiece), c(perChunk), c(nvvm::panelRows * perPiece),
                      c(nvvm::groupRows * perChunk), c(1)};

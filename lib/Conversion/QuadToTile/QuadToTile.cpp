@@ -59,6 +59,10 @@ private:
   LogicalResult lower(quad::ToCarrierOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::PrepareOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
+  PrepareRequest prepareRequest(quad::LaunchOp launch, quad::PrepareOp op);
+  std::optional<DirectPanels> directPanels(Value result, const ScheduledMatrix &input,
+                                           unsigned axis, Value length);
+  ScheduledTensor preparedTensor(Value result, Value rows, Value length);
   MatmulOperand matmulOperand(quad::LaunchOp launch, Value inKernel, StringRef suffix);
   MatmulGroups matmulGroups(quad::LaunchOp launch, quad::MatmulOp op, const MatmulOperand &lhs,
                             const MatmulOperand &rhs);
@@ -346,8 +350,57 @@ ScheduledGroups FunctionLowering::groupTable(quad::LaunchOp launch, Value inKern
   return groups;
 }
 
+/// The launch that prepares a result, if nothing else reads it.
+static std::pair<quad::LaunchOp, quad::PrepareOp> findPrepare(Value result) {
+  auto launch = result.hasOneUse() ? dyn_cast<quad::LaunchOp>(*result.user_begin())
+                                   : quad::LaunchOp();
+  if (!launch)
+    return {};
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
+  return {launch, dyn_cast<quad::PrepareOp>(kernel.getBody().front().front())};
+}
+
+PrepareRequest FunctionLowering::prepareRequest(quad::LaunchOp launch, quad::PrepareOp op) {
+  PrepareRequest request{op, {}, {}, {}};
+  if (auto buffers = destinations.find(launch.getResult(0)); buffers != destinations.end()) {
+    request.data = buffers->second[0];
+    request.tensorScale = buffers->second.size() > 1 ? buffers->second[1] : Value();
+  }
+  return request;
+}
+
+/// Where a quantized result that is only prepared is written in that form at once.
+std::optional<DirectPanels> FunctionLowering::directPanels(Value result,
+                                                           const ScheduledMatrix &input,
+                                                           unsigned axis, Value length) {
+  auto [launch, op] = findPrepare(result);
+  if (!op)
+    return std::nullopt;
+  PrepareRequest request = prepareRequest(launch, op);
+  ScheduledPrepared made{request.data, request.tensorScale, input.sizes[1 - axis],
+                         length,       {},                  input.divisors[1 - axis]};
+  auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
+  std::optional<DirectPanels> panels = planDirectPanels(s, spec, request, allocateBytes, made);
+  if (!panels)
+    return std::nullopt;
+  quad::FormatAttr format = op.getInput().getType().getFormat();
+  if (format.hasTensorLevel() && !made.tensorScale)
+    made.tensorScale = allocate(s.constant(1), b.getF32Type(), 1);
+  prepared[launch.getResult(0)] = made;
+  return panels;
+}
+
+/// What is left of a result that is written to panels: its sizes, and the scale of the tensor.
+ScheduledTensor FunctionLowering::preparedTensor(Value result, Value rows, Value length) {
+  auto type = cast<quad::QuantizedTensorType>(result.getType());
+  ScheduledTensor tensor{{}, {}, rows, length};
+  tensor.scales.resize(type.getFormat().getLevels().size());
+  tensor.scales.back() = prepared[findPrepare(result).first.getResult(0)].tensorScale;
+  return tensor;
+}
+
 LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::LaunchOp launch) {
-  SmallVector<QuantizeRequest> requests;
+  std::vector<QuantizeRequest> requests;
   auto quantizations = llvm::to_vector(kernel.getBody().getOps<quad::QuantizeOp>());
   Value source = quantizations.front().getInput();
   FailureOr<ScheduledMap> map;
@@ -380,16 +433,20 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
     if (op.getKey())
       s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
                      "index_base must be a multiple of " + Twine(elementsPerDraw));
+    std::optional<DirectPanels> panels = directPanels(result, input, axis, length);
     ScheduledTensor stored =
-        resultTensor(result, input.sizes[1 - axis], length, /*ownLength=*/input.sizes[axis]);
+        panels ? preparedTensor(result, input.sizes[1 - axis], length)
+               : resultTensor(result, input.sizes[1 - axis], length,
+                              /*ownLength=*/input.sizes[axis]);
+    bool isExtended = groups || (op.getPad() && input.divisors[axis] % granularity != 0);
     stored.divisor = std::max(powerOfTwoDivisor(granularity),
-                              op.getPad() ? 1 : input.divisors[axis]);
+                              isExtended ? 1 : input.divisors[axis]);
     stored.rowsDivisor = input.divisors[1 - axis];
     tensors[result] = stored;
     requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
                         scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
                         scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
-                        scheduledOf(launch, op.getFlags()), stored, groups});
+                        scheduledOf(launch, op.getFlags()), stored, groups, panels});
   }
   KernelBuilder builder = makeKernel(launch);
   return emitQuantize(builder, input, requests);
@@ -543,12 +600,11 @@ LogicalResult FunctionLowering::lower(quad::MapOp op, quad::LaunchOp launch) {
 }
 
 LogicalResult FunctionLowering::lower(quad::PrepareOp op, quad::LaunchOp launch) {
-  PrepareRequest request{op, matmulOperand(launch, op.getInput(), "_scales")};
   Value result = launch.getResult(0);
-  if (auto buffers = destinations.find(result); buffers != destinations.end()) {
-    request.data = buffers->second[0];
-    request.tensorScale = buffers->second.size() > 1 ? buffers->second[1] : Value();
-  }
+  if (prepared.contains(result)) // by the kernel that quantized it
+    return success();
+  PrepareRequest request = prepareRequest(launch, op);
+  request.operand = matmulOperand(launch, op.getInput(), "_scales");
   auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
   FailureOr<ScheduledPrepared> made =
       emitPrepare(s, target, spec, module, launch.getCallee(), request, allocateBytes);

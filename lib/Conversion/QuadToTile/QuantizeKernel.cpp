@@ -12,6 +12,7 @@
 #include "Scales.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
+#include "quadrille/Target/NVVM/Matmul.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 
@@ -35,8 +36,8 @@ void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Valu
   LinearLayout layout = tile::getLayout(TileBuilder::typeOf(value));
   unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
   unsigned bytes = bytesOf(TileBuilder::typeOf(value));
-  value = t.convertLayout(value, kernel.target.memoryLayout(layout, contiguous, bytes));
   int64_t alignment = denseAlignment(TileBuilder::typeOf(value), divisor);
+  value = t.convertLayout(value, storeLayout(kernel.target, layout, contiguous, bytes, alignment));
   tile::StoreOp::create(kernel.body, kernel.loc, value, buffer, ValueRange{row, column},
                         ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
                         kernel.inside, t.b.getI64IntegerAttr(alignment),
@@ -72,6 +73,8 @@ Tile rotate(TileBuilder &t, Tile y, Tile factors) {
 //===----------------------------------------------------------------------===//
 
 namespace {
+
+constexpr int64_t elementBytesOfPanels = 2; ///< of what kernels write directly
 
 /// Read and written, roughly, for each element.
 constexpr int64_t bytesPerElement = 3;
@@ -144,6 +147,13 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
   if (format.alternative)
     words = selectCodes(t, words, encode(*format.alternative), *scaled);
   words = maskCodes(t, words, *scaled);
+  if (request.panels) {
+    ArrayRef<int64_t> shape = TileBuilder::shapeOf(y);
+    Tiling tiling{{shape[0], shape[1]}, tile::getLayout(TileBuilder::typeOf(y))};
+    storePacked(kernel, type, request.result, tiling, {words, scaled->scales}, *request.panels, p0,
+                a0);
+    return success();
+  }
   storeDense(kernel, words, kernel.pass(request.result.codes), p0, kernel.div(a0, codesPerWord),
              kernel.pass(request.result.rows),
              kernel.div(kernel.pass(request.result.length), codesPerWord),
@@ -160,12 +170,10 @@ int64_t minimalAlong(const QuantizeRequest &request) {
   return request.key ? std::max(along, elementsPerDraw) : along;
 }
 
-int64_t minimalAcross(quad::QuantizedTensorType type) {
-  int64_t across = 1;
-  for (quad::LevelAttr level : type.getFormat().getLevels())
-    if (!level.isTensor())
-      across = std::max(across, level.getBlock().rows);
-  return across;
+/// Rows that must be in one tile.
+int64_t minimalAcross(const QuantizeRequest &request) {
+  int64_t rows = rowsOfBlocks(request.op.getType());
+  return request.panels ? std::max(rows, nvvm::groupRows) : rows;
 }
 
 /// Reads tiles of what the requests quantize: a matrix, or what is computed of several.
@@ -178,7 +186,7 @@ public:
       matrix.emplace(kernel, input, axis, tiling);
     // Blocks may reach beyond what is computed, whose continuation is zero.
     reachesOut = llvm::any_of(requests, [](const QuantizeRequest &request) {
-      return request.op.getPad() || minimalAcross(request.op.getType()) > 1;
+      return request.op.getPad() || minimalAcross(request) > 1;
     });
   }
 
@@ -221,7 +229,7 @@ bool runsAcrossMemory(const QuantizeRequest &request, const ScheduledMatrix &inp
 /// The tile of a kernel with one result.
 Tiling chooseTiling(KernelBuilder &kernel, const QuantizeRequest &request, bool acrossMemory) {
   const TargetInfo &target = kernel.target;
-  TileShape minimum{minimalAcross(request.op.getType()), minimalAlong(request)};
+  TileShape minimum{minimalAcross(request), minimalAlong(request)};
   if (acrossMemory)
     return columnTiling(kernel, minimum);
   // A lane has a block, as far as it has the room.
@@ -255,6 +263,9 @@ Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
   quad::QuantizedTensorType type = request.op.getType();
   const ScheduledTensor &result = request.result;
   quad::ScaleLayout layout = type.getScaleLayout();
+  if (request.panels)
+    return {result.rows, s.mul(request.panels->result.pieces,
+                               s.constant(nvvm::pieceBytes / elementBytesOfPanels))};
   if (layout == quad::ScaleLayout::RowMajor)
     return {result.rows, result.length};
   int64_t cols = type.getFormat().getBlockCols();
@@ -349,7 +360,7 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
   for (const QuantizeRequest &request : requests) {
     unsigned axis = request.op.getAxis();
     sizes[axis] = std::max(sizes[axis], minimalAlong(request));
-    sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request.op.getType()));
+    sizes[1 - axis] = std::max(sizes[1 - axis], minimalAcross(request));
   }
   unsigned outer = 1 - contiguous;
   Tiling read = columnTiling(kernel, {sizes[contiguous], sizes[outer]});

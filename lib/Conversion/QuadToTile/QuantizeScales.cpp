@@ -37,7 +37,7 @@ public:
         return failure();
       y = *next;
     }
-    return Scaled{y, factor, isFinite, isAlternative};
+    return Scaled{y, factor, isFinite, isAlternative, kept};
   }
 
 private:
@@ -59,7 +59,15 @@ private:
   /// i1 of (rows, blocks of `cols`): those that are not beyond the tensor.
   Tile isInside(Tile blocks, const Block &block);
   void storeLevel(size_t i, Tile encoding);
-  void storeBits(Tile bits, Value buffer, int64_t colsPerElement);
+  void storeBits(size_t i, Tile bits, int64_t colsPerElement);
+  /// Whether the scales of a level are asked for as they are, not in memory.
+  bool keep(size_t i, Tile stored) {
+    if (!request.panels)
+      return false;
+    kept.resize(std::max(kept.size(), i + 1));
+    kept[i] = stored;
+    return true;
+  }
   /// The largest magnitude of each of `groups` groups in a row.
   Tile groupAmax(Tile values, int64_t groups);
 
@@ -75,6 +83,7 @@ private:
   quad::FormatAttr formatAttr;
   Format format;
   Tile factor, isFinite, isAlternative; ///< see Scaled
+  SmallVector<Tile> kept;
 };
 
 Type storageType(OpBuilder &b, const ScaleTypeInfo &info) {
@@ -180,9 +189,11 @@ FailureOr<Tile> ScaleEmitter::emitBlockLevel(size_t i, Tile y) {
   return t.reshape(t.mulf(blocks, reciprocal), shape);
 }
 
-void ScaleEmitter::storeBits(Tile bits, Value buffer, int64_t colsPerElement) {
+void ScaleEmitter::storeBits(size_t i, Tile bits, int64_t colsPerElement) {
+  if (keep(i, bits))
+    return;
   Value rows = kernel.pass(request.result.rows);
-  storeDense(kernel, bits, kernel.pass(buffer), p0, kernel.div(a0, colsPerElement), rows,
+  storeDense(kernel, bits, kernel.pass(request.result.scales[i]), p0, kernel.div(a0, colsPerElement), rows,
              kernel.div(kernel.pass(request.result.length), colsPerElement),
              divisorOf(colsPerElement));
 }
@@ -199,7 +210,9 @@ void ScaleEmitter::storeLevel(size_t i, Tile encoding) {
                               kernel.div(a0, level.block.cols), kernel.pass(request.result.rows),
                               kernel.div(kernel.pass(request.result.length), level.block.cols));
   if (level.block.rows == 1)
-    return storeBits(stored, request.result.scales[i], level.block.cols);
+    return storeBits(i, stored, level.block.cols);
+  if (keep(i, stored))
+    return;
   Value rows = kernel.pass(kernel.schedule.ceilDiv(request.result.rows, level.block.rows));
   storeDense(kernel, stored, kernel.pass(request.result.scales[i]),
              kernel.div(p0, level.block.rows), kernel.div(a0, level.block.cols), rows,
@@ -270,11 +283,11 @@ Scaled ScaleEmitter::emitHiF4(Tile y) {
     Tile shifted = arith::ShLIOp::create(t.b, t.loc, grouped, position);
     return t.reshape(t.reduce(tile::Reduction::ori, shifted, {2}), {rows, units});
   };
-  storeBits(t.truncate(packBits(e4, 16), t.b.getI16Type()), request.result.scales[0], unit);
-  storeBits(t.truncate(packBits(e8, 8), t.b.getI8Type()), request.result.scales[1], unit);
-  storeBits(t.truncate(e6m2, t.b.getI8Type()), request.result.scales[2], unit);
+  storeBits(0, t.truncate(packBits(e4, 16), t.b.getI16Type()), unit);
+  storeBits(1, t.truncate(packBits(e8, 8), t.b.getI8Type()), unit);
+  storeBits(2, t.truncate(e6m2, t.b.getI8Type()), unit);
   Tile mask = t.select(finite, t.i32(amax, -1), t.i32(amax, 0));
-  return {y, factor, t.reshape(mask, {rows, 1, units, 1}), /*isAlternative=*/Tile()};
+  return {y, factor, t.reshape(mask, {rows, 1, units, 1}), /*isAlternative=*/Tile(), kept};
 }
 
 } // namespace

@@ -209,6 +209,13 @@ public:
       all.push_back(loadStored(blocksOfPairs(pairs, i).first, i));
     return all;
   }
+  /// The types of what that gives.
+  SmallVector<RankedTensorType> allStoredTypes(RankedTensorType pairs) {
+    SmallVector<RankedTensorType> all;
+    for (size_t i = 0; i < format.levels.size() - format.hasTensorLevel(); ++i)
+      all.push_back(storedType(blocksOfPairs(pairs, i).first, i));
+    return all;
+  }
   /// What an earlier loadAllStored gave, to be used instead of loading.
   void use(ArrayRef<Tile> scales) { given = scales; }
 
@@ -235,9 +242,20 @@ private:
     return {cast<RankedTensorType>(perBlock.clone(t.b.getF32Type())), blocks};
   }
 
-  Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
+  RankedTensorType asStored(RankedTensorType type, size_t i) {
     unsigned bits = std::max(8u, scaleTypeInfo(format.levels[i].type).storageBits);
-    auto stored = cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
+    return cast<RankedTensorType>(type.clone(t.b.getIntegerType(bits)));
+  }
+  /// A matrix of the stored scales of blocks; of HiF4's one-bit exponents bytes for eight.
+  RankedTensorType storedType(RankedTensorType perBlock, size_t i) {
+    bool isBit = format.levels[i].type == ScaleType::E1;
+    auto type = isBit ? bytesType(perBlock) : perBlock;
+    return asStored(
+        tile::reshapedType(type, {type.getDimSize(0), type.getDimSize(isBit ? 1 : 2)}), i);
+  }
+
+  Tile load(RankedTensorType type, size_t i, Value row, Value column, Value rows, Value length) {
+    RankedTensorType stored = asStored(type, i);
     Value buffer = kernel.pass(input.scales[i]);
     bool isBlocked = i == 0 && layout == quad::ScaleLayout::Blocked128x4;
     return isBlocked ? loadBlockedScales(kernel, stored, buffer, row, column, rows, length)
@@ -250,17 +268,14 @@ private:
     return decodeScale(t, format.levels[i].type, encoding);
   }
 
-  /// The stored bits of the scales of blocks; of HiF4's one-bit exponents bytes for eight.
   Tile loadStored(RankedTensorType perBlock, size_t i) {
     if (!given.empty())
       return given[i];
     bool isBit = format.levels[i].type == ScaleType::E1;
     auto [rows, cols] = format.levels[i].block;
     int64_t elementsEach = cols * (isBit ? 8 : 1);
-    auto type = isBit ? bytesType(perBlock) : perBlock;
-    auto flat = tile::reshapedType(type, {type.getDimSize(0), type.getDimSize(isBit ? 1 : 2)});
     Value allRows = kernel.pass(kernel.schedule.ceilDiv(input.rows, rows));
-    return load(flat, i, kernel.div(p0, rows), kernel.div(a0, elementsEach), allRows,
+    return load(storedType(perBlock, i), i, kernel.div(p0, rows), kernel.div(a0, elementsEach), allRows,
                 kernel.div(kernel.pass(input.length), elementsEach));
   }
 
@@ -338,6 +353,35 @@ PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
   Tile words = loadCodes(kernel, tile::packedType(codes), input, p0, a0);
   ScaleLoader scales(kernel, input, type.getScaleLayout(), format, p0, a0);
   return {words, scales.loadAllStored(tile::halvedType(codes))};
+}
+
+PackedTile convertPacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                         const Tiling &tiling, const PackedTile &packed) {
+  TileBuilder t(kernel.body, kernel.loc);
+  Format format = type.getFormat().toFormat();
+  RankedTensorType codes = codesTypeOf(kernel, tiling);
+  const ScheduledTensor none;
+  ScaleLoader loader(kernel, none, type.getScaleLayout(), format, Value(), Value());
+  auto types = loader.allStoredTypes(tile::halvedType(codes));
+  PackedTile result{
+      t.convertLayout(packed.words, tile::getLayout(tile::packedType(codes))), {}};
+  for (auto [scale, type] : llvm::zip_equal(packed.scales, types))
+    result.scales.push_back(t.convertLayout(scale, tile::getLayout(type)));
+  return result;
+}
+
+Tile decodeValues(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                  const PackedTile &packed) {
+  Format format = type.getFormat().toFormat();
+  const ScheduledTensor none;
+  ScaleLoader scales(kernel, none, type.getScaleLayout(), format, Value(), Value());
+  scales.use(packed.scales);
+  auto values = cast<RankedTensorType>(
+      codesTypeOf(kernel, tiling).clone(kernel.body.getI32Type()));
+  Tile value = scales.decode(packed.words, values);
+  for (size_t i = 0; i < packed.scales.size(); ++i)
+    value = scales.multiply(value, i);
+  return value;
 }
 
 Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,

@@ -99,6 +99,37 @@ Tiling columnTiling(KernelBuilder &kernel, TileShape minimum) {
   return {shape, LinearLayout(alongBits + acrossBits, reg, lane, warp)};
 }
 
+LinearLayout storeLayout(const TargetInfo &target, const LinearLayout &computed,
+                         unsigned contiguousBits, unsigned elementBytes, int64_t alignment) {
+  LinearLayout layout = target.memoryLayout(computed, contiguousBits, elementBytes);
+  if (target.getWarps() == 1)
+    return layout;
+  constexpr unsigned sectorBytes = 32;
+  const unsigned wanted =
+      std::min(contiguousBits, llvm::Log2_32(std::max(1u, sectorBytes / elementBytes)));
+  const unsigned access = std::min(
+      wanted, llvm::Log2_32(target.maxAccessWidth(elementBytes, unsigned(alignment))));
+  auto isOf = [](const std::vector<uint64_t> &bases, unsigned bit) {
+    return llvm::is_contained(bases, uint64_t(1) << bit);
+  };
+  unsigned run = 0; // of what one instruction writes
+  while (run < wanted &&
+         (isOf(layout.lane, run) || (run < access && isOf(layout.reg, run))))
+    ++run;
+  bool isInWarp = llvm::none_of(llvm::seq(0u, wanted),
+                                [&](unsigned bit) { return isOf(layout.warp, bit); });
+  if (run == wanted || !isInWarp)
+    return layout;
+  // Registers have an access, lanes what follows.
+  std::vector<uint64_t> reg, lane;
+  for (unsigned bit = 0; bit < layout.indexBits; ++bit)
+    if (!isOf(layout.warp, bit))
+      (bit < access || lane.size() == layout.lane.size() ? reg : lane)
+          .push_back(uint64_t(1) << bit);
+  lane.resize(layout.lane.size());
+  return LinearLayout(layout.indexBits, reg, lane, layout.warp);
+}
+
 Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis, Value stored) {
   Value length = matrix.sizes[axis], rows = matrix.sizes[1 - axis];
   Value dense = s.isEqual(matrix.strides[1 - axis], length);

@@ -78,10 +78,11 @@ Value Panels::valueBytes(Value rows, Value length) const {
 CarrierResult Panels::parts(Value data, Value rows, Value length) const {
   CarrierResult result;
   result.values = data;
+  result.panels = s.ceilDiv(rows, nvvm::panelRows);
   result.pieces = s.ceilDiv(length, plan.kBlock());
   if (!isFolded())
     return result;
-  Value panels = s.ceilDiv(rows, nvvm::panelRows), behind = valueBytes(rows, length);
+  Value panels = result.panels, behind = valueBytes(rows, length);
   result.exponents = at(data, behind, s.b.getI32Type(), 1);
   behind = s.add(behind, s.mul(panels, s.constant(exponentBytes)));
   result.overflow = at(data, behind, s.b.getI32Type(), 1);
@@ -344,6 +345,32 @@ LogicalResult emitWarpgroupMatmul(ScheduleBuilder &s, const TargetInfo &target, 
   return WarpgroupMatmulEmitter(s, target, module, name, request, choice, *plan, allocate).emit();
 }
 
+std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &s, const TargetSpec &spec,
+                                             const PrepareRequest &request, Allocate allocate,
+                                             ScheduledPrepared &prepared) {
+  quad::PrepareOp op = request.op;
+  quad::QuantizedTensorType type = op.getInput().getType();
+  const target::Capability *capability = target::lookupCapability(spec.name);
+  // One-bit scales are stored by words.
+  bool hasBits = llvm::any_of(type.getFormat().getLevels(), [](quad::LevelAttr level) {
+    return level.getType() == ScaleType::E1;
+  });
+  if (!capability || hasBits || type.getScaleLayout() != quad::ScaleLayout::RowMajor)
+    return std::nullopt;
+  target::CarrierChoice choice = quad::selectCarrier(op, *capability);
+  const OperandPlan &carrier = op.getSide() == quad::OperandSide::LHS ? choice.a : choice.b;
+  if (choice.refused() || !choice.quantizesToPanels(carrier))
+    return std::nullopt;
+  auto plan = WarpgroupPlan::get(choice.a.carrier->name, choice.promote);
+  op.emitRemark() << "is written by the kernel that quantizes, as " << target::describe(choice)
+                  << "; codes and scales are not stored";
+  Panels panels(s, *plan, carrier);
+  prepared.form = panels.form(type, /*keepsPacked=*/true);
+  prepared.allocate(s, allocate);
+  return DirectPanels{panels.parts(prepared.data, prepared.rows, prepared.length),
+                      {carrier.exact, carrier.shift}};
+}
+
 LogicalResult emitDevicePrepare(ScheduleBuilder &s, const TargetInfo &target,
                                 const TargetSpec &spec, ModuleOp module, StringRef name,
                                 const PrepareRequest &request, Allocate allocate,
@@ -353,7 +380,7 @@ LogicalResult emitDevicePrepare(ScheduleBuilder &s, const TargetInfo &target,
   target::CarrierChoice choice = quad::selectCarrier(op, *target::lookupCapability(spec.name));
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
-  if (!StringRef(choice.mma->name).starts_with("wgmma"))
+  if (!choice.readsPanels())
     return op.emitOpError("has no panels on target ")
            << spec.name << ", whose products read operands as they are; pass the tensor itself";
   std::optional<WarpgroupPlan> plan = planFor(op, choice);

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 
 import torch
 
-from .. import _core, _native, arrays, ops, storage
+from .. import _core, _native, arrays, devices, ops, storage
 from ..errors import ArgumentError
+from ..formats import Format
 from ..recipes import BF16, BY_NAME, Recipe, Spec
 from ..rounding import Key
+from ..targets import quantizes_to_panels
 from ..tensor import QTensor
 from . import weights
 
 #: Numbers that a key is folded with, for each operand that may be rounded stochastically.
 OPERANDS = {"x": 0, "w": 1, "dy": 2}
+#: Products with no more rows read codes and scales themselves.
+FEW_ROWS = 16
 
 _NAMED = {**BY_NAME, "BF16": BF16}
 _numbers: dict[tuple[Recipe, bool], int] = {}
@@ -71,10 +75,50 @@ def _keyed(spec: Spec, noise: Noise, operand: str) -> Spec:
     return spec.replace(key=noise.key(operand)) if spec.rounding.is_stochastic and spec.rounding.key is None else spec
 
 
-def quantized(x, row: Spec | None, col: Spec | None, noise: Noise, operand: str):
+@dataclass(frozen=True)
+class Meets:
+    """Copies of a matrix that are `a` of one product and then forgotten: the format of each one's b, or None."""
+
+    number: int
+    row: Format | None = None
+    col: Format | None = None
+
+    def prepares(self, x, specs) -> tuple[Format | None, Format | None]:
+        """The formats that copies are prepared for as they are quantized, where the products of x's GPU allow that."""
+        exact = _registered[self.number][1]
+
+        def applies(spec, other, rows) -> bool:
+            if spec is None or other is None or not x.is_cuda or rows <= FEW_ROWS:
+                return False
+            target = devices.device(arrays.device_of(x)).target
+            return quantizes_to_panels(target, spec.format, other, exact)[0]
+
+        return tuple(o if applies(s, o, n) else None for s, o, n in zip(specs, (self.row, self.col), x.shape))
+
+
+@ops.eager
+def _prepared(x, *, row, col, others: tuple, exact: bool, index_base=0):
+    """The copies asked for; those with one of `others`, as a product with that format reads its `a`."""
+    options = {"pad": True, "index_base": index_base}
+    if row and col:
+        copies = ops.quantize_pair(x, row=row, col=col, **options)
+    else:
+        copies = (ops.quantize(x, row or col, axis=1 if row else 0, **options),)
+        others = others[:1] if row else others[1:]
+    return tuple(
+        q if other is None else ops.prepare(q, side="a", other=other, exact=exact) for q, other in zip(copies, others)
+    )
+
+
+def quantized(x, row: Spec | None, col: Spec | None, noise: Noise, operand: str, meets: Meets | None = None):
     """(row copy, column copy) of a matrix, in one read where both are asked for; None for what is not."""
     row, col = (spec and _keyed(spec, noise, operand) for spec in (row, col))
     options = {"pad": True, "index_base": noise.index_base}
+    others = meets.prepares(x, (row, col)) if meets else (None, None)
+    if any(others):
+        exact = _registered[meets.number][1]
+        copies = _prepared(x, row=row, col=col, others=others, exact=exact, index_base=noise.index_base)
+        return copies if row and col else (*copies, None) if row else (None, *copies)
     if row and col:
         return ops.quantize_pair(x, row=row, col=col, **options)
     return (
@@ -135,7 +179,8 @@ def forward(x, w, bias, number: int, layer: int, dtype: torch.dtype, needs_x: bo
     """
     recipe = recipe_of(number)
     row, col = specs_of(recipe, "x")
-    x_row, x_col = quantized(x, row, col if needs_w else None, noise, "x")
+    meets = Meets(number, row=recipe.fprop and recipe.fprop[1].format)
+    x_row, x_col = quantized(x, row, col if needs_w else None, noise, "x", meets)
     copies = weights.Copies(None, None)
     if x_row is None:
         y = _plain(x, w, dtype, bias)
@@ -154,7 +199,8 @@ def backward(dy, w, x, x_col, w_col, number: int, layer: int, needs, dtypes, noi
     needs_x, needs_w = needs
     recipe = recipe_of(number)
     row, col = specs_of(recipe, "dy")
-    dy_row, dy_col = quantized(dy, row if needs_x else None, col if needs_w else None, noise, "dy")
+    meets = Meets(number, *(pair and pair[1].format for pair in (recipe.dgrad, recipe.wgrad)))
+    dy_row, dy_col = quantized(dy, row if needs_x else None, col if needs_w else None, noise, "dy", meets)
     dx = dw = None
     if needs_x and dy_row is None:
         dx = _plain(dy, w.T, dtypes[0])

@@ -35,8 +35,8 @@
 // NVVM-COUNT-2: tile.load %{{.*}} inside %{{.*}} -> tensor<128x64xi16, #tile.layout<reg = [64, 128, 256, 512, 1, 2], lane = [4, 8, 16, 32, 1024], warp = [2048, 4096]>>
 // NVVM-NOT:     tile.convert_layout
 // NVVM:         tile.reduce{{ +}}amax {{.*}} dims = [1, 3] : tensor<64x1x8x16xf32, #tile.layout<reg = [1, 2, 4, 8, 128, 256], lane = [512, 1024, 2048, 4096, 16], warp = [32, 64]>>
-// NVVM:         tile.convert_layout {{.*}} -> tensor<64x8xi16, #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32, 64], warp = [128, 256]>>
-// NVVM:         tile.convert_layout {{.*}} -> tensor<64x16xi32, #tile.layout<reg = [1, 2, 512], lane = [4, 8, 16, 32, 64], warp = [128, 256]>>
+// NVVM:         tile.convert_layout {{.*}} -> tensor<64x8xi16, #tile.layout<reg = [32, 64], lane = [1, 2, 4, 8, 16], warp = [128, 256]>>
+// NVVM:         tile.convert_layout {{.*}} -> tensor<64x16xi32, #tile.layout<reg = [1, 64, 512], lane = [2, 4, 8, 16, 32], warp = [128, 256]>>
 // ROCDL-LABEL: func.func @column_quantize_column(
 // ROCDL:         tile.convert_layout {{.*}} -> tensor<64x8xi16
 // ROCDL-NOT:     tile.convert_layout

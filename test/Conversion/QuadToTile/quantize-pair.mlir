@@ -40,7 +40,7 @@
 // NVVM-NOT:     tile.{{load|convert_layout}}
 // NVVM:         tile.reduce{{ +}}amax
 // NVVM:         tile.pack %
-// NVVM-NOT:     tile.{{load|convert_layout}}
+// NVVM-NOT:     tile.load
 // NVVM:         arith.extui %[[X]]
 // NVVM-NOT:     tile.load
 // NVVM:         tile.reduce{{ +}}amax
