@@ -50,15 +50,17 @@ unsigned vectorAlignment(VectorType type, unsigned alignment) {
 /// Neither AVX2 nor GPUs have masked accesses of 16-bit elements; LLVM would make them a
 /// branch per element everywhere.
 Value loadRow(VectorBuilder &b, VectorType type, Value address, const MatmulElements &elements,
-              unsigned alignment) {
+              const EpilogueOperand &operand) {
   unsigned elementBytes = type.getElementTypeBitWidth() / 8;
   auto ifOp = scf::IfOp::create(b, type, elements.isFull, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(ifOp.thenBlock());
-  scf::YieldOp::create(b, b.load(type, address, vectorAlignment(type, alignment)));
+  unsigned whole = vectorAlignment(type, operand.alignment);
+  scf::YieldOp::create(b, operand.mayBeOut ? b.load(type, address, whole)
+                                           : b.loadConstant(type, address, whole));
   b.setInsertionPointToStart(ifOp.elseBlock());
   scf::YieldOp::create(b, b.maskedLoad(type, address, maskOf(b, elements),
-                                       std::min(alignment, elementBytes)));
+                                       std::min(operand.alignment, elementBytes)));
   return ifOp.getResult(0);
 }
 
@@ -77,7 +79,7 @@ Value loadOperand(VectorBuilder &b, const EpilogueOperand &operand,
     loaded = b.broadcast(b.load(bits, base, std::min(operand.alignment, bytes)));
   } else if (operand.isContiguous) {
     loaded = loadRow(b, b.vec(bits), elementAddress(b, base, elements.col, type), elements,
-                     operand.alignment);
+                     operand);
   } else {
     Value index = b.mul(b.add(b.iota(), elements.col), operand.colStride);
     Value pointers = b.lanesAt(base, b.mul(index, b.i64(type.getIntOrFloatBitWidth() / 8)));

@@ -73,3 +73,16 @@ func.func @mixed(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64}, %w: !quad.te
   %y = quad.matmul %x, %w : tensor<?x?xbf16>, !quad.tensor<?x?, #wide, axis = 0> -> tensor<?x?xf32>
   return %y : tensor<?x?xf32>
 }
+
+// A bias, which the kernel does not write, may be read ahead of its stores; what is added in place may not.
+// CHECK-LABEL: func.func @biased_matmul(
+// CHECK-NOT: llvm.load {{.*}} invariant {{.*}} -> vector<2xi32>
+// CHECK: llvm.load {{.*}} invariant {{.*}} -> vector<2xi16>
+// CHECK-NOT: llvm.load {{.*}} invariant {{.*}} -> vector<2xi32>
+// CHECK: llvm.load {{.*}} -> vector<2xi32>
+// CHECK-LABEL: func.func @biased_matmul_sum(
+func.func @biased(%x: !quad.tensor<?x?, #wide, axis = 1>, %w: !quad.tensor<?x?, #wide, axis = 0>,
+                  %bias: tensor<?xbf16> {quad.unit_stride = 0 : i64}, %acc: tensor<?x?xf32> {quad.unit_stride = 1 : i64}) -> tensor<?x?xf32> {
+  %y = quad.matmul %x, %w bias(%bias : tensor<?xbf16>) acc(%acc : tensor<?x?xf32>) : !quad.tensor<?x?, #wide, axis = 1>, !quad.tensor<?x?, #wide, axis = 0> -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}

@@ -39,6 +39,7 @@ struct EpilogueOperand {
   mlir::Value colStride;   ///< null: the same for all columns
   bool isContiguous = false; ///< colStride is 1
   unsigned alignment = 1;    ///< bytes that divide the address of each row, and elements
+  bool mayBeOut = false;     ///< the kernel may store where it reads this
 };
 
 /// Computes the value of C from vectors of f32: the sum, then one for each input.

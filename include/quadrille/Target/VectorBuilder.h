@@ -106,6 +106,11 @@ public:
   mlir::Value load(mlir::Type type, mlir::Value pointer, unsigned alignment = 1) {
     return mlir::LLVM::LoadOp::create(*this, type, pointer, alignment);
   }
+  /// Of what the kernel does not write: such reads may move ahead of its stores.
+  mlir::Value loadConstant(mlir::Type type, mlir::Value pointer, unsigned alignment = 1) {
+    return mlir::LLVM::LoadOp::create(*this, type, pointer, alignment, /*isVolatile=*/false,
+                                      /*isNonTemporal=*/false, /*isInvariant=*/true);
+  }
   void store(mlir::Value value, mlir::Value pointer, unsigned alignment = 1) {
     mlir::LLVM::StoreOp::create(*this, value, pointer, alignment);
   }

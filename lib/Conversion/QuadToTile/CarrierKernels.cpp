@@ -18,6 +18,7 @@
 #include "quadrille/Target/NVVM/Matmul.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace quadrille::numerics;
@@ -70,11 +71,14 @@ Tile isWithin(KernelBuilder &kernel, Tile like, Value row, Value column, Value r
 /// The array of the scales of blocks.
 struct ScaleArray {
   Value buffer, rows, cols;
+  int64_t divisor; ///< a power of two that divides cols and the address
 };
 ScaleArray scaleArray(KernelBuilder &kernel, const Block &block, const ScheduledTensor &input) {
+  int64_t divisor = std::max<int64_t>(1, input.divisor / block.cols);
   return {kernel.pass(input.scales.front()),
           kernel.pass(kernel.schedule.ceilDiv(input.rows, block.rows)),
-          kernel.div(kernel.pass(input.length), block.cols)};
+          kernel.div(kernel.pass(input.length), block.cols),
+          std::gcd(divisor, std::max<int64_t>(1, input.alignment))};
 }
 
 /// Numbers of bf16 as `rounding` says.
@@ -163,24 +167,31 @@ void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
 
 namespace {
 
-/// Bytes that neighbouring lanes read one by one, each warp those of its own rows.
-Tiling scalesTiling(const TargetInfo &target, int64_t across) {
-  constexpr unsigned registerBits = 2;
-  unsigned laneBits = llvm::Log2_32(target.getLanes()), alongBits = laneBits + registerBits;
+/// Where a row has scales of its own eight lanes of a GPU read it, each 16 bytes: rows are short
+/// where there are many. Else, and on a host, all lanes do, byte by byte.
+Tiling scalesTiling(const TargetInfo &target, bool ownScales) {
+  const bool sharesWarp = ownScales && target.getWarps() > 1;
+  unsigned laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
+  unsigned alongLanes = sharesWarp ? 3 : laneBits, registerBits = sharesWarp ? 4 : 2;
+  unsigned alongBits = alongLanes + registerBits;
+  unsigned acrossBits = ownScales ? laneBits - alongLanes + warpBits : 0;
   std::vector<uint64_t> reg, lane, warp;
-  for (unsigned bit = 0; bit < alongBits; ++bit)
-    (bit < laneBits ? lane : reg).push_back(uint64_t(1) << bit);
-  for (unsigned bit = 0; bit < llvm::Log2_64(across); ++bit)
-    warp.push_back(uint64_t(1) << (alongBits + bit));
-  warp.resize(llvm::Log2_32(target.getWarps()));
-  unsigned indexBits = alongBits + llvm::Log2_64(across);
-  return {{across, int64_t(1) << alongBits}, LinearLayout(indexBits, reg, lane, warp)};
+  for (unsigned bit = 0; bit < alongBits; ++bit) {
+    bool isOfRegister = sharesWarp ? bit < registerBits : bit >= laneBits;
+    (isOfRegister ? reg : lane).push_back(uint64_t(1) << bit);
+  }
+  for (unsigned bit = alongBits; bit < alongBits + acrossBits; ++bit)
+    (lane.size() < laneBits ? lane : warp).push_back(uint64_t(1) << bit);
+  warp.resize(warpBits);
+  return {{int64_t(1) << acrossBits, int64_t(1) << alongBits},
+          LinearLayout(alongBits + acrossBits, reg, lane, warp)};
 }
 
 /// The largest encoding of each row of a tile's scales, NaN aside: (across, 1), i32.
 Tile largestScales(KernelBuilder &kernel, const ScaleArray &scales, ScaleType type,
                    const Tiling &tiling, Value row) {
   OpBuilder &b = kernel.body;
+  auto divisor = b.getI64IntegerAttr(scales.divisor);
   TileBuilder t(b, kernel.loc);
   auto bytes = tile::withLayout(
       RankedTensorType::get({tiling.shape.across, tiling.shape.along}, b.getI8Type()),
@@ -195,7 +206,7 @@ Tile largestScales(KernelBuilder &kernel, const ScaleArray &scales, ScaleType ty
     Tile loaded = tile::LoadOp::create(
         b, kernel.loc, bytes, scales.buffer, ValueRange{row, loop.getInductionVar()},
         ValueRange{scales.rows, scales.cols}, ValueRange{scales.cols, kernel.constant(1)},
-        /*inside=*/Value(), /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
+        /*inside=*/Value(), /*alignment=*/divisor, /*granularity=*/divisor);
     Tile scale = t.extend(loaded);
     Tile isNaN = t.cmp(arith::CmpIPredicate::eq, scale, scaleTypeInfo(type).nanBits);
     scale = t.select(isNaN, t.i32(scale, 0), scale);
@@ -212,8 +223,8 @@ void emitRowExponents(KernelBuilder &kernel, quad::QuantizedTensorType type,
                       const CarrierResult &result) {
   const Level level = type.getFormat().toFormat().levels.front();
   // Rows of one block share its scale.
-  int64_t across = level.block.rows == 1 ? kernel.target.getWarps() : 1;
-  Tiling tiling = scalesTiling(kernel.target, across);
+  Tiling tiling = scalesTiling(kernel.target, /*ownScales=*/level.block.rows == 1);
+  const int64_t across = tiling.shape.across;
   Value p0 = kernel.tileOrigin(0, across);
   TileBuilder t(kernel.body, kernel.loc);
   ScaleArray scales = scaleArray(kernel, level.block, input);

@@ -39,6 +39,8 @@ MatmulEpilogue::MatmulEpilogue(KernelBuilder &kernel, const MatmulRequest &reque
   to.alignment = std::gcd(resultAlignment, request.result.divisors[1] * elementBytes);
   for (const ScheduledOperand &addend : request.addends)
     to.addends.push_back(pass(addend));
+  if (request.op.getAcc())
+    to.addends.back().mayBeOut = true;
   if (request.epilogue)
     for (const ScheduledOperand &operand : request.epilogue->operands)
       to.inputs.push_back(pass(operand));

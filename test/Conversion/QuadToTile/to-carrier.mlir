@@ -17,16 +17,17 @@
 // CHECK:         tile.store {{.*}}alignment = 16 {{.*}} : tensor<1x2048xi32
 // CHECK:         tile.atomic_reduce ori
 //
+// Eight lanes read a row, 16 bytes each.
 // NaN, which is 255, has no part in the maximum; 142 = bias 127 + the highest exponent 15.
 // CHECK-LABEL: func.func @folded_to_carrier_exponents(
 // CHECK-DAG:     arith.constant dense<255>
 // CHECK-DAG:     arith.constant dense<-142>
 // CHECK:         scf.for
-// CHECK:           tile.load {{.*}} -> tensor<4x128xi8
+// CHECK:           tile.load {{.*}} -> tensor<16x128xi8
 // CHECK:           arith.maxui
 // CHECK:         tile.reduce maxui
-// CHECK:         tile.store {{.*}} : tensor<4x1xi32
-// CHECK:         tile.store {{.*}} : tensor<4x1xi32
+// CHECK:         tile.store {{.*}} : tensor<16x1xi32
+// CHECK:         tile.store {{.*}} : tensor<16x1xi32
 func.func @folded(%q: !q {quad.alignment = 16 : i64}) -> (tensor<?x?xf8E5M2>, tensor<?xi32>, tensor<?xi32>) {
   %v:3 = quad.to_carrier %q : (!q) -> (tensor<?x?xf8E5M2>, tensor<?xi32>, tensor<?xi32>)
   return %v#0, %v#1, %v#2 : tensor<?x?xf8E5M2>, tensor<?xi32>, tensor<?xi32>
