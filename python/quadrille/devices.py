@@ -19,7 +19,6 @@ class Device:
     Attributes:
         name: "cuda:N" or "hip:N".
         target: what to compile for it.
-        options: what the compiler must know besides.
     """
 
     def __init__(self, name: str):
@@ -31,8 +30,11 @@ class Device:
         except _native.submodule("runtime", "").DeviceError as error:
             raise DeviceError(str(error)) from None
         self.target: str = self.native.target
-        self.options = {"ptxas": ""} if self.native.compiles_by_driver else {}
         self._constants: dict[bytes, int] = {}
+
+    def options_for(self, target: str) -> dict[str, str]:
+        """What the compiler must know of code for `target`: that of another one is PTX for the driver."""
+        return {"ptxas": ""} if self.native.compiles_by_driver or target != self.target else {}
 
     def constant(self, array: np.ndarray, stream: int) -> int:
         """Address of a copy of a small array, made once and kept until the process ends."""

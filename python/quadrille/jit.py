@@ -203,7 +203,7 @@ class JitFunction:
         if not warming and not compiler.is_loaded(_text(traced, target), target, place):
             stream = frameworks.framework_of(first_array(traced, leaves)).stream_of(place)
             device.refuse_capture(stream, "a kernel that is not compiled yet")
-        compiled = self._compiled(traced, target, device.options, tuning)
+        compiled = self._compiled(traced, target, device.options_for(target), tuning)
         return DevicePlan(traced, compiled.program(place), device, leaves)
 
     def _target_on(self, device: devices.Device) -> str:
@@ -277,7 +277,8 @@ class JitFunction:
     def _explain_on(self, place: str, traced: TracedFunction, leaves: list, sizes, verbose: bool) -> Report:
         plan = self._plan_on(place, traced, leaves, warming=True)
         device = plan.device
-        compiled = self._compiled(traced, self._target_on(device), device.options)
+        target = self._target_on(device)
+        compiled = self._compiled(traced, target, device.options_for(target))
         facts = compiled.program(place).kernels() if verbose else []
         head = f"{compiled.target} ({device.native.description}, {place})"
         report = Report.of(self.__name__, head, traced, compiled, sizes, verbose, facts)
@@ -309,7 +310,8 @@ class JitFunction:
             self._program(traced, self.target)
             return
         device = devices.device(place)
-        self._compiled(traced, self._target_on(device), device.options).program(place)
+        target = self._target_on(device)
+        self._compiled(traced, target, device.options_for(target)).program(place)
         for entry in traced.graph.inputs:
             if entry.fixed:
                 device.constant(entry.fetch(leaves), 0)

@@ -141,7 +141,8 @@ class _Tuner:
             device = devices.device(self.place)
             stream = frameworks.framework_of(first_array(self.traced, self.leaves)).stream_of(self.place)
             device.refuse_capture(stream, "qd.tune, which waits", instead="qd.tune")
-            self.target, self.options = self.fn._target_on(device), device.options
+            self.target = self.fn._target_on(device)
+            self.options = device.options_for(self.target)
             self._wait = lambda: device.wait(stream)
         elif self.target == INTERPRET:
             raise self._nothing_to_tune()

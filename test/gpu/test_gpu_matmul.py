@@ -99,6 +99,16 @@ def test_sums_that_are_exact(fmt, m):
     assert bool((product()(a, b).double() == wanted).all())
 
 
+@pytest.mark.parametrize("target", ["sm_80", "sm_89"])
+@pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4", "HIF4"])
+def test_many_rows_by_single_warps(fmt, target):
+    """The kernels of GPUs without wgmma, which the driver compiles for this one."""
+    f = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32"), target=target)
+    for m, n, k in ((17, 33, 64), (32, 128, 512), (129, 1000, 4160), (300, 520, 256)):
+        a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
+        assert_close(f(a, b), *exact_product(a, b), (k / 16 + 8) * 2.0**-23)
+
+
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4", "HIF4"])
 @pytest.mark.parametrize("m", [7, 64])
 def test_hostile(fmt, m):
