@@ -134,7 +134,7 @@ def make(size: Size, recipe, seed: int, device) -> GPT:
     torch.manual_seed(seed)
     model = GPT(size).to(device)
     if recipe is not None:
-        # f32 scales have no exact product on GPUs: code x scale is rounded to bf16 there.
+        # Exact products of f32 scales are slow on GPUs: code x scale is rounded to bf16 there.
         qd.torch.convert(model, recipe, skip=["head"], seed=seed, exact=False)
     return model
 

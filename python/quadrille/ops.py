@@ -524,6 +524,8 @@ def matmul(a, b, *, dtype="bf16", acc=None, bias=None, exact: bool = True, accum
               (groups=None here). The result is (G M, N), the product of each group.
 
             Rows in no group give 0, to which bias and acc are added; so do empty groups.
+            A number is that many groups of as many rows of a each, a batch: a (B M, K), b (K, B N), such
+            as quantize(w).T of w (B N, K), give (B M, N).
 
     The order of the accumulation is fixed per target, version and shape.
     Raises ShapeError (axes, lengths, blocks), ArgumentError (transforms, groups), DTypeError.
@@ -566,6 +568,8 @@ def _product_groups(graph: Graph, groups, a: Value, b: Value) -> Value | None:
     """The offsets of a product's groups: those given, or those of both operands; None without."""
     own = [getattr(v.type, "groups", None) for v in (a, b)]
     if own == [None, None]:
+        if isinstance(groups, int):
+            return _equal_groups(graph, groups, a)
         return _offsets(graph, groups)
     if own[0] is not own[1]:
         raise ArgumentError(
@@ -575,6 +579,12 @@ def _product_groups(graph: Graph, groups, a: Value, b: Value) -> Value | None:
     if groups is not None and _offsets(graph, groups) is not own[0]:
         raise ArgumentError("groups= for operands that have groups with them", instead="groups=None")
     return own[0]
+
+
+def _equal_groups(graph: Graph, count: int, a: Value) -> Value:
+    if count < 1 or isinstance(count, bool):
+        raise ArgumentError(f"groups={count!r}", instead="a positive number, or the groups' offsets")
+    return graph.equal_groups(count, a.type.shape[0])
 
 
 def _product_shape(graph: Graph, groups: Value | None, a: Value, b: Value) -> tuple:

@@ -254,6 +254,8 @@ class Graph:
     outputs: list[Value] = field(default_factory=list)
     #: Lengths that follow from others: (symbol, function of the sizes before it).
     derived: list[tuple[Dim, Callable[[dict], int]]] = field(default_factory=list)
+    #: All lengths of a call, of its leaves.
+    sizes_at_call: Callable[[list], dict] = lambda leaves: {}
     #: Inputs that operations combine results into, and what they are called there.
     words: dict[Value, str] = field(default_factory=dict)
     _signs: dict[RHT, Value] = field(default_factory=dict)
@@ -294,6 +296,23 @@ class Graph:
             name = f"signs{len(self._signs)}"
             self._signs[rht] = self.add_input(type_, name, lambda leaves: source(leaves).signs, fixed=True)
         return self._signs[rht]
+
+    def equal_groups(self, count: int, rows: Length) -> Value:
+        """The offsets of `count` groups of as many of `rows` each, as an input that a call's sizes give."""
+
+        def offsets(leaves):
+            return np.arange(count + 1, dtype=np.int64) * (resolve(rows, self.sizes_at_call(leaves)) // count)
+
+        self.require(
+            lambda sizes: resolve(rows, sizes) % count == 0,
+            lambda sizes: f"{resolve(rows, sizes)} rows are not {count} groups of as many",
+            "a multiple, or the groups' offsets",
+        )
+        key = "groups", count, rows
+        if key not in self._scalars:
+            type_ = TensorType((count + 1,), dtypes.i64)
+            self._scalars[key] = self.add_input(type_, f"groups{len(self._scalars)}", offsets, fixed=True)
+        return self._scalars[key]
 
     def rht_at_call(self, rht: RHT | None, leaves: list) -> RHT | None:
         """What `rht` of this graph is in the call of `leaves`."""

@@ -53,6 +53,9 @@ class TracedFunction:
     rebuild: Callable[[list], Any] = lambda results: results[0]
     plans: dict[str, dict[str, int]] = field(default_factory=dict)
 
+    def __post_init__(self):
+        self.graph.sizes_at_call = self.sizes
+
     def sizes(self, leaves: list) -> dict[Dim, int]:
         """The sizes of symbols in a call. One symbol has one size: ShapeError otherwise."""
         sizes: dict[Dim, int] = {}

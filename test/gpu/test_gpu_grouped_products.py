@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from machine import normal, qd, to_gpu, torch
 from parts import stored_groups
-from test_gpu_matmul import assert_close, error_bound
+from test_gpu_matmul import assert_close, error_bound, quantized
 
 FORMATS = ["UFP4_B", "NVFP4", "HIF4", "MXUF4", "MXFP4"]
 SIZES = {
@@ -161,3 +161,18 @@ def test_graph_replay_reads_new_offsets():
     groups.copy_(offsets_of([30, 150]))
     graph.replay()
     assert torch.equal(y, forward(q, qw, groups))
+
+
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_a_batch_is_groups_of_as_many_rows(fmt):
+    batch, n, k = 3, 256, 128
+    a, b = quantized(batch * 70, k, fmt), quantized(batch * n, k, fmt, seed=1)
+    groups = torch.arange(batch + 1, device="cuda") * 70
+    batched = qd.jit(lambda a, b: qd.matmul(a, b.T, groups=batch, dtype="f32"))
+    grouped = qd.jit(lambda a, b, groups: qd.matmul(a, b.T, groups=groups, dtype="f32"))
+    assert torch.equal(batched(a, b), grouped(a, b, groups))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = batched(a, b)
+    graph.replay()
+    assert torch.equal(y, batched(a, b))

@@ -344,3 +344,29 @@ def test_blocks_that_panels_do_not_divide():
     f = compiled(lambda x, o: qd.matmul(qd.quantize(x, fmt, axis=0, groups=o).T, qd.quantize(x, fmt, axis=0, groups=o)))
     with pytest.raises(qd.CompileError, match="stored at multiples of 4"):
         f(X, OFFSETS)
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "interpret"])
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_a_batch_is_groups_of_as_many_rows(target, batch, fmt):
+    offsets = np.arange(batch + 1) * 20
+    a, dy = qd.quantize(normal(batch * 20, 128), fmt), qd.quantize(normal(batch * 20, 64, 1), fmt)
+    w = normal(batch * 64, 128, 2)
+    rows, columns = qd.quantize(w, fmt), qd.quantize(w, fmt, axis=0)
+    for program, x, b in ((forward, a, rows), (of_inputs, dy, columns)):
+        batched = qd.jit(lambda x, b: program(x, b, batch), target=target)
+        assert same(batched(x, b), PROGRAMS[program.__name__, target](x, b, offsets))
+    every = qd.jit(lambda a, b: forward(a, b, batch), target=target)
+    parts = [plain(rows_of(a, 20 * g, 20 * g + 20), rows_of(rows, 64 * g, 64 * g + 64).T) for g in range(batch)]
+    assert same(every(a, rows), np.concatenate(parts))
+    if batch > 1:
+        with pytest.raises(qd.ShapeError, match="61 rows are not 3 groups of as many"):
+            every(qd.quantize(normal(61, 128), fmt), rows)
+
+
+def test_a_batch_is_a_positive_number():
+    q = qd.quantize(normal(20, 128), "UFP4_B")
+    for wrong in (0, -1, True):
+        with pytest.raises(qd.ArgumentError, match="a positive number"):
+            qd.matmul(q, q.T, groups=wrong)

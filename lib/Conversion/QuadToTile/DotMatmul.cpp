@@ -11,6 +11,9 @@
 // product's rows. Codes become bf16 in the registers in which the instruction wants them:
 // which elements of the contraction are those of a step is free, so a lane reads a run.
 //
+// Scales that no carrier holds with its codes are left to the sums: then a step's elements must be
+// those of one block, so words change lanes after they are decoded.
+//
 //===----------------------------------------------------------------------===//
 #include "Elementwise.h"
 #include "MatmulKernel.h"
@@ -32,7 +35,6 @@ namespace {
 /// Of equal rates the first is taken: f16 is decoded faster than bf16.
 constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "f16", "bf16"};
 constexpr int64_t weightRowsOfFew = 32;
-constexpr unsigned runBits = 5; ///< elements of a lane in a row: 16 bytes of codes
 
 /// What warps share out among them.
 enum class WarpsHave { Contraction, WeightRows };
@@ -42,6 +44,11 @@ struct DotBlock {
   int64_t weightRows, rows;
   WarpsHave share;
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
+  bool scalesSums;     ///< of blocks of the contraction
+
+  /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and words
+  /// that change lanes shared memory.
+  unsigned runBits() const { return scalesSums ? 3 : 5; }
 
   int64_t parts(const TargetInfo &target) const {
     return share == WarpsHave::Contraction ? target.getWarps() : 1;
@@ -57,6 +64,7 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   auto isWord = [&](uint64_t basis) { return basis && basis < atomWords; };
   unsigned warpBits = llvm::Log2_32(target.getWarps());
   bool ofContraction = block.share == WarpsHave::Contraction;
+  const unsigned runBits = block.runBits();
   unsigned sharedBits =
       runBits + llvm::count_if(atom.lane, isWord) + (ofContraction ? warpBits : 0);
   unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
@@ -77,6 +85,51 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
         !llvm::is_contained(lane, basis) && !llvm::is_contained(warp, basis))
       reg.push_back(basis);
   return {{rows, int64_t(1) << alongBits}, LinearLayout(alongBits + rowBits, reg, lane, warp)};
+}
+
+/// How words are multiplied that are held as `held`, (rows, words): those of an instruction are
+/// neighbours, in their order.
+LinearLayout orderedLayout(const LinearLayout &atom, unsigned atomWords, const LinearLayout &held,
+                           int64_t words) {
+  auto place = [&](uint64_t basis) {
+    return basis < atomWords ? basis : basis / atomWords * uint64_t(words);
+  };
+  std::vector<uint64_t> reg, lane;
+  llvm::transform(atom.reg, std::back_inserter(reg), place);
+  llvm::transform(atom.lane, std::back_inserter(lane), place);
+  for (unsigned bit = 0; bit < held.indexBits; ++bit) {
+    uint64_t basis = uint64_t(1) << bit;
+    if (!llvm::is_contained(reg, basis) && !llvm::is_contained(lane, basis) &&
+        !llvm::is_contained(held.warp, basis))
+      reg.push_back(basis);
+  }
+  return LinearLayout(held.indexBits, reg, lane, held.warp);
+}
+
+/// (rows, blocks), f32: the scales of an operand of such words for lanes with the accumulators
+/// of `sums`.
+RankedTensorType blockScalesType(RankedTensorType sums, const Tiling &tiling, int64_t blockCols,
+                                 bool isWeights) {
+  const int64_t columns = sums.getDimSize(1), parts = sums.getDimSize(2);
+  const int64_t along = tiling.shape.along, blocks = along / blockCols;
+  auto ofSum = [&](uint64_t basis) {
+    uint64_t index = basis / parts;
+    return (isWeights ? index / columns : index % columns) * uint64_t(blocks);
+  };
+  std::vector<uint64_t> reg, lane, warp;
+  for (uint64_t basis : tiling.layout.warp)
+    warp.push_back(basis / along * blocks + basis % along / blockCols);
+  for (int64_t bit = 1; bit < blocks; bit *= 2)
+    if (!llvm::is_contained(warp, uint64_t(bit)))
+      reg.push_back(bit);
+  LinearLayout acc = tile::getLayout(sums);
+  for (uint64_t basis : acc.reg)
+    if (uint64_t own = ofSum(basis))
+      reg.push_back(own);
+  llvm::transform(acc.lane, std::back_inserter(lane), ofSum);
+  auto type = RankedTensorType::get({tiling.shape.across, blocks}, sums.getElementType());
+  return tile::withLayout(
+      type, LinearLayout(llvm::Log2_64(tiling.shape.across * blocks), reg, lane, warp));
 }
 
 /// (weights' rows, columns, parts) as the instruction leaves them.
@@ -146,6 +199,7 @@ public:
     const TargetInfo &target = kernel.target;
     weights = operandTiling(target, atom.lhs, atom.k, block, /*isWeights=*/true);
     inputs = operandTiling(target, atom.rhs, atom.k, block, /*isWeights=*/false);
+    accType = sumsType(target, atom, block, t.b.getF32Type());
     column = kernel.tileOrigin(0, block.weightRows);
     row = kernel.tileOrigin(1, block.rows);
   }
@@ -153,6 +207,9 @@ public:
   void emit();
 
 private:
+  const target::OperandPlan &planOf(bool isWeights) const {
+    return isWeights ? choice.b : choice.a;
+  }
   quad::QuantizedTensorType typeOf(Value operand) const {
     return dyn_cast<quad::QuantizedTensorType>(operand.getType());
   }
@@ -171,11 +228,15 @@ private:
       return {{all[0], all.slice(2, ofWeights)}, {all[1], all.drop_front(2 + ofWeights)}};
     }
   };
+  PackedTile loadTile(const ScheduledTensor &tensor, quad::QuantizedTensorType type,
+                      bool isWeights, Value origin, Value k);
   PackedTile loadInputs(Value k);
   Step load(Value k, bool isInside);
   Tile decode(const ScheduledTensor &tensor, quad::QuantizedTensorType type, const Tiling &tiling,
               const PackedTile &packed, const target::OperandPlan &plan);
   Tile multiply(const Step &step, Tile sums);
+  SmallVector<Value> scalesOf(const Step &step, Tile ofWeights, Tile ofInputs);
+  Tile blockScales(const PackedTile &packed, bool isWeights);
   Tile sumSteps(Value begin, Value end, Tile sums, bool isInside);
   Tile sumParts();
   Tile applyEpilogue(Tile sums);
@@ -187,13 +248,24 @@ private:
   const TargetInfo::MmaAtom &atom;
   DotBlock block;
   Tiling weights, inputs;
+  RankedTensorType accType; ///< (weights' rows, columns, parts)
   Value row, column; ///< of the block's first element
 };
+
+PackedTile DotMatmulEmitter::loadTile(const ScheduledTensor &tensor,
+                                      quad::QuantizedTensorType type, bool isWeights,
+                                      Value origin, Value k) {
+  const Tiling &tiling = isWeights ? weights : inputs;
+  if (planOf(isWeights).application != target::ScaleApplication::PerKBlock)
+    return loadPacked(kernel, tensor, type, tiling, origin, k);
+  return loadWithBlockScales(kernel, tensor, type, tiling,
+                             blockScalesType(accType, tiling, choice.kBlock, isWeights), origin, k);
+}
 
 PackedTile DotMatmulEmitter::loadInputs(Value k) {
   quad::MatmulOp op = request.op;
   if (request.lhs.quantized)
-    return loadPacked(kernel, *request.lhs.quantized, typeOf(op.getLhs()), inputs, row, k);
+    return loadTile(*request.lhs.quantized, typeOf(op.getLhs()), /*isWeights=*/false, row, k);
   const ScheduledMatrix &matrix = *request.lhs.plain;
   auto elements = tile::withLayout(
       RankedTensorType::get({inputs.shape.across, inputs.shape.along}, t.b.getI32Type()),
@@ -217,7 +289,7 @@ DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   if (isInside)
     kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
   step.weights =
-      loadPacked(kernel, *request.rhs.quantized, typeOf(op.getRhs()), weights, column, k);
+      loadTile(*request.rhs.quantized, typeOf(op.getRhs()), /*isWeights=*/true, column, k);
   return step;
 }
 
@@ -225,8 +297,11 @@ DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
 Tile DotMatmulEmitter::decode(const ScheduledTensor &tensor, quad::QuantizedTensorType type,
                               const Tiling &tiling, const PackedTile &packed,
                               const target::OperandPlan &plan) {
-  if (plan.carrier->storageBits == 16)
-    return decodePairs(kernel, tensor, type, tiling, packed, *plan.carrier);
+  if (plan.carrier->storageBits == 16) {
+    bool isFolded = plan.application != target::ScaleApplication::PerKBlock;
+    return decodePairs(kernel, tensor, type, tiling,
+                       isFolded ? packed : PackedTile{packed.words, {}}, *plan.carrier);
+  }
   SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
   return isOfCodes(table, plan) ? packed.words : lookUpBytes(kernel, tiling, packed, table);
 }
@@ -239,14 +314,42 @@ Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
                       : step.inputs.words;
   Tile ofWeights = decode(*request.rhs.quantized, typeOf(op.getRhs()), weights, step.weights,
                           choice.b);
-  SmallVector<Value> scales;
-  if (atom.wordsOfScale)
-    scales = {scalesOfWords(kernel, typeOf(op.getRhs()), weights, step.weights,
-                            TileBuilder::typeOf(ofWeights)),
-              scalesOfWords(kernel, typeOf(op.getLhs()), inputs, step.inputs,
-                            TileBuilder::typeOf(ofInputs))};
+  SmallVector<Value> scales = scalesOf(step, ofWeights, ofInputs);
+  if (choice.kBlock) {
+    auto inOrder = [&](Tile words, const LinearLayout &operand) {
+      RankedTensorType type = TileBuilder::typeOf(words);
+      return t.convertLayout(words, orderedLayout(operand, atom.k, tile::getLayout(type),
+                                                  type.getDimSize(1)));
+    };
+    ofWeights = inOrder(ofWeights, atom.lhs);
+    ofInputs = inOrder(ofInputs, atom.rhs);
+  }
   return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, scales,
                              StringRef(choice.a.carrier->name));
+}
+
+/// None, or of words or of blocks: of the weights, then of the inputs.
+SmallVector<Value> DotMatmulEmitter::scalesOf(const Step &step, Tile ofWeights, Tile ofInputs) {
+  quad::MatmulOp op = request.op;
+  if (choice.kBlock)
+    return {blockScales(step.weights, /*isWeights=*/true),
+            blockScales(step.inputs, /*isWeights=*/false)};
+  if (!atom.wordsOfScale)
+    return {};
+  return {scalesOfWords(kernel, typeOf(op.getRhs()), weights, step.weights,
+                        TileBuilder::typeOf(ofWeights)),
+          scalesOfWords(kernel, typeOf(op.getLhs()), inputs, step.inputs,
+                        TileBuilder::typeOf(ofInputs))};
+}
+
+/// 1 for an operand that has its scales in its words, or none.
+Tile DotMatmulEmitter::blockScales(const PackedTile &packed, bool isWeights) {
+  quad::MatmulOp op = request.op;
+  if (planOf(isWeights).application == target::ScaleApplication::PerKBlock)
+    return decodeBlockScales(kernel, typeOf(isWeights ? op.getRhs() : op.getLhs()),
+                             packed.scales.front());
+  auto type = blockScalesType(accType, isWeights ? weights : inputs, choice.kBlock, isWeights);
+  return arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 1.0f));
 }
 
 /// The next step is read while one is multiplied; what is read last, at the end again, is not.
@@ -287,8 +390,7 @@ Tile DotMatmulEmitter::sumParts() {
   Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
                                         kernel.mul(kernel.div(length, step), kernel.constant(step)),
                                         kernel.constant(0));
-  RankedTensorType type = sumsType(kernel.target, atom, block, t.b.getF32Type());
-  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 0.0f));
+  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
   Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
   parts = sumSteps(whole, length, parts, /*isInside=*/false);
   Tile sums = t.convertLayout(parts, storedLayout(kernel.target, block));
@@ -298,9 +400,9 @@ Tile DotMatmulEmitter::sumParts() {
 }
 
 /// As Target/Host/Matmul.h says of MatmulStore.
-Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
+Tile DotMatmulEmitter::applyEpilogue(Tile value) {
   quad::MatmulOp op = request.op;
-  Tiling tiling{{block.rows, block.weightRows}, tile::getLayout(TileBuilder::typeOf(sums))};
+  Tiling tiling{{block.rows, block.weightRows}, tile::getLayout(TileBuilder::typeOf(value))};
   auto load = [&](const ScheduledOperand &operand) {
     return loadOperand(kernel, operand, /*axis=*/1, tiling, row, column);
   };
@@ -309,21 +411,21 @@ Tile DotMatmulEmitter::applyEpilogue(Tile sums) {
     scale = arith::ConstantOp::create(t.b, t.loc, t.b.getF32FloatAttr(std::ldexp(1.0f, -shift)));
   const MatmulOperand *operands[] = {&request.lhs, &request.rhs};
   const Value values[] = {op.getLhs(), op.getRhs()};
-  for (auto [operand, value] : llvm::zip_equal(operands, values)) {
-    std::optional<Format> format = formatOf(value);
+  for (auto [operand, own] : llvm::zip_equal(operands, values)) {
+    std::optional<Format> format = formatOf(own);
     if (!format || !format->hasTensorLevel())
       continue;
-    Value own = LLVM::LoadOp::create(t.b, t.loc, t.b.getF32Type(),
+    Value factor = LLVM::LoadOp::create(t.b, t.loc, t.b.getF32Type(),
                                      kernel.pass(operand->quantized->scales.back()));
-    scale = scale ? Value(arith::MulFOp::create(t.b, t.loc, scale, own)) : own;
+    scale = scale ? Value(arith::MulFOp::create(t.b, t.loc, scale, factor)) : factor;
   }
   if (scale)
-    sums = t.mulf(sums, tile::SplatOp::create(t.b, t.loc, sums.getType(), scale));
+    value = t.mulf(value, tile::SplatOp::create(t.b, t.loc, value.getType(), scale));
   for (const ScheduledOperand &addend : request.addends)
-    sums = t.addf(sums, load(addend));
+    value = t.addf(value, load(addend));
   if (!request.epilogue)
-    return sums;
-  SmallVector<Value> arguments{sums};
+    return value;
+  SmallVector<Value> arguments{value};
   for (const ScheduledOperand &operand : request.epilogue->operands)
     arguments.push_back(load(operand));
   return emitElementwiseBody(t.b, *request.epilogue->body, arguments);
@@ -377,6 +479,16 @@ std::string whyNotPairs(const Format &format, const target::OperandPlan &plan) {
              : "the scales of " + format.name + " are no " + std::string(carrier.name) + " numbers";
 }
 
+/// Sums are multiplied by the scales of one level, those of `kBlock` elements.
+std::string whyNotSums(const Format &format, const target::OperandPlan &plan, unsigned kBlock) {
+  size_t levels = format.levels.size() - format.hasTensorLevel();
+  const Block &block = format.levels.front().block;
+  if (plan.foldedLevels != 0 || levels != 1 || block.rows != 1 || block.cols != kBlock)
+    return "the scales of " + format.name + " are not those of rows of " +
+           std::to_string(kBlock) + " alone";
+  return "";
+}
+
 /// The instruction takes the scales, and words of codes become its operands.
 std::string whyNotNative(const Format &format, const target::OperandPlan &plan) {
   bool isPacked = plan.carrier->storageBits == 4;
@@ -411,12 +523,18 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
   if (!request.rhs.quantized)
     return "the right operand is not quantized";
   bool isNative = atom->wordsOfScale != 0;
-  if (choice.kBlock || (!isNative && (choice.a.shift || choice.b.shift)))
+  if (!isNative && (choice.a.shift || choice.b.shift))
     return std::string(carrier) + " does not hold code x scale";
+  constexpr unsigned elementsOfWord = 2;
+  if (choice.kBlock && (isNative || choice.kBlock % (atom->k * elementsOfWord) != 0))
+    return "its instructions sum more than the " + std::to_string(choice.kBlock) +
+           " elements that share scales";
   std::optional<Format> lhs = formatOf(op.getLhs()), rhs = formatOf(op.getRhs());
   auto whyNot = [&](const Format &format, const target::OperandPlan &plan, int64_t mostRows) {
     std::string why = whyNotRead(format, mostRows);
-    if (why.empty())
+    if (why.empty() && plan.application == target::ScaleApplication::PerKBlock)
+      why = whyNotSums(format, plan, choice.kBlock);
+    else if (why.empty())
       why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
     return why;
   };
@@ -462,7 +580,8 @@ static int64_t granularityOf(const MatmulRequest &request) {
 
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
-  DotBlock block{weightRowsOfFew, rows, WarpsHave::Contraction, granularityOf(request)};
+  DotBlock block{weightRowsOfFew, rows, WarpsHave::Contraction, granularityOf(request),
+                 plan.choice.kBlock != 0};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
@@ -475,7 +594,7 @@ void emitLargeDots(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module
                    const MatmulRequest &request, const DotPlan &plan) {
   TargetInfo::DotTile tile = target.dotTile(plan.choice.a.carrier->name);
   DotBlock block{tile.rowsOfWarp * target.getWarps(), tile.columns, WarpsHave::WeightRows,
-                 granularityOf(request)};
+                 granularityOf(request), plan.choice.kBlock != 0};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }

@@ -258,6 +258,12 @@ struct PackedTile {
 PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
                       quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
                       mlir::Value a0);
+/// Codes as those are loaded, and with them the scales of a format of one level (beside the tensor's) for rows and blocks as of
+/// `scales`, f32; and these as numbers.
+PackedTile loadWithBlockScales(KernelBuilder &kernel, const ScheduledTensor &input,
+                               quad::QuantizedTensorType type, const Tiling &tiling,
+                               mlir::RankedTensorType scales, mlir::Value p0, mlir::Value a0);
+Tile decodeBlockScales(KernelBuilder &kernel, quad::QuantizedTensorType type, Tile scales);
 /// The same codes and scales, of any layouts, as they are loaded for a tiling.
 PackedTile convertPacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
                          const Tiling &tiling, const PackedTile &packed);

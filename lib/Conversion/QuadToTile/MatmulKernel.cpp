@@ -121,7 +121,7 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   if (choice.refused())
     return op.emitOpError() << choice.refusal;
   DotPlan dot = planDot(target, capability, request);
-  bool hasWarpgroups = choice.readsPanels();
+  bool hasWarpgroups = choice.readsPanels() && !choice.kBlock;
   if (!hasWarpgroups && !dot.exists())
     return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
                                                 << spec.name << ", and " << dot.whyNot;

@@ -355,6 +355,24 @@ PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
   return {words, scales.loadAllStored(tile::halvedType(codes))};
 }
 
+PackedTile loadWithBlockScales(KernelBuilder &kernel, const ScheduledTensor &input,
+                               quad::QuantizedTensorType type, const Tiling &tiling,
+                               RankedTensorType scales, Value p0, Value a0) {
+  const Level level = type.getFormat().toFormat().levels.front();
+  Tile words = loadCodes(kernel, tile::packedType(codesTypeOf(kernel, tiling)), input, p0, a0);
+  unsigned bits = std::max(8u, scaleTypeInfo(level.type).storageBits);
+  auto stored = cast<RankedTensorType>(scales.clone(kernel.body.getIntegerType(bits)));
+  Tile own = loadCopies(kernel, stored, kernel.pass(input.scales.front()), p0,
+                        kernel.div(a0, level.block.cols), kernel.pass(input.rows),
+                        kernel.div(kernel.pass(input.length), level.block.cols));
+  return {words, {own}};
+}
+
+Tile decodeBlockScales(KernelBuilder &kernel, quad::QuantizedTensorType type, Tile scales) {
+  TileBuilder t(kernel.body, kernel.loc);
+  return decodeScale(t, type.getFormat().toFormat().levels.front().type, t.extend(scales));
+}
+
 PackedTile convertPacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
                          const Tiling &tiling, const PackedTile &packed) {
   TileBuilder t(kernel.body, kernel.loc);

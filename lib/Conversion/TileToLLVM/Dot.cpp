@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "TilePattern.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "quadrille/Conversion/TileToLLVM/TileToLLVM.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -114,6 +115,53 @@ private:
   }
 };
 
+/// Scales in f32 of blocks of the contraction, by which sums of one block are multiplied.
+class BlockScales {
+public:
+  /// `acc` is of one part. Words of a block are `wordsOfBlock` of `words`.
+  BlockScales(ValueRange lhs, ValueRange rhs, const LinearLayout &lhsLayout,
+              const LinearLayout &rhsLayout, int64_t blocks, int64_t words)
+      : sides{{lhs, lhsLayout}, {rhs, rhsLayout}}, blocks(blocks), words(words) {}
+
+  int64_t blockOf(uint64_t word) const { return word / (words / blocks); }
+  bool holds(const DimensionMap &k, unsigned atomWords) const {
+    return blockOf(k.spread(atomWords - 1)) == 0;
+  }
+  /// Lanes hold those of their accumulators' rows and columns; warps those of their words.
+  bool match(const FragmentMap &acc, const LinearLayout &lhs, const LinearLayout &rhs) const {
+    auto ofOperand = [&](uint64_t basis) {
+      return basis / words * blocks + blockOf(basis % words);
+    };
+    for (auto [lane, basis] : llvm::enumerate(acc.tile.lane))
+      if (sides[0].layout.lane[lane] != basis / acc.tileInner * blocks ||
+          sides[1].layout.lane[lane] != basis % acc.tileInner * blocks)
+        return false;
+    for (auto [side, operand] : {std::pair(0, &lhs), std::pair(1, &rhs)})
+      for (auto [own, basis] : llvm::zip_equal(sides[side].layout.warp, operand->warp))
+        if (own != ofOperand(basis))
+          return false;
+    return true;
+  }
+  /// total + sum * the scales of block `block`, of an accumulator.
+  Value add(OpBuilder &b, Location loc, const FragmentMap &acc, unsigned reg, int64_t block,
+            Value sum, Value total) const {
+    uint64_t index = acc.tile.evaluate(reg, 0);
+    Value ofRow = sides[0].at(index / acc.tileInner * blocks + block);
+    Value ofColumn = sides[1].at(index % acc.tileInner * blocks + block);
+    return math::FmaOp::create(b, loc, arith::MulFOp::create(b, loc, sum, ofRow), ofColumn, total);
+  }
+
+private:
+  struct Side {
+    ValueRange registers;
+    LinearLayout layout;
+
+    Value at(uint64_t index) const { return registers[layout.invert(index)->reg]; }
+  };
+  Side sides[2];
+  int64_t blocks, words;
+};
+
 class DotPattern : public TilePattern<tile::DotOp> {
 public:
   using TilePattern::TilePattern;
@@ -123,7 +171,8 @@ public:
     const TargetInfo::MmaAtom *atom = target.mmaAtom(op.getCarrier());
     if (!atom)
       return op.emitOpError("needs a target with a matrix instruction for ") << op.getCarrier();
-    if (op.getScales().empty() != !atom->wordsOfScale)
+    bool hasBlocks = !op.getScales().empty() && isOfBlocks(op.getScales().front());
+    if ((op.getScales().empty() || hasBlocks) != !atom->wordsOfScale)
       return op.emitOpError("needs ") << (atom->wordsOfScale ? "" : "no ") << "scales for "
                                       << op.getCarrier();
     ValueRange lhsScales, rhsScales;
@@ -149,26 +198,48 @@ public:
     for (uint64_t basis : rhs.tile.warp)
       ofWarpsRhs |= basis;
 
+    std::optional<BlockScales> blocks;
+    if (hasBlocks) {
+      Value ofLhs = op.getScales()[0], ofRhs = op.getScales()[1];
+      blocks.emplace(adaptor.getScales()[0], adaptor.getScales()[1], layoutOf(ofLhs),
+                     layoutOf(ofRhs), tileType(ofLhs).getDimSize(1), words);
+      if (!blocks->holds(k, atom->k) || !blocks->match(acc, lhsLayout, rhs.tile))
+        return op.emitOpError("has scales for other words or lanes than the instruction has");
+    }
+    Value none = target.splat(rewriter, op.getLoc(),
+                              arith::ConstantOp::create(rewriter, op.getLoc(),
+                                                        rewriter.getF32FloatAttr(0)));
     Registers sums(adaptor.getAcc());
     for (uint64_t row : m.repetitions(ofWarps / words))
-      for (uint64_t col : n.repetitions(ofWarpsRhs / words))
-        for (uint64_t word : k.repetitions(ofWarps % words)) {
-          SmallVector<unsigned> own = acc.registers(row, col);
+      for (uint64_t col : n.repetitions(ofWarpsRhs / words)) {
+        SmallVector<unsigned> own = acc.registers(row, col);
+        SmallVector<Value> running = select(sums, own);
+        auto steps = k.repetitions(ofWarps % words);
+        for (auto [i, word] : llvm::enumerate(steps)) {
           SmallVector<unsigned> a = lhs.registers(row, word), c = rhs.registers(col, word);
           if (own.empty() || a.empty() || c.empty())
             return op.emitOpError("has fragments that other lanes hold");
-          SmallVector<Value> next = target.multiplyFragments(
-              rewriter, op.getLoc(), op.getCarrier(),
-              fragment(*atom, adaptor.getLhs(), lhsScales, a),
-              fragment(*atom, adaptor.getRhs(), rhsScales, c), select(sums, own));
-          for (auto [r, value] : llvm::zip_equal(own, next))
-            sums[r] = value;
+          int64_t block = blocks ? blocks->blockOf(word) : 0;
+          if (blocks && (i == 0 || blocks->blockOf(steps[i - 1]) != block))
+            running.assign(own.size(), none);
+          running = target.multiplyFragments(rewriter, op.getLoc(), op.getCarrier(),
+                                             fragment(*atom, adaptor.getLhs(), lhsScales, a),
+                                             fragment(*atom, adaptor.getRhs(), rhsScales, c),
+                                             running);
+          if (blocks && (i + 1 == steps.size() || blocks->blockOf(steps[i + 1]) != block))
+            for (auto [r, sum] : llvm::zip_equal(own, running))
+              sums[r] = blocks->add(rewriter, op.getLoc(), acc, r, block, sum, sums[r]);
         }
+        if (!blocks)
+          for (auto [r, value] : llvm::zip_equal(own, running))
+            sums[r] = value;
+      }
     rewriter.replaceOpWithMultiple(op, {sums});
     return success();
   }
 
 private:
+  static bool isOfBlocks(Value scales) { return tileType(scales).getElementType().isF32(); }
   static SmallVector<Value> select(ValueRange values, ArrayRef<unsigned> which) {
     return llvm::map_to_vector(which, [&](unsigned r) { return values[r]; });
   }

@@ -101,7 +101,7 @@ def linear(
         key: of stochastic roundings without a key of their own; its counter may be an int64 tensor on
             x's device, which CUDA graphs read anew at each replay. Needed if the recipe has such.
         exact: False allows products to round code x scale to what a matrix instruction takes (docs/carriers.md),
-            which f32 scales need on GPUs.
+            which is much faster on GPUs for f32 scales.
         index_base: the number of dY's first element in the matrix of which it is some rows, so that
             shards of rows draw the bits of the whole.
 

@@ -114,7 +114,7 @@ def convert(
         recipe: of all of them; call again with another `skip` for layers of another recipe.
         skip: names of modules (as of named_modules) or patterns such as "*.lm_head", or a function of
             name and module that says which stay as they are.
-        exact: as of `linear`; recipes of f32 scales (UFP4, E2M1_REF) need False on GPUs.
+        exact: as of `linear`; False is much faster on GPUs for recipes of f32 scales (UFP4, E2M1_REF).
         seed: of the random bits; a layer's number is its place among the model's linear layers.
 
     Parameters, hooks and names stay, so optimizers and checkpoints do not notice. Modules of classes

@@ -466,3 +466,19 @@ func.func @dot_sums(%lhs: tensor<16x8xi32>, %rhs: tensor<8x8xi32>, %acc: tensor<
   %0 = tile.dot %lhs, %rhs to %acc by "bf16" : tensor<16x8xi32>, tensor<8x8xi32> -> tensor<8x16x4xf32>
   return
 }
+
+// -----
+
+func.func @dot_block_scales(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<16x2xf32>, %b: tensor<8x4xf32>) {
+  // expected-error @+1 {{needs scales for as many blocks of words of both operands, got 2 and 4 of 16 words}}
+  %0 = tile.dot %lhs, %rhs to %acc by "bf16" scales %a, %b : tensor<16x2xf32>, tensor<8x4xf32> : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return
+}
+
+// -----
+
+func.func @dot_scales(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<8x2xf32>) {
+  // expected-error @+1 {{needs scales of both operands' types, or f32 for blocks of their rows}}
+  %0 = tile.dot %lhs, %rhs to %acc by "bf16" scales %a, %a : tensor<8x2xf32>, tensor<8x2xf32> : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return
+}

@@ -127,7 +127,14 @@ func.func @schedule(%b: !tile.buffer<2 x bf16>, %f: f32) attributes {tile.schedu
   return
 }
 
-// CHECK-LABEL: func.func @dot
+// CHECK-LABEL: func.func @scaled_dot
+func.func @scaled_dot(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<16x2xf32>, %b: tensor<8x2xf32>) -> tensor<16x8x1xf32> {
+  // CHECK: tile.dot %{{.*}}, %{{.*}} to %{{.*}} by "bf16" scales %{{.*}}, %{{.*}} : tensor<16x2xf32>, tensor<8x2xf32> : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  %sums = tile.dot %lhs, %rhs to %acc by "bf16" scales %a, %b : tensor<16x2xf32>, tensor<8x2xf32> : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return %sums : tensor<16x8x1xf32>
+}
+
+// CHECK-LABEL: func.func @dot(
 func.func @dot(%lhs: tensor<16x8xi32>, %rhs: tensor<8x8xi32>, %acc: tensor<16x8x4xf32>) -> tensor<16x8x4xf32> {
   // CHECK: tile.multiply_pairs %{{.*}}, %{{.*}} : tensor<16x8xi32>
   %scaled = tile.multiply_pairs %lhs, %lhs : tensor<16x8xi32>

@@ -353,6 +353,27 @@ LogicalResult LookupPairsOp::verify() {
   return verifyTiles(*this);
 }
 
+/// None, those of words, or those of blocks of words.
+static LogicalResult verifyDotScales(DotOp op, RankedTensorType lhs, RankedTensorType rhs) {
+  if (op.getScales().empty() || llvm::equal(op.getScales().getTypes(), TypeRange{lhs, rhs}))
+    return success();
+  if (op.getScales().size() != 2)
+    return op.emitOpError("needs scales of both operands, or none");
+  auto ofLhs = cast<RankedTensorType>(op.getScales()[0].getType());
+  auto ofRhs = cast<RankedTensorType>(op.getScales()[1].getType());
+  auto isOfRows = [](RankedTensorType scales, RankedTensorType operand) {
+    return scales.getElementType().isF32() && scales.getRank() == 2 &&
+           scales.getDimSize(0) == operand.getDimSize(0);
+  };
+  if (!isOfRows(ofLhs, lhs) || !isOfRows(ofRhs, rhs))
+    return op.emitOpError("needs scales of both operands' types, or f32 for blocks of their rows");
+  int64_t blocks = ofLhs.getDimSize(1);
+  if (ofRhs.getDimSize(1) != blocks || lhs.getDimSize(1) % blocks != 0)
+    return op.emitOpError("needs scales for as many blocks of words of both operands, got ")
+           << blocks << " and " << ofRhs.getDimSize(1) << " of " << lhs.getDimSize(1) << " words";
+  return success();
+}
+
 LogicalResult DotOp::verify() {
   auto lhs = cast<RankedTensorType>(getLhs().getType());
   auto rhs = cast<RankedTensorType>(getRhs().getType());
@@ -365,9 +386,7 @@ LogicalResult DotOp::verify() {
   if (acc.getDimSize(0) != lhs.getDimSize(0) || acc.getDimSize(1) != rhs.getDimSize(0))
     return emitOpError("needs accumulators for ")
            << lhs.getDimSize(0) << " rows and " << rhs.getDimSize(0) << " columns, got " << acc;
-  if (!getScales().empty() && !llvm::equal(getScales().getTypes(), TypeRange{lhs, rhs}))
-    return emitOpError("needs scales of both operands' types, or none");
-  return verifyTiles(*this);
+  return failed(verifyDotScales(*this, lhs, rhs)) ? failure() : verifyTiles(*this);
 }
 
 LogicalResult PackOp::verify() {

@@ -360,17 +360,22 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "Accumulators plus products of two operands, by a matrix instruction";
   let description = [{
     acc (M x N x P) += lhs (M x K) times rhs (N x K) transposed, K in words of elements of
-    the carrier's type (of 6 bits: in four bytes each). Where the instruction takes scales there
-    are those of the elements of each word of lhs and of rhs, as stored. Warps have rows or columns of
-    their own, or each a part of the words, and add their products to the accumulators of that
-    part: P is the number of parts.
+    the carrier's type (of 6 bits: in four bytes each). Warps have rows or columns of their own, or each a
+    part of the words, and add their products to the accumulators of that part: P is the number of parts.
+
+    Scales are of one of two kinds. Where the instruction takes them, i32: those of the elements
+    of each word of lhs and of rhs, as stored. Else f32: (M x B) of the rows of lhs and (N x B) of
+    those of rhs for each of B blocks of words. The products of a block are then summed by themselves
+    to p, from zero, and acc := fl(fl(p * lhs's) * rhs's + acc), the last with one rounding, block after
+    block. Lanes have those of their accumulators' rows and columns.
 
     The layouts are those of the target's instruction, repeated in registers: which lane has
     which of its rows, columns and words is what TargetInfo::mmaAtom says, but any words may
     be those of a step, if they are the same in both operands. The order in which an
     instruction adds its own products is the target's; steps are added in the order of words.
   }];
-  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc, Variadic<I32Tile>:$scales,
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc,
+                   Variadic<AnyTypeOf<[I32Tile, F32Tile]>>:$scales,
                    StrAttr:$carrier);
   let results = (outs F32Tile:$result);
   let assemblyFormat = [{
