@@ -44,11 +44,13 @@ struct DotBlock {
   int64_t weightRows, rows;
   WarpsHave share;
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
-  bool scalesSums;     ///< of blocks of the contraction
+  int64_t kBlock;      ///< of the contraction, whose sums have scales; 0: none
 
   /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and words
-  /// that change lanes shared memory.
-  unsigned runBits() const { return scalesSums ? 3 : 5; }
+  /// that change lanes shared memory, but with those of 2^laneBits lanes a block.
+  unsigned runBits(unsigned laneBits) const {
+    return kBlock ? std::max(3u, llvm::Log2_64(kBlock) - laneBits) : 5;
+  }
 
   int64_t parts(const TargetInfo &target) const {
     return share == WarpsHave::Contraction ? target.getWarps() : 1;
@@ -64,9 +66,9 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   auto isWord = [&](uint64_t basis) { return basis && basis < atomWords; };
   unsigned warpBits = llvm::Log2_32(target.getWarps());
   bool ofContraction = block.share == WarpsHave::Contraction;
-  const unsigned runBits = block.runBits();
-  unsigned sharedBits =
-      runBits + llvm::count_if(atom.lane, isWord) + (ofContraction ? warpBits : 0);
+  const unsigned lanesOfRow = llvm::count_if(atom.lane, isWord);
+  const unsigned runBits = block.runBits(lanesOfRow);
+  unsigned sharedBits = runBits + lanesOfRow + (ofContraction ? warpBits : 0);
   unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
   std::vector<uint64_t> reg, lane, warp;
@@ -581,7 +583,7 @@ static int64_t granularityOf(const MatmulRequest &request) {
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
   DotBlock block{weightRowsOfFew, rows, WarpsHave::Contraction, granularityOf(request),
-                 plan.choice.kBlock != 0};
+                 plan.choice.kBlock};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
@@ -594,7 +596,7 @@ void emitLargeDots(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module
                    const MatmulRequest &request, const DotPlan &plan) {
   TargetInfo::DotTile tile = target.dotTile(plan.choice.a.carrier->name);
   DotBlock block{tile.rowsOfWarp * target.getWarps(), tile.columns, WarpsHave::WeightRows,
-                 granularityOf(request), plan.choice.kBlock != 0};
+                 granularityOf(request), plan.choice.kBlock};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }

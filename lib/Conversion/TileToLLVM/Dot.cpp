@@ -138,7 +138,7 @@ public:
         return false;
     for (auto [side, operand] : {std::pair(0, &lhs), std::pair(1, &rhs)})
       for (auto [own, basis] : llvm::zip_equal(sides[side].layout.warp, operand->warp))
-        if (own != ofOperand(basis))
+        if (own != ofOperand(basis) || basis % words % (words / blocks) != 0)
           return false;
     return true;
   }
