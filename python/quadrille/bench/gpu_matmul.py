@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 
 import quadrille as qd
 
+from .. import devices
+from ..targets import quantizes_to_panels
 from . import host, torch_peers
 from .gpu_quantize import _no_torch
 
@@ -20,9 +22,10 @@ BARS = {
     "UFP4_B": {4096: (0.95, 0.85), 8192: (1.0, 0.93), 16384: (1.0, 0.95)},
     "NVFP4": {4096: (0.95, 0.85), 8192: (1.0, 0.93), 16384: (1.0, 0.95)},
     "MXUF4": {4096: (1.65, 1.45), 8192: (1.7, 1.6), 16384: (1.75, 1.65)},
+    "UFP4": {},
 }
 #: Accumulation modes that a format's carrier has here.
-MODES = {"UFP4_B": ("f32",), "NVFP4": ("f32",), "MXUF4": ("promote128", "fast")}
+MODES = {"UFP4_B": ("f32",), "NVFP4": ("f32",), "MXUF4": ("promote128", "fast"), "UFP4": ("f32",)}
 LINEAR_BARS = {"MXUF4": 1.3, "UFP4_B": 0.85}
 EAGER_BAR, COMPILED_BAR = 3.0, 1.5 #: times of PyTorch's fake quantization of the same recipe
 FIRST_CALL_BARS = 1500, 10 #: milliseconds: compiled, and from the disk cache
@@ -165,15 +168,23 @@ def _linear(torch, n: int, repeats: int) -> Iterator[str]:
     def bf16():
         return x @ w.T, dy @ w, dy.T @ x
 
+    target = devices.device("cuda:0").target
     for fmt, bar in LINEAR_BARS.items():
         noise = qd.stochastic(qd.Key(0))
+        # Nothing but the products reads what is quantized.
+        direct = all(quantizes_to_panels(target, fmt, fmt))
 
         @qd.jit
-        def linear(x, w, dy, fmt=fmt, noise=noise):
+        def linear(x, w, dy, fmt=fmt, noise=noise, direct=direct):
             (xr, xc), (wr, wc) = (qd.quantize_pair(v, fmt, rht=rht) for v in (x, w))
             dyr, dyc = qd.quantize_pair(dy, fmt, rht=rht, rounding=noise)
-            products = (xr, wr.T), (dyr, wc), (dyc.T, xc)
-            return tuple(qd.matmul(a, b, dtype="bf16") for a, b in products)
+            ready = qd.prepare if direct else (lambda q, side: q)
+            products = (xr, wr, False, True), (dyr, wc, False, False), (dyc, xc, True, False)
+            results = []
+            for a, b, turns_a, turns_b in products:
+                a, b = ready(a, side="a"), ready(b, side="b")
+                results.append(qd.matmul(a.T if turns_a else a, b.T if turns_b else b, dtype="bf16"))
+            return tuple(results)
 
         fake = torch_peers.fake_linear(torch, fmt)
         actions = {
