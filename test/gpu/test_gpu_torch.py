@@ -18,7 +18,7 @@ def tensors(m=256, k=512, n=384, dtype=torch.bfloat16):
     return [torch.randn(*shape, dtype=dtype, device="cuda", requires_grad=True) for shape in ((m, k), (n, k), (n,))]
 
 
-@pytest.mark.parametrize("name", ["UFP4_B", "MXUF4", "NVFP4", "MXFP4", "HIF4"])
+@pytest.mark.parametrize("name", ["UFP4_B", "MXUF4", "NVFP4", "MXFP4", "HIF4", "UFP4", "E2M1_REF"])
 @pytest.mark.parametrize("m", [64, 250])
 def test_gradients_are_products_of_the_rounded_operands(name, m):
     recipe, (x, w, b) = qd.recipes.BY_NAME[name], tensors(m)
@@ -47,12 +47,11 @@ def model(recipe="UFP4_B", exact=True):
     return qd.torch.convert(torch.nn.Sequential(*layers).cuda(), recipe, exact=exact)
 
 
-def test_f32_scales_round_if_asked():
+def test_f32_scales_are_exact_or_round_if_asked():
     x = torch.randn(128, 256, device="cuda")
     with torch.autocast("cuda", torch.bfloat16):
-        model("UFP4", exact=False)(x).float().sum().backward()
-        with pytest.raises(qd.CompileError, match="exact=False"):
-            model("UFP4")(x)
+        for exact in (True, False):
+            model("UFP4", exact=exact)(x).float().sum().backward()
 
 
 def test_a_graph_of_a_step_draws_anew_and_follows_its_weights():
@@ -103,6 +102,48 @@ def test_compiled(recipe):
         loss.backward()
     for a, b in zip(m.parameters(), twin.parameters()):
         assert float((a.grad - b.grad).norm() / a.grad.norm()) < 2e-2
+
+
+def test_a_graph_of_a_compiled_step():
+    torch._dynamo.reset()
+    m = model()
+    compiled, x = torch.compile(m, fullgraph=True), torch.randn(128, 256, device="cuda")
+    optimizer = torch.optim.AdamW(m.parameters(), 1e-3, capturable=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=False)
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = compiled(x).float().square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+    losses = []
+    for _ in range(4):
+        graph.replay()
+        losses.append(float(loss))
+    assert len(set(losses)) == 4 and losses[-1] < losses[0]
+
+
+def test_nothing_waits_for_the_device():
+    (x, w, _), dy = tensors(256, 512, 384), torch.randn(256, 384, dtype=torch.bfloat16, device="cuda")
+    y = qd.torch.linear(x, w, recipe="UFP4_B", key=KEY)
+    torch.autograd.grad(y, (x, w), dy)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        y = qd.torch.linear(x, w, recipe="UFP4_B", key=KEY)
+        torch.autograd.grad(y, (x, w), dy)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_what_is_saved_is_packed():

@@ -201,6 +201,29 @@ def _linear(torch, n: int, repeats: int) -> Iterator[str]:
         yield row + " | ".join(f"{_peak(torch, actions[name]):.0f} MiB" for name in ("mine", "bf16")) + " |"
 
 
+def _autograd(torch, n: int, repeats: int) -> Iterator[str]:
+    """Forward and backward of such a layer by qd.torch.linear, its weights quantized anew, beside PyTorch's in bf16."""
+    import quadrille.torch
+
+    yield "| linear, forward and backward by autograd | us | of the same in bf16 | bar |"
+    yield "|---|---|---|---|"
+    x, w = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16, requires_grad=True) for _ in range(2))
+    dy = torch.randn(n, n, device="cuda", dtype=torch.bfloat16)
+
+    def gradients(linear):
+        return lambda: torch.autograd.grad(linear(x, w), (x, w), dy)
+
+    for fmt, bar in LINEAR_BARS.items():
+        recipe = qd.recipes.BY_NAME[fmt]
+        actions = {
+            "mine": gradients(functools.partial(quadrille.torch.linear, recipe=recipe, key=qd.Key(0))),
+            "bf16": gradients(torch.nn.functional.linear),
+        }
+        times = alternate(torch, actions, repeats)
+        ratio = times["bf16"] / times["mine"]
+        yield f"| {fmt} | {times['mine']:.0f} | {ratio:.2f} | {_bar(ratio, bar)} |"
+
+
 def _peak(torch, action: Callable) -> float:
     """MiB that a call allocates at most, its results included."""
     torch.cuda.reset_peak_memory_stats()
@@ -309,6 +332,8 @@ def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     yield from _cubes(torch, sizes, repeats)
     yield ""
     yield from _linear(torch, 8192, repeats)
+    yield ""
+    yield from _autograd(torch, 8192, repeats)
     yield ""
     yield from _grouped(torch, repeats)
     yield ""

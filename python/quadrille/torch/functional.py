@@ -133,7 +133,8 @@ def _step(key: Key | None, device) -> Tensor:
     step = None if key is None else key.step
     if isinstance(step, torch.Tensor):
         return step
-    return torch.tensor([0 if step is None else int(step.flat[0])], dtype=torch.int64, device=device)
+    # Not a copy from the host, which would wait for the device.
+    return torch.full((1,), 0 if step is None else int(step.flat[0]), dtype=torch.int64, device=device)
 
 
 def _needs_key(recipe: Recipe) -> bool:

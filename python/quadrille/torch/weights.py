@@ -64,7 +64,10 @@ def quantized(w: torch.Tensor, number: int, layer: int, noise, *, row=False, col
     from . import products
 
     specs = products.specs_of(products.recipe_of(number), "w")
-    keeps = layer != NO_LAYER and not (w.is_cuda and torch.cuda.is_current_stream_capturing())
+    captures = w.is_cuda and torch.cuda.is_current_stream_capturing()
+    keeps = layer != NO_LAYER and not captures
+    if captures and layer != NO_LAYER and col:
+        row = True  # the kernel of the forward passes before, after which column copies were kept
     stamp = _stamp(w, number)
     known = _entries.get(layer) if keeps else None
     copies = known.copies if known is not None and known.stamp == stamp else Copies(None, None)
