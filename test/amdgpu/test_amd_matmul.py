@@ -42,7 +42,8 @@ def operand(x: np.ndarray, name: str | None, **options):
 
 def small_integers(rows: int, k: int, name: str | None, seed: int):
     """Integers that the format holds, with scales that are powers of two and differ: f32 holds all their sums."""
-    top = 7 if name in ("UFP4", "UFP4_B", "MXUF4", "HIF4", "NVINT4", "MXINT4") else 6  # the largest code is 7 steps, or 6
+    uniform = name in ("UFP4", "UFP4_B", "MXUF4", "HIF4", "NVINT4", "MXINT4")
+    top = 7 if uniform else 6  # steps of the largest code
     rng = np.random.default_rng(seed)
     x = rng.integers(-3, 4, (rows, k)).astype(np.float32)
     x[:, ::16] = top  # so that each block's scale is a power of two
