@@ -1,7 +1,7 @@
-"""Runs jitted functions as AMD code objects by the command of QUADRILLE_AMDGPU_EXECUTOR.
+"""Runs jitted functions as AMD code objects: on a HIP device, else by the command of QUADRILLE_AMDGPU_EXECUTOR.
 
 README.md has the command's protocol. The program's schedule is evaluated here, so that the command has
-nothing but kernels to run; without one the tests of this folder are skipped.
+nothing but kernels to run; with neither the tests of this folder are skipped.
 QUADRILLE_AMDGPU_FULL=1 runs the whole product of the cases instead of a covering part.
 """
 
@@ -23,21 +23,38 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import quadrille as qd
+from cases import assert_same, numbers
+from quadrille import arrays, compiler, devices, mlir
+from quadrille.plans import HostPlan
+from quadrille.schedule import Launch, launches
+
+HIP = "hip:0"
+
+
+def _hip_target() -> str | None:
+    """What to compile for the first AMD GPU of this process; None without one.
+
+    The driver is looked for first, as fake_hip.install does: other tests' fake one runs nothing.
+    """
+    try:
+        ctypes.CDLL("libamdhip64.so")
+        return devices.device(HIP).target
+    except (OSError, qd.UnsupportedError):
+        return None
+
+
+DEVICE_TARGET = _hip_target()
 COMMAND = shlex.split(os.environ.get("QUADRILLE_AMDGPU_EXECUTOR", ""))
-if not COMMAND:
+if not (DEVICE_TARGET or COMMAND):
     pytest.skip(
-        "no AMD tests: QUADRILLE_AMDGPU_EXECUTOR names no command that runs code objects", allow_module_level=True
+        "no AMD tests: no HIP device, and QUADRILLE_AMDGPU_EXECUTOR names no command that runs code objects",
+        allow_module_level=True,
     )
 
-import quadrille as qd  # noqa: E402
-from cases import assert_same, numbers  # noqa: E402
-from quadrille import arrays, compiler, mlir  # noqa: E402
-from quadrille.plans import HostPlan  # noqa: E402
-from quadrille.schedule import Launch, launches  # noqa: E402
-
 FULL = os.environ.get("QUADRILLE_AMDGPU_FULL", "0") not in ("", "0")
-#: Those that the command has; all that there are code objects to execute for by default.
-TARGETS = os.environ.get("QUADRILLE_AMDGPU_TARGETS", "gfx942 gfx950 gfx1100 gfx1200").split()
+#: The device's, or those that the command has; all that there are code objects to execute for by default.
+TARGETS = (DEVICE_TARGET or os.environ.get("QUADRILLE_AMDGPU_TARGETS", "gfx942 gfx950 gfx1100 gfx1200")).split()
 #: The number of a launch's first block along y, a kernel's last argument.
 FIRST_BLOCK = 0
 #: What pointers of arguments are multiples of, as allocators of GPU memory give them.
@@ -189,11 +206,40 @@ def aligned(array: np.ndarray) -> np.ndarray:
     return result
 
 
+def _execute_on_device(function, args, promises: bool):
+    """What `function` gives for copies of host arrays on the HIP device; what it wrote to them is copied back."""
+    native, copies = devices.device(HIP).native, []
+
+    def place(value):
+        if isinstance(value, np.ndarray):
+            memory = Memory.of(value)
+            shift = 0 if promises else value.itemsize
+            address = native.upload(bytes(shift) + bytes(memory.data)) + shift
+            copies.append((memory, address))
+            at = address + memory.offset
+            return arrays.DeviceView(at, value.shape, value.strides, value.dtype, HIP, stream=0)
+        if isinstance(value, qd.QTensor):
+            groups = None if value.groups is None else place(value.groups)
+            codes, *scales = map(place, (value.codes, *value.scales))
+            return value._with(codes=codes, scales=tuple(scales), groups=groups)
+        return value
+
+    result = function(*map(place, args))
+    parts = result if isinstance(result, tuple) else (result,)
+    parts = tuple(map(devices.on_host, parts))
+    for memory, address in copies:
+        memory.data = bytearray(native.download(address, len(memory.data), 0))
+        memory.write_back()
+    return parts if isinstance(result, tuple) else parts[0]
+
+
 def execute(function, target: str, *args, promises: bool = True):
     """What the jitted `function` gives for host arrays as code of `target`.
 
     `promises`: compiled as for arrays on a GPU, whose addresses and strides make accesses wide.
     """
+    if DEVICE_TARGET:
+        return _execute_on_device(function, args, promises)
     _, _, traced = function._trace([_on_device(a) if promises else a for a in args], {})
     leaves = function._trace(args, {})[1]
     compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object")
