@@ -186,6 +186,8 @@ public:
     unsigned activeLanes = 0;     ///< lanes from here on hold copies
     mlir::Value mask;             ///< register of i1, or null for all lanes
   };
+  /// Bytes of memory of which a part costs as much to write as the whole; 0: not known.
+  virtual unsigned sectorBytes() const { return 0; }
   /// Elements that a lane may access at once in memory aligned to `alignment` bytes.
   virtual unsigned maxAccessWidth(unsigned elementBytes, unsigned alignment) const = 0;
   /// Registers of the elements read, `width` of them; masked-off lanes hold zero.

@@ -46,8 +46,8 @@ struct DotBlock {
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
   int64_t kBlock;      ///< of the contraction, whose sums have scales; 0: none
 
-  /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and words
-  /// that change lanes shared memory, but with those of 2^laneBits lanes a block.
+  /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and
+  /// words that change lanes shared memory, but with those of 2^laneBits lanes a block.
   unsigned runBits(unsigned laneBits) const {
     return kBlock ? std::max(3u, llvm::Log2_64(kBlock) - laneBits) : 5;
   }

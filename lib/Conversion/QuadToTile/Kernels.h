@@ -169,8 +169,8 @@ int64_t columnElementsPerLane(KernelBuilder &kernel);
 layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, int64_t perLane);
 
 /// How a tile is stored whose lowest `contiguousBits` are neighbours in memory, by accesses of at
-/// most `alignment` bytes: the target's layout for memory, and on GPUs one in which each
-/// instruction writes whole sectors, for parts of them cost as much.
+/// most `alignment` bytes: the target's layout for memory, or where it has sectors one in which
+/// each instruction writes whole ones.
 layout::LinearLayout storeLayout(const TargetInfo &target, const layout::LinearLayout &computed,
                                  unsigned contiguousBits, unsigned elementBytes,
                                  int64_t alignment);
@@ -258,8 +258,8 @@ struct PackedTile {
 PackedTile loadPacked(KernelBuilder &kernel, const ScheduledTensor &input,
                       quad::QuantizedTensorType type, const Tiling &tiling, mlir::Value p0,
                       mlir::Value a0);
-/// Codes as those are loaded, and with them the scales of a format of one level (beside the tensor's) for rows and blocks as of
-/// `scales`, f32; and these as numbers.
+/// Codes as those are loaded, and with them the scales of a format of one level (beside the
+/// tensor's) for rows and blocks as of `scales`, f32; and these as numbers.
 PackedTile loadWithBlockScales(KernelBuilder &kernel, const ScheduledTensor &input,
                                quad::QuantizedTensorType type, const Tiling &tiling,
                                mlir::RankedTensorType scales, mlir::Value p0, mlir::Value a0);

@@ -356,7 +356,8 @@ static std::pair<quad::LaunchOp, quad::PrepareOp> findPrepare(Value result) {
                                    : quad::LaunchOp();
   if (!launch)
     return {};
-  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
+  auto callee = launch.getCalleeAttr();
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, callee);
   return {launch, dyn_cast<quad::PrepareOp>(kernel.getBody().front().front())};
 }
 

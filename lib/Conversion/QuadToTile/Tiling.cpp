@@ -102,11 +102,10 @@ Tiling columnTiling(KernelBuilder &kernel, TileShape minimum) {
 LinearLayout storeLayout(const TargetInfo &target, const LinearLayout &computed,
                          unsigned contiguousBits, unsigned elementBytes, int64_t alignment) {
   LinearLayout layout = target.memoryLayout(computed, contiguousBits, elementBytes);
-  if (target.getWarps() == 1)
+  if (!target.sectorBytes())
     return layout;
-  constexpr unsigned sectorBytes = 32;
   const unsigned wanted =
-      std::min(contiguousBits, llvm::Log2_32(std::max(1u, sectorBytes / elementBytes)));
+      std::min(contiguousBits, llvm::Log2_32(std::max(1u, target.sectorBytes() / elementBytes)));
   const unsigned access = std::min(
       wanted, llvm::Log2_32(target.maxAccessWidth(elementBytes, unsigned(alignment))));
   auto isOf = [](const std::vector<uint64_t> &bases, unsigned bit) {

@@ -125,6 +125,7 @@ public:
                               {7, {1, 64}, {2, 4, 8, 16, 32}}};
     return carrier == "bf16" ? &atom : nullptr;
   }
+  unsigned sectorBytes() const override { return 32; }
   /// 32 accumulators of a lane: with the operands of two steps they fit 255 registers.
   DotTile dotTile(StringRef) const override { return {32, 32}; }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef,
