@@ -54,38 +54,44 @@ def test_f32_scales_are_exact_or_round_if_asked():
             model("UFP4", exact=exact)(x).float().sum().backward()
 
 
-def test_a_graph_of_a_step_draws_anew_and_follows_its_weights():
-    x = torch.randn(128, 256, device="cuda")
+def train_step(m, optimizer, x):
+    optimizer.zero_grad(set_to_none=False)
+    with torch.autocast("cuda", torch.bfloat16):
+        loss = m(x).float().square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss
 
-    def make():
-        m = model()
-        return m, torch.optim.AdamW(m.parameters(), 1e-3, capturable=True)
 
-    def step(m, optimizer):
-        optimizer.zero_grad(set_to_none=False)
-        with torch.autocast("cuda", torch.bfloat16):
-            loss = m(x).float().square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
+def adam(m):
+    return torch.optim.AdamW(m.parameters(), 1e-3, capturable=True)
 
-    eager, graphed = make(), make()
+
+def losses_of_replays(m, optimizer, x) -> list[float]:
+    """Of four replays of a step that is captured after three."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
-            step(*graphed)
+            train_step(m, optimizer, x)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        loss = step(*graphed)
+        loss = train_step(m, optimizer, x)
     losses = []
     for _ in range(4):
         graph.replay()
         losses.append(float(loss))
-    wanted = [float(step(*eager)) for _ in range(7)][3:]
+    return losses
+
+
+def test_a_graph_of_a_step_draws_anew_and_follows_its_weights():
+    x, eager, graphed = torch.randn(128, 256, device="cuda"), model(), model()
+    optimizer = adam(eager)
+    losses = losses_of_replays(graphed, adam(graphed), x)
+    wanted = [float(train_step(eager, optimizer, x)) for _ in range(7)][3:]
     assert losses == wanted and len(set(losses)) == 4
-    for a, b in zip(eager[0].parameters(), graphed[0].parameters()):
+    for a, b in zip(eager.parameters(), graphed.parameters()):
         assert torch.equal(a, b)
 
 
@@ -107,30 +113,7 @@ def test_compiled(recipe):
 def test_a_graph_of_a_compiled_step():
     torch._dynamo.reset()
     m = model()
-    compiled, x = torch.compile(m, fullgraph=True), torch.randn(128, 256, device="cuda")
-    optimizer = torch.optim.AdamW(m.parameters(), 1e-3, capturable=True)
-
-    def step():
-        optimizer.zero_grad(set_to_none=False)
-        with torch.autocast("cuda", torch.bfloat16):
-            loss = compiled(x).float().square().mean()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        loss = step()
-    losses = []
-    for _ in range(4):
-        graph.replay()
-        losses.append(float(loss))
+    losses = losses_of_replays(torch.compile(m, fullgraph=True), adam(m), torch.randn(128, 256, device="cuda"))
     assert len(set(losses)) == 4 and losses[-1] < losses[0]
 
 
