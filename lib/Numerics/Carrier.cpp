@@ -19,7 +19,7 @@ using namespace quadrille::numerics;
 static uint8_t encodeExact(const FoldedCarrier &type, double value) {
   uint8_t sign = std::signbit(value) ? carrierSign : 0;
   if (value == 0)
-    return sign;
+    return type.hasNegativeZero ? sign : 0;
   int exponent = std::max(std::ilogb(value), 1 - type.bias);
   double units = std::ldexp(std::fabs(value), int(type.mantissaBits) - exponent);
   assert(units == std::floor(units) && "the window holds every product");
@@ -41,7 +41,7 @@ std::array<uint8_t, 16> numerics::carrierTable(const Grid &grid, const FoldedCar
     table[code] = isProduced(grid, code)
                       ? encodeExact(carrier, std::ldexp(double(grid.values[code]),
                                                         carrier.low + position))
-                      : carrierNaN;
+                      : carrier.nan();
   return table;
 }
 
@@ -76,11 +76,12 @@ CarrierRows numerics::toCarrier(const Format &format, const FoldedCarrier &carri
       uint8_t code = codes[static_cast<size_t>(row * cols + col)];
       uint8_t byte = tables[static_cast<size_t>(std::max(position, 0))][code];
       uint8_t sign = byte & carrierSign;
+      uint8_t zero = carrier.hasNegativeZero ? sign : 0;
       if (bits == info.nanBits) {
-        byte = sign | carrierNaN;
+        byte = zero | carrier.nan();
       } else if (position < 0) {
-        overflow |= byte != sign;
-        byte = sign;
+        overflow |= byte != zero;
+        byte = zero;
       }
       result.values.push_back(byte);
     }

@@ -31,6 +31,8 @@ bool CarrierType::holds(double value, bool subnormals) const {
 }
 
 uint32_t CarrierType::encode(double value) const {
+  if (isInteger)
+    return uint32_t(int32_t(value)) & ((uint32_t(1) << storageBits) - 1);
   uint32_t sign = std::signbit(value) && (value != 0 || hasNegativeZero);
   double magnitude = std::fabs(value);
   int exponent = magnitude == 0 ? 1 - bias : std::max(std::ilogb(magnitude), 1 - bias);

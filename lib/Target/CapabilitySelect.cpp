@@ -238,11 +238,13 @@ int applicationRank(ScaleApplication application) {
   return 4;
 }
 
+double withMargin(double rate, unsigned kBlock) { return kBlock ? rate / kScalingMargin : rate; }
+
 /// Strictly better: faster; else the simpler application; else the larger
 /// folded window; else the narrower carrier. Otherwise the order of the table
 /// stands.
 bool isBetter(const Candidate &x, const Candidate &y) {
-  auto score = [](const Candidate &c) { return c.kBlock ? c.rate / kScalingMargin : c.rate; };
+  auto score = [](const Candidate &c) { return withMargin(c.rate, c.kBlock); };
   if (std::fabs(score(x) - score(y)) > 1e-9)
     return score(x) > score(y);
   auto both = [](const Candidate &c, auto measure) { return measure(c.a) + measure(c.b); };
@@ -293,7 +295,8 @@ private:
   }
 
   void consider(const MmaEntry &mma, const CarrierType &carrierA, const CarrierType &carrierB) {
-    if (!isWanted(a, carrierA) || !isWanted(b, carrierB))
+    if (!isWanted(a, carrierA) || !isWanted(b, carrierB) ||
+        (mma.scaleType && !options.takesScales))
       return;
     OperandOptions forA = operandOptions(a, mma, carrierA, options.exact);
     OperandOptions forB = operandOptions(b, mma, carrierB, options.exact);
@@ -461,6 +464,8 @@ private:
 };
 
 } // namespace
+
+double CarrierChoice::comparedRate() const { return withMargin(rate, kBlock); }
 
 CarrierChoice target::selectCarrier(const Capability &target, const Operand &a, const Operand &b,
                                     const SelectOptions &options) {

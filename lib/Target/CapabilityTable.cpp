@@ -60,9 +60,10 @@ static std::vector<const CarrierType *> types(std::initializer_list<std::string_
   return result;
 }
 
-// Accumulators that are not f32. The host's engine reads an integer sum as the
-// mantissa of a float, which leaves 22 bits and the sign.
-static constexpr unsigned kS32 = 31, kHopperFp8 = 14, kHostS32 = 22;
+// Accumulators that are not f32. Ada's and Hopper's instructions for fp8 keep 13 fraction bits
+// (arXiv 2511.10909; not tried on Ada). The host's engine reads an integer sum as the mantissa of
+// a float, which leaves 22 bits and the sign.
+static constexpr unsigned kS32 = 31, kNarrowFp8 = 14, kHostS32 = 22;
 
 // The plain vector unit as a 1 x 1 x 1 matrix instruction: the last resort.
 static MmaEntry fma(std::string_view name, double rate) {
@@ -108,7 +109,7 @@ static Capability sm89() {
                      {"cvt.rn.satfinite.e5m2x2.f32", "f32", "e5m2", "nearest_even", "ptx81"}}};
   result.mma.insert(result.mma.begin(),
                     {"mma.m16n8k32.f8", types({"e5m2", "e4m3"}), 16, 8, 32, 2,
-                     /*accumulatorBits=*/24, std::nullopt, 0, "ptx84"});
+                     kNarrowFp8, std::nullopt, 0, "ptx84"});
   result.mma.push_back(fma("fma.rn.f32", 1.0 / 4));
   return result;
 }
@@ -121,7 +122,7 @@ static Capability sm90a() {
           227 * 1024,
           1.0 / 16,
           {
-              {"wgmma.m64nNk32.f8", types({"e5m2", "e4m3"}), 64, 256, 32, 2, kHopperFp8},
+              {"wgmma.m64nNk32.f8", types({"e5m2", "e4m3"}), 64, 256, 32, 2, kNarrowFp8},
               {"wgmma.m64nNk32.s8", types({"s8"}), 64, 256, 32, 2, kS32},
               {"wgmma.m64nNk16.bf16", types({"bf16"}), 64, 256, 16, 1},
               {"wgmma.m64nNk16.f16", types({"f16"}), 64, 256, 16, 1},

@@ -130,7 +130,7 @@ struct NVIDIATarget {
 // the target: LLVM aborts on an intrinsic that the version lacks, and an older
 // driver cannot read a newer version.
 static constexpr NVIDIATarget nvidiaTargets[] = {
-    {"sm_80", "ptx70"},   {"sm_86", "ptx71"},   {"sm_89", "ptx81"},
+    {"sm_80", "ptx70"},   {"sm_86", "ptx71"},   {"sm_89", "ptx84"},
     {"sm_90", "ptx80"},   {"sm_90a", "ptx80"},  {"sm_100a", "ptx88"},
     {"sm_103a", "ptx88"}, {"sm_120a", "ptx88"}, {"sm_121a", "ptx88"},
 };

@@ -25,11 +25,13 @@ struct FoldedCarrier {
   unsigned mantissaBits;
   int bias;
   int low, high;
+  /// False of the fnuz types, which have NaN in the place of -0 alone.
+  bool hasNegativeZero = true;
   int size() const { return high - low + 1; }
+  /// NaN, without a sign of its own.
+  uint8_t nan() const { return hasNegativeZero ? 0x7f : 0x80; }
 };
 
-/// NaN of E5M2 and of E4M3, without the sign.
-inline constexpr uint8_t carrierNaN = 0x7f;
 inline constexpr uint8_t carrierSign = 0x80;
 inline constexpr uint16_t carrierNaNBF16 = 0x7fc0;
 

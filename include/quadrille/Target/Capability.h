@@ -41,7 +41,8 @@ struct CarrierType {
   /// True if `value` is one of the values; zero always is, whatever its sign.
   /// `subnormals = false`: for an instruction that flushes them.
   bool holds(double value, bool subnormals = true) const;
-  /// The encoding of a value of a float type that holds() it, of zero with its sign.
+  /// The encoding of a value that the type holds(): of a float zero with its sign, of an integer
+  /// its two's complement.
   uint32_t encode(double value) const;
   /// True if every finite value of `other` (a float type) is one of this.
   bool holdsAllOf(const CarrierType &other) const;
@@ -61,7 +62,7 @@ struct MmaEntry {
   /// throughput (host: of its f32 FMA). From vendors' tables of dense peaks;
   /// docs/carriers.md lists the sources.
   double rate;
-  /// Bits of a sum that are kept: 24 is f32, 31 is s32; fp8 on Hopper keeps 14.
+  /// Bits of a sum that are kept: 24 is f32, 31 is s32; fp8 on Ada and Hopper keeps 14.
   /// Sums of integers may not need more; sums of floats are rounded.
   unsigned accumulatorBits = 24;
   /// If it takes block scales: their type and how many k share one.

@@ -127,6 +127,8 @@ struct SelectOptions {
   Accumulation accumulation = Accumulation::Default;
   /// If not empty: this carrier for both quantized operands or a refusal.
   std::string_view carrier = "";
+  /// False refuses instructions that take the scales of blocks.
+  bool takesScales = true;
   /// Refuse what is slower (see CarrierChoice::rate).
   double minimumRate = 0;
 };
@@ -143,6 +145,8 @@ struct CarrierChoice {
   /// Throughput as a multiple of the target's bf16 matrix throughput, with the
   /// estimated cost of per-K-block scaling, without that of promotion.
   double rate = 0;
+  /// The rate to compare by: what scales beside the instruction promises more than it keeps.
+  double comparedRate() const;
   std::string why; ///< one sentence
   struct Rejected {
     std::string carrier, why;

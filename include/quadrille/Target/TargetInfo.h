@@ -136,7 +136,8 @@ public:
   struct MmaAtom {
     unsigned m, n, k;
     layout::LinearLayout lhs, rhs, acc;
-    unsigned wordsOfScale = 0; ///< words of k that share a scale; 0: it takes none
+    unsigned wordsOfScale = 0;  ///< words of k that share a scale; 0: it takes none
+    bool sumsIntegers = false; ///< acc is i32, else f32
   };
   /// What lanes have of an operand: words, and the scale of each `wordsOfScale` of them.
   struct MmaFragment {
@@ -150,6 +151,12 @@ public:
     unsigned rowsOfWarp = 0, columns = 0;
   };
   virtual DotTile dotTile(llvm::StringRef carrier) const { return {}; }
+  /// What a warp makes of a product of panels, as DotTile, and how many bytes of each row a step
+  /// takes: what the block's warps share of them goes through its shared memory.
+  struct PanelTile {
+    unsigned rowsOfWarp = 0, columns = 0, stepBytes = 0;
+  };
+  virtual PanelTile panelTile() const { return {}; }
   /// The accumulators after one such instruction; all in the order of the atom's registers.
   virtual llvm::SmallVector<mlir::Value>
   multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,

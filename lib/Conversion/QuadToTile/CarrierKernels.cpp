@@ -44,7 +44,7 @@ int64_t elementsOfTile(const TargetInfo &target) {
 void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input,
                     const CarrierResult &result, TileShape shape, unsigned elementBytes) {
   ScheduleBuilder &s = kernel.schedule;
-  Value length = result.pieces ? s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes))
+  Value length = result.pieces ? s.mul(result.pieces, s.constant(pieceBytes / elementBytes))
                                : input.length;
   int64_t bytesPerElement = elementBytes + 1;
   kernel.launch(s.ceilDiv(length, shape.along),
@@ -128,7 +128,7 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
                           format.levels.size() - format.hasTensorLevel());
   Tile bits = roundToCarrier(t, value, rounding);
   // Code 0 of some grids is not 0.
-  if (result.pieces && input.divisor % (nvvm::pieceBytes / elementBytes) != 0)
+  if (result.pieces && input.divisor % (pieceBytes / elementBytes) != 0)
     bits = zeroBeyond(kernel, bits, input, row, a0);
   if (result.pieces)
     storePanels(kernel, bits, result, p0, a0);
@@ -352,21 +352,24 @@ struct BlockMasks {
 
 constexpr int64_t signsOfWord = 0x80808080, magnitudesOfWord = 0x7f7f7f7f;
 
-BlockMasks masksOf(TileBuilder &t, Tile isNaN, Tile isBelow) {
+BlockMasks masksOf(TileBuilder &t, Tile isNaN, Tile isBelow, const FoldedCarrier &carrier) {
   Tile all = t.i32(isNaN, -1), none = t.i32(isNaN, 0), magnitudes = t.i32(isNaN, magnitudesOfWord);
   Tile loses = t.op<arith::OrIOp>(isNaN, isBelow);
-  return {t.select(loses, t.i32(all, int32_t(signsOfWord)), all),
-          t.select(isNaN, magnitudes, none), t.select(isBelow, magnitudes, none)};
+  int64_t signOfZero = carrier.hasNegativeZero ? signsOfWord : 0;
+  constexpr uint32_t everyByte = 0x01010101;
+  return {t.select(loses, t.i32(all, int32_t(signOfZero)), all),
+          t.select(isNaN, t.i32(all, int32_t(everyByte * carrier.nan())), none),
+          t.select(isBelow, magnitudes, none)};
 }
 
 /// The bits of a tile's rows, from p0 on, in the words of their panels.
 Tile flagsOfRows(KernelBuilder &kernel, Tile like, Value p0) {
   TileBuilder t(kernel.body, kernel.loc);
-  Value first = arith::RemUIOp::create(t.b, t.loc, p0, kernel.constant(nvvm::panelRows));
+  Value first = arith::RemUIOp::create(t.b, t.loc, p0, kernel.constant(panelRows));
   first = arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), first);
   Tile row = t.add(tile::SplatOp::create(t.b, t.loc, like.getType(), first),
                    tile::IotaOp::create(t.b, t.loc, like.getType(), /*dim=*/0));
-  return t.op<arith::ShLIOp>(t.i32(like, 1), t.shrU(row, llvm::Log2_64(nvvm::flagRows)));
+  return t.op<arith::ShLIOp>(t.i32(like, 1), t.shrU(row, llvm::Log2_64(flagRows)));
 }
 
 } // namespace
@@ -384,7 +387,7 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
   Tiling tiling;
   if (result.pieces) {
     tiling = panelTiling(kernel.target, /*rows=*/1, type.getGranularity());
-    assert(tiling.shape.across <= nvvm::panelRows && "a tile sets flags in one word");
+    assert(tiling.shape.across <= panelRows && "a tile sets flags in one word");
   } else { // one row, whatever rows a block has: it has an exponent of its own
     tiling.shape = {1, std::max(type.getGranularity(), elementsOfTile(kernel.target))};
     tiling.layout = computeLayout(kernel.target, tiling.shape,
@@ -416,7 +419,7 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
                        kernel.pass(input.rows), scales.cols);
     isBelow = t.op<arith::AndIOp>(isBelow, isValid);
   }
-  BlockMasks masks = masksOf(t, isNaN, isBelow);
+  BlockMasks masks = masksOf(t, isNaN, isBelow, carrier);
   if (isValid && result.pieces)
     masks.keep = t.select(isValid, masks.keep, t.i32(masks.keep, 0));
 
@@ -439,7 +442,7 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
   Tile isLost = t.cmp(arith::CmpIPredicate::ne, lost, none);
   Tile overflow = t.select(isLost, result.pieces ? flagsOfRows(kernel, lost, p0) : t.i32(lost, 1),
                            none);
-  Value flag = result.pieces ? kernel.div(p0, nvvm::panelRows) : p0;
+  Value flag = result.pieces ? kernel.div(p0, panelRows) : p0;
   Value word = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
                                    t.b.getI32Type(), kernel.pass(result.overflow),
                                    ValueRange{flag});

@@ -15,9 +15,7 @@
 // those of one block, so words change lanes after they are decoded.
 //
 //===----------------------------------------------------------------------===//
-#include "Elementwise.h"
-#include "MatmulKernel.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "DotEpilogue.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
 #include "quadrille/Numerics/ScaleTypes.h"
@@ -33,7 +31,8 @@ namespace {
 
 /// The carriers that words of codes become in registers. Others keep to the memory of blocks.
 /// Of equal rates the first is taken: f16 is decoded faster than bf16.
-constexpr StringLiteral carriers[] = {"e1m2", "e2m1", "e2m3", "f16", "bf16"};
+constexpr StringLiteral carriers[] = {"e1m2",     "e2m1",     "e2m3", "s8",  "e4m3",
+                                      "e4m3fnuz", "e5m2fnuz", "f16",  "bf16"};
 constexpr int64_t weightRowsOfFew = 32;
 
 /// What warps share out among them.
@@ -177,10 +176,8 @@ LinearLayout storedLayout(const TargetInfo &target, const DotBlock &block) {
   return LinearLayout(llvm::Log2_64(block.weightRows * columns * parts), reg, lane, warp);
 }
 
-/// What a grid's codes are in a carrier; empty for bf16, which includes scales.
+/// What a grid's codes are in a carrier of at most 8 bits, in a byte each.
 SmallVector<uint8_t> encodingsOf(const Grid &grid, const target::OperandPlan &plan) {
-  if (plan.carrier->storageBits > 8)
-    return {};
   return llvm::map_to_vector(grid.values, [&](float value) {
     return uint8_t(plan.carrier->encode(std::ldexp(double(value), plan.shift)));
   });
@@ -241,7 +238,6 @@ private:
   Tile blockScales(const PackedTile &packed, bool isWeights);
   Tile sumSteps(Value begin, Value end, Tile sums, bool isInside);
   Tile sumParts();
-  Tile applyEpilogue(Tile sums);
 
   KernelBuilder &kernel;
   TileBuilder t;
@@ -401,46 +397,12 @@ Tile DotMatmulEmitter::sumParts() {
   return t.reshape(sums, {block.weightRows, block.rows});
 }
 
-/// As Target/Host/Matmul.h says of MatmulStore.
-Tile DotMatmulEmitter::applyEpilogue(Tile value) {
-  quad::MatmulOp op = request.op;
-  Tiling tiling{{block.rows, block.weightRows}, tile::getLayout(TileBuilder::typeOf(value))};
-  auto load = [&](const ScheduledOperand &operand) {
-    return loadOperand(kernel, operand, /*axis=*/1, tiling, row, column);
-  };
-  Value scale;
-  if (int shift = choice.a.shift + choice.b.shift)
-    scale = arith::ConstantOp::create(t.b, t.loc, t.b.getF32FloatAttr(std::ldexp(1.0f, -shift)));
-  const MatmulOperand *operands[] = {&request.lhs, &request.rhs};
-  const Value values[] = {op.getLhs(), op.getRhs()};
-  for (auto [operand, own] : llvm::zip_equal(operands, values)) {
-    std::optional<Format> format = formatOf(own);
-    if (!format || !format->hasTensorLevel())
-      continue;
-    Value factor = LLVM::LoadOp::create(t.b, t.loc, t.b.getF32Type(),
-                                     kernel.pass(operand->quantized->scales.back()));
-    scale = scale ? Value(arith::MulFOp::create(t.b, t.loc, scale, factor)) : factor;
-  }
-  if (scale)
-    value = t.mulf(value, tile::SplatOp::create(t.b, t.loc, value.getType(), scale));
-  for (const ScheduledOperand &addend : request.addends)
-    value = t.addf(value, load(addend));
-  if (!request.epilogue)
-    return value;
-  SmallVector<Value> arguments{value};
-  for (const ScheduledOperand &operand : request.epilogue->operands)
-    arguments.push_back(load(operand));
-  return emitElementwiseBody(t.b, *request.epilogue->body, arguments);
-}
-
 void DotMatmulEmitter::emit() {
-  Tile value = applyEpilogue(t.transpose(sumParts()));
-  Type element = cast<tile::BufferType>(request.result.buffer.getType()).getElementType();
-  const auto &sizes = request.result.sizes;
-  storeDense(kernel, t.narrow(value, element, kernel.target.roundsToBF16()),
-             kernel.pass(request.result.buffer), row, column, kernel.pass(sizes[0]),
-             kernel.pass(sizes[1]), request.result.divisors[1]);
+  DotSums sums{t.transpose(sumParts()), row, column};
+  sums.value = finishSums(kernel, request, choice.a.shift + choice.b.shift, sums);
+  storeFinished(kernel, request, sums);
   ScheduleBuilder &s = kernel.schedule;
+  const auto &sizes = request.result.sizes;
   kernel.launch(s.ceilDiv(sizes[1], block.weightRows), s.ceilDiv(sizes[0], block.rows),
                 /*cost=*/0);
 }
@@ -525,9 +487,10 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
   if (!request.rhs.quantized)
     return "the right operand is not quantized";
   bool isNative = atom->wordsOfScale != 0;
-  if (!isNative && (choice.a.shift || choice.b.shift))
+  const bool isOfBytes = choice.a.carrier->storageBits <= 8;
+  if (isOfBytes ? !isNative && !choice.kBlock : choice.a.shift || choice.b.shift)
     return std::string(carrier) + " does not hold code x scale";
-  constexpr unsigned elementsOfWord = 2;
+  const unsigned elementsOfWord = 32 / choice.a.carrier->storageBits;
   if (choice.kBlock && (isNative || choice.kBlock % (atom->k * elementsOfWord) != 0))
     return "its instructions sum more than the " + std::to_string(choice.kBlock) +
            " elements that share scales";
@@ -556,10 +519,19 @@ DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
     only.carrier = carrier;
     target::CarrierChoice choice = quad::selectCarrier(request.op, capability, only);
     std::string whyNot = whyNoDot(target, request, choice);
-    bool isBetter = whyNot.empty() && (!best.exists() || choice.rate > best.choice.rate);
+    bool isBetter = whyNot.empty() && (!best.exists() ||
+                                       choice.comparedRate() > best.choice.comparedRate());
     if (isBetter || !best.exists())
       best = {whyNot, choice};
   }
+  quad::MatmulOp op = request.op;
+  auto isStored = [](Value operand, const target::OperandPlan &plan) {
+    std::optional<Format> format = formatOf(operand);
+    return format && plan.application == target::ScaleApplication::Native &&
+           isOfCodes(encodingsOf(format->grid, plan), plan);
+  };
+  best.readsAsStored = best.exists() && isStored(op.getLhs(), best.choice.a) &&
+                       isStored(op.getRhs(), best.choice.b);
   return best;
 }
 

@@ -227,9 +227,11 @@ mlir::Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix,
 
 /// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
 /// `length` columns, a multiple of `divisor`, in the memory's layout. The array is
-/// aligned as all results are; tiles begin at multiples of their size.
+/// aligned as all results are; tiles begin at multiples of their size. Where `where` (i1) is
+/// given, it says what is stored, as tile.store has it, and the layout is the tile's own.
 void storeDense(KernelBuilder &kernel, Tile value, mlir::Value buffer, mlir::Value row,
-                mlir::Value column, mlir::Value rows, mlir::Value length, int64_t divisor = 1);
+                mlir::Value column, mlir::Value rows, mlir::Value length, int64_t divisor = 1,
+                Tile where = {});
 
 /// Loads a (rows, columns) tile of a dense array of `length` columns, a multiple of `divisor`,
 /// whose rows begin at multiples of `alignment` bytes (0: of the element's size).

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "MatmulKernel.h"
 #include "Elementwise.h"
+#include "PanelOperands.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Dialect/Quad/Transforms/SelectCarrier.h"
@@ -117,21 +118,34 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
                                       const MatmulRequest &request, Allocate allocate) {
   quad::MatmulOp op = request.op;
   const target::Capability &capability = *target::lookupCapability(spec.name);
-  target::CarrierChoice choice = quad::selectCarrier(op, capability);
-  if (choice.refused())
-    return op.emitOpError() << choice.refusal;
+  target::CarrierChoice fastest = quad::selectCarrier(op, capability);
+  if (fastest.refused())
+    return op.emitOpError() << fastest.refusal;
   DotPlan dot = planDot(target, capability, request);
-  bool hasWarpgroups = choice.readsPanels() && !choice.kBlock;
-  if (!hasWarpgroups && !dot.exists())
-    return op.emitOpError("has no engine for ") << StringRef(choice.mma->name) << " of target "
-                                                << spec.name << ", and " << dot.whyNot;
-  const target::CarrierChoice &used = hasWarpgroups ? choice : dot.choice;
+  PanelPlan panels = planPanels(target, [&](const target::SelectOptions &options) {
+    return quad::selectCarrier(op, capability, options);
+  });
+  if (request.groups && panels.exists() && !panels.warpgroups)
+    panels.whyNot = "the product has groups, which the host and sm_90a have an engine for";
+  if (!panels.exists() && !dot.exists())
+    return op.emitOpError("has no engine for ")
+           << StringRef(fastest.mma->name) << " of target " << spec.name << ": " << panels.whyNot
+           << ", and " << dot.whyNot;
+  // What an instruction takes as it is stored gains nothing by panels.
+  bool hasPanels = panels.exists() && !dot.readsAsStored;
+  const target::CarrierChoice &used = hasPanels ? panels.choice : dot.choice;
   op.emitRemark() << "carrier " << target::describe(used) << ": " << used.why;
+  auto emitLarge = [&] {
+    if (!hasPanels)
+      return emitLargeDots(s, target, module, name, request, dot), success();
+    auto emit = panels.warpgroups ? emitWarpgroupMatmul : emitPanelDots;
+    return emit(s, target, module, name, request, panels, allocate);
+  };
   if (!dot.exists())
-    return emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
+    return emitLarge();
   Value m = request.result.sizes[0];
   SmallVector<int64_t> counts = rowsOfDots(target, dot);
-  bool hasLarge = hasWarpgroups || hasLargeDots(target, dot);
+  bool hasLarge = hasPanels || hasLargeDots(target, dot);
   Value isMore;
   for (int64_t rows : counts) {
     bool takesAll = rows == counts.back() && !hasLarge;
@@ -139,12 +153,8 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
     emitDotMatmul(s, target, module, (name + "_" + Twine(rows)).str(), request, dot, rows);
     isMore = s.isAtMost(s.constant(rows + 1), m);
   }
-  LogicalResult result = success();
   s.condition = isMore;
-  if (hasWarpgroups)
-    result = emitWarpgroupMatmul(s, target, module, name, request, choice, allocate);
-  else if (hasLarge)
-    emitLargeDots(s, target, module, name, request, dot);
+  LogicalResult result = hasLarge ? emitLarge() : success();
   s.condition = Value();
   return result;
 }

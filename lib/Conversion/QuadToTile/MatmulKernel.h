@@ -17,9 +17,6 @@
 namespace quadrille {
 struct TargetSpec;
 class WarpgroupGroups;
-namespace nvvm {
-struct WarpgroupPlan;
-}
 
 /// Makes workspace of so many bytes.
 using Allocate = llvm::function_ref<mlir::Value(mlir::Value)>;
@@ -114,17 +111,12 @@ private:
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::ValueRange)> body;
 };
 
-/// The kernels of a product by wgmma, for operands in the carriers of `choice`.
-mlir::LogicalResult emitWarpgroupMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
-                                        mlir::ModuleOp module, llvm::StringRef name,
-                                        const MatmulRequest &request,
-                                        const target::CarrierChoice &choice, Allocate allocate);
-
 /// How a product of packed operands is made by a matrix instruction of a warp, the operands in
 /// registers.
 struct DotPlan {
   std::string whyNot; ///< if it cannot be
   target::CarrierChoice choice;
+  bool readsAsStored = false; ///< codes and scales are the instruction's operands
 
   bool exists() const { return choice.mma && whyNot.empty(); }
 };
@@ -149,7 +141,7 @@ void emitLargeDots(ScheduleBuilder &schedule, const TargetInfo &target, mlir::Mo
 struct OverflowRequest {
   mlir::Value lhsFlags, rhsFlags;
   const ScheduledTensor &lhs, &rhs;
-  const nvvm::WarpgroupPlan &plan;
+  int64_t kBlock; ///< elements of a piece of panels
   const WarpgroupGroups *groups; ///< null: all rows of lhs by all of rhs
 };
 /// The part of a product whose operands' rows have flags, by scalar arithmetic: sums of the
@@ -177,7 +169,7 @@ emitPrepare(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpe
 /// Where a kernel that quantizes writes an operand of which nothing but the engine's form is
 /// needed, for `prepared`, whose form and memory it finds. Nothing for engines that want more than
 /// code x scale.
-std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &schedule, const TargetSpec &spec,
+std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpec &spec,
                                              const PrepareRequest &request, Allocate allocate,
                                              ScheduledPrepared &prepared);
 /// The same for one kind of target, into `prepared`, whose form it finds.

@@ -21,9 +21,8 @@ using namespace mlir;
 namespace quadrille {
 namespace {
 
-// A warp makes 32 columns of a row, a lane eight of them from every eighth block of the
-// contraction.
-constexpr unsigned columnsOfLane = nvvm::storedColumns, partsOfSum = 8, columnsOfWarp = 32;
+// A lane makes eight columns of a row, from every eighth block of the contraction.
+constexpr unsigned columnsOfLane = nvvm::storedColumns, partsOfSum = 8;
 
 /// A packed operand as a kernel reads it.
 struct PackedRows {
@@ -65,7 +64,7 @@ private:
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
   }
   Value flagsOf(Value words, Value panel) {
-    return nvvm::loadFlags(b, kernel.pass(words), b.mul(panel, b.i64(nvvm::panelRows)));
+    return nvvm::loadFlags(b, kernel.pass(words), b.mul(panel, b.i64(panelRows)));
   }
   Value extend(Value value) { return arith::ExtUIOp::create(b, b.getI64Type(), value); }
   /// Of flags, for a panel of either side.
@@ -77,6 +76,8 @@ private:
   Stretch stretchOf(Value panelOfRows, Value panelOfCols);
   Stretch stretchOfGroup(Value panelOfRows, Value panelOfCols);
   Value dotOf(const Stretch &stretch, Value row, Value col, Value part);
+  /// Of a row.
+  unsigned columnsOfWarp() const { return kernel.target.getLanes() / partsOfSum * columnsOfLane; }
   Value wordAt(const PackedRows &operand, Value row, Value k);
   Value scaleAt(const PackedRows &operand, Value row, Value blockNumber);
   SmallVector<Value> sumBlock(Value row, ValueRange cols, Value k, Value rhsK);
@@ -158,25 +159,25 @@ Value OverflowEmitter::dotOf(const Stretch &stretch, Value row, Value col, Value
 Stretch OverflowEmitter::stretchOf(Value panelOfRows, Value panelOfCols) {
   if (overflow.groups)
     return stretchOfGroup(panelOfRows, panelOfCols);
-  Value zero = b.i64(0), size = b.i64(nvvm::panelRows);
+  Value zero = b.i64(0), size = b.i64(panelRows);
   Value col = b.mul(panelOfCols, size);
   return {b.mul(panelOfRows, size), zero, lhs.rows, zero, col,
           panelOfCols, col, zero, lhs.length, zero};
 }
 
 Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
-  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / nvvm::panelRows;
+  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / panelRows;
   Value number = b.divU(panelOfRows, b.i64(panels));
   Value inTile = arith::RemUIOp::create(b, panelOfRows, b.i64(panels));
   nvvm::TileRows rows = overflow.groups->tilesOfRows(kernel).at(b, b.getLoc(), number);
   auto orZero = [&](Value value) { return value ? value : b.i64(0); };
-  const int64_t kBlock = overflow.plan.kBlock(), step = kBlock / nvvm::stepsOfPiece;
+  const int64_t kBlock = overflow.kBlock, step = kBlock / nvvm::stepsOfPiece;
   Stretch stretch;
-  stretch.row = b.add(rows.row, b.mul(inTile, b.i64(nvvm::panelRows)));
+  stretch.row = b.add(rows.row, b.mul(inTile, b.i64(panelRows)));
   stretch.begin = orZero(rows.begin);
   stretch.end = rows.end;
   stretch.result = orZero(rows.result);
-  stretch.col = b.mul(panelOfCols, b.i64(nvvm::panelRows));
+  stretch.col = b.mul(panelOfCols, b.i64(panelRows));
   stretch.rhsPanel = b.add(orZero(rows.rhsPanel), panelOfCols);
   stretch.rhsRow = overflow.groups->storedRow(kernel, stretch.rhsPanel);
   stretch.k = rows.beginStep ? b.mul(rows.beginStep, b.i64(step)) : b.i64(0);
@@ -190,7 +191,7 @@ Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
 void OverflowEmitter::emitRow(const Stretch &stretch, Value row, Value inPanel, const Words &flags,
                               const MatmulStore &store) {
   Value isRow = b.bitAnd(b.lessS(row, stretch.end), b.lessS(b.sub(stretch.begin, b.i64(1)), row));
-  Value isSome = nvvm::isFlagged(b, flags.lhs, flags.rhs, row, inPanel, columnsOfWarp);
+  Value isSome = nvvm::isFlagged(b, flags.lhs, flags.rhs, row, inPanel, columnsOfWarp());
   auto some = scf::IfOp::create(b, b.bitAnd(isRow, isSome), /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(some.thenBlock());
@@ -214,19 +215,19 @@ void OverflowEmitter::emitRow(const Stretch &stretch, Value row, Value inPanel, 
 void OverflowEmitter::emit(const MatmulStore &store) {
   const TargetInfo &target = kernel.target;
   Stretch stretch = stretchOf(kernel.programId(1), kernel.programId(0));
-  Value size = b.i64(nvvm::panelRows), last = b.sub(b.ceilDiv(lhs.rows, nvvm::panelRows), b.i64(1));
+  Value size = b.i64(panelRows), last = b.sub(b.ceilDiv(lhs.rows, panelRows), b.i64(1));
   Value lhsPanel = b.minS(b.divU(stretch.row, size), last);
   Words flags{flagsOf(overflow.lhsFlags, lhsPanel), flagsOf(overflow.rhsFlags, stretch.rhsPanel)};
   Value isAny = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, b.bitOr(flags.lhs, flags.rhs),
                                       i32(0));
   auto ifOp = scf::IfOp::create(b, isAny, /*withElseRegion=*/false);
   b.setInsertionPointToStart(ifOp.thenBlock());
-  constexpr int64_t perRow = nvvm::panelRows / columnsOfWarp;
-  b.loop(extend(target.warpId(b, b.getLoc())), b.i64(nvvm::panelRows * perRow), target.getWarps(),
+  const int64_t perRow = panelRows / columnsOfWarp();
+  b.loop(extend(target.warpId(b, b.getLoc())), b.i64(panelRows * perRow), target.getWarps(),
          [&](Value index) {
     Value inRow = arith::RemUIOp::create(b, index, b.i64(perRow));
     emitRow(stretch, b.add(stretch.row, b.divU(index, b.i64(perRow))),
-            b.mul(inRow, b.i64(columnsOfWarp)), flags, store);
+            b.mul(inRow, b.i64(columnsOfWarp())), flags, store);
   });
 }
 
@@ -241,10 +242,10 @@ void emitOverflowMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp m
   epilogue.begin();
   emitter.emit(epilogue.get());
   kernel.body.setInsertionPointToEnd(&kernel.kernel.getBody().front());
-  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / nvvm::panelRows;
+  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / panelRows;
   Value ofRows = overflow.groups ? s.mul(overflow.groups->tiles(), s.constant(panels))
-                                 : s.ceilDiv(request.lhs.outerSize(0), nvvm::panelRows);
-  kernel.launch(s.ceilDiv(request.result.sizes[1], nvvm::panelRows), ofRows, /*cost=*/0);
+                                 : s.ceilDiv(request.lhs.outerSize(0), panelRows);
+  kernel.launch(s.ceilDiv(request.result.sizes[1], panelRows), ofRows, /*cost=*/0);
 }
 
 } // namespace quadrille

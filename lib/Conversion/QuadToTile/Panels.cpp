@@ -16,7 +16,7 @@ namespace quadrille {
 
 Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along) {
   constexpr unsigned runBits = 5; // 16 bytes of codes
-  const unsigned groupBits = llvm::Log2_64(nvvm::groupRows);
+  const unsigned groupBits = llvm::Log2_64(groupRows);
   const unsigned laneBits = llvm::Log2_32(target.getLanes());
   const unsigned warpBits = llvm::Log2_32(target.getWarps());
   // Two runs of a lane, to have reads in flight.
@@ -41,7 +41,7 @@ Tiling panelTiling(const TargetInfo &target, int64_t rows, int64_t along) {
 LinearLayout panelLayout(const TargetInfo &target, const LinearLayout &computed,
                          unsigned alongBits) {
   const unsigned chunkBits = 3; // eight bf16 are what a lane stores at once
-  const unsigned groupBits = llvm::Log2_64(nvvm::groupRows);
+  const unsigned groupBits = llvm::Log2_64(groupRows);
   std::vector<uint64_t> order, reg, lane;
   auto append = [&](unsigned first, unsigned last) {
     for (unsigned bit = first; bit < last; ++bit)
@@ -64,27 +64,27 @@ void storePanels(KernelBuilder &kernel, Tile tile, const CarrierResult &result, 
                  Value a0) {
   TileBuilder t(kernel.body, kernel.loc);
   const int64_t bytes = bytesOf(TileBuilder::typeOf(tile));
-  const int64_t perChunk = nvvm::chunkBytes / bytes, perPiece = nvvm::pieceBytes / bytes;
-  constexpr int64_t groups = nvvm::panelRows / nvvm::groupRows;
-  constexpr int64_t chunks = nvvm::pieceBytes / nvvm::chunkBytes;
+  const int64_t perChunk = chunkBytes / bytes, perPiece = pieceBytes / bytes;
+  constexpr int64_t groups = panelRows / groupRows;
+  constexpr int64_t chunks = pieceBytes / chunkBytes;
   auto c = [&](int64_t value) { return kernel.constant(value); };
-  Value rows = arith::RemUIOp::create(t.b, t.loc, p0, c(nvvm::panelRows));
+  Value rows = arith::RemUIOp::create(t.b, t.loc, p0, c(panelRows));
   Value pieces = kernel.pass(result.pieces);
   ArrayRef<int64_t> shape = TileBuilder::shapeOf(tile);
   // Panel, group, row; piece, chunk, element. What lies beyond the last of them is not stored.
-  int64_t panels = std::max<int64_t>(1, shape[0] / nvvm::panelRows);
-  Tile split = t.reshape(tile, {panels, shape[0] / nvvm::groupRows / panels, nvvm::groupRows,
+  int64_t panels = std::max<int64_t>(1, shape[0] / panelRows);
+  Tile split = t.reshape(tile, {panels, shape[0] / groupRows / panels, groupRows,
                                 shape[1] / perPiece, chunks, perChunk});
-  Value offsets[] = {kernel.div(p0, nvvm::panelRows), kernel.div(rows, nvvm::groupRows), c(0),
+  Value offsets[] = {kernel.div(p0, panelRows), kernel.div(rows, groupRows), c(0),
                      kernel.div(a0, perPiece), c(0), c(0)};
   constexpr int64_t unbounded = int64_t(1) << 40; // a tile of one panel has none beyond
   Value bounds[] = {panels > 1 ? kernel.pass(result.panels) : c(unbounded), c(groups),
-                    c(nvvm::groupRows), pieces, c(chunks), c(perChunk)};
-  Value strides[] = {kernel.mul(pieces, c(nvvm::panelRows * perPiece)),
-                     c(nvvm::groupRows * perPiece), c(perChunk), c(nvvm::panelRows * perPiece),
-                     c(nvvm::groupRows * perChunk), c(1)};
+                    c(groupRows), pieces, c(chunks), c(perChunk)};
+  Value strides[] = {kernel.mul(pieces, c(panelRows * perPiece)),
+                     c(groupRows * perPiece), c(perChunk), c(panelRows * perPiece),
+                     c(groupRows * perChunk), c(1)};
   tile::StoreOp::create(t.b, t.loc, split, kernel.pass(result.values), offsets, bounds, strides,
-                        /*inside=*/Value(), t.b.getI64IntegerAttr(nvvm::chunkBytes),
+                        /*inside=*/Value(), /*where=*/Value(), t.b.getI64IntegerAttr(chunkBytes),
                         t.b.getI64IntegerAttr(perChunk));
 }
 
@@ -98,7 +98,7 @@ void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned 
   storePanels(kernel, t.narrow(value, t.b.getBF16Type()), result, p0, a0);
   ScheduleBuilder &s = kernel.schedule;
   constexpr int64_t elementBytes = 2;
-  Value length = s.mul(result.pieces, s.constant(nvvm::pieceBytes / elementBytes));
+  Value length = s.mul(result.pieces, s.constant(pieceBytes / elementBytes));
   kernel.launch(s.ceilDiv(length, tiling.shape.along),
                 s.ceilDiv(result.numRows(input.sizes[1 - axis]), tiling.shape.across),
                 2 * elementBytes * tiling.shape.across * tiling.shape.along);

@@ -381,7 +381,7 @@ std::optional<DirectPanels> FunctionLowering::directPanels(Value result,
   ScheduledPrepared made{request.data, request.tensorScale, input.sizes[1 - axis],
                          length,       {},                  input.divisors[1 - axis]};
   auto allocateBytes = [&](Value bytes) { return allocate(bytes, b.getI8Type(), 1); };
-  std::optional<DirectPanels> panels = planDirectPanels(s, spec, request, allocateBytes, made);
+  std::optional<DirectPanels> panels = planDirectPanels(s, target, spec, request, allocateBytes, made);
   if (!panels)
     return std::nullopt;
   quad::FormatAttr format = op.getInput().getType().getFormat();

@@ -31,16 +31,18 @@ int64_t denseAlignment(RankedTensorType tile, int64_t divisor) {
 }
 
 void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Value column,
-                Value rows, Value length, int64_t divisor) {
+                Value rows, Value length, int64_t divisor, Tile where) {
   TileBuilder t(kernel.body, kernel.loc);
   LinearLayout layout = tile::getLayout(TileBuilder::typeOf(value));
   unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
   unsigned bytes = bytesOf(TileBuilder::typeOf(value));
   int64_t alignment = denseAlignment(TileBuilder::typeOf(value), divisor);
-  value = t.convertLayout(value, storeLayout(kernel.target, layout, contiguous, bytes, alignment));
+  if (!where)
+    value =
+        t.convertLayout(value, storeLayout(kernel.target, layout, contiguous, bytes, alignment));
   tile::StoreOp::create(kernel.body, kernel.loc, value, buffer, ValueRange{row, column},
                         ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
-                        kernel.inside, t.b.getI64IntegerAttr(alignment),
+                        kernel.inside, where, t.b.getI64IntegerAttr(alignment),
                         t.b.getI64IntegerAttr(divisor));
 }
 
@@ -173,7 +175,7 @@ int64_t minimalAlong(const QuantizeRequest &request) {
 /// Rows that must be in one tile.
 int64_t minimalAcross(const QuantizeRequest &request) {
   int64_t rows = rowsOfBlocks(request.op.getType());
-  return request.panels ? std::max(rows, nvvm::groupRows) : rows;
+  return request.panels ? std::max(rows, groupRows) : rows;
 }
 
 /// Reads tiles of what the requests quantize: a matrix, or what is computed of several.
@@ -265,7 +267,7 @@ Coverage coverageOf(ScheduleBuilder &s, const QuantizeRequest &request) {
   quad::ScaleLayout layout = type.getScaleLayout();
   if (request.panels)
     return {result.rows, s.mul(request.panels->result.pieces,
-                               s.constant(nvvm::pieceBytes / elementBytesOfPanels))};
+                               s.constant(pieceBytes / elementBytesOfPanels))};
   if (layout == quad::ScaleLayout::RowMajor)
     return {result.rows, result.length};
   int64_t cols = type.getFormat().getBlockCols();

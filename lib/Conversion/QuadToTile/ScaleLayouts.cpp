@@ -69,7 +69,7 @@ void storeBlockedScales(KernelBuilder &kernel, Tile bits, Value buffer, Value ro
   TileBuilder t(kernel.body, kernel.loc);
   BlockedAccess access = blockedAccess(kernel, TileBuilder::shapeOf(bits), row, col, rows, cols);
   tile::StoreOp::create(kernel.body, kernel.loc, t.reshape(bits, access.shape), buffer,
-                        access.offsets, access.bounds, access.strides, /*inside=*/Value(),
+                        access.offsets, access.bounds, access.strides, /*inside=*/Value(), /*where=*/Value(),
                         /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
 }
 

@@ -28,7 +28,7 @@ WarpgroupGroups::WarpgroupGroups(ScheduleBuilder &s, const WarpgroupPlan &plan,
     return;
   }
   table = groups.makeTable(rows, WarpgroupPlan::clusterTile, GroupExtent::Covering, "_groups");
-  panelsOfExpert = s.ceilDiv(groups.expertRows, nvvm::panelRows);
+  panelsOfExpert = s.ceilDiv(groups.expertRows, panelRows);
   s.checkDivides(groups.expertLength, plan.kBlock(),
                  "experts that lie along the contraction need a multiple of " +
                      Twine(plan.kBlock()) + " rows each on this target; let b have shape (K, G N)");
@@ -49,25 +49,25 @@ std::optional<PanelRowMap> WarpgroupGroups::rhsRows() const {
   if (groups.ofContraction)
     return std::nullopt;
   Value isElsewhere = s.isEqual(groups.expertRows, s.constant(0));
-  Value count = s.mul(s.mul(groups.count, panelsOfExpert), s.constant(nvvm::panelRows));
+  Value count = s.mul(s.mul(groups.count, panelsOfExpert), s.constant(panelRows));
   count = s.select(isElsewhere, request.rhs.outerSize(1), count);
   auto source = [this](KernelBuilder &kernel, Value row) -> Value {
-    Value panel = kernel.div(row, nvvm::panelRows);
+    Value panel = kernel.div(row, panelRows);
     Value inPanel = arith::RemUIOp::create(kernel.body, kernel.loc, row,
-                                           kernel.constant(nvvm::panelRows));
+                                           kernel.constant(panelRows));
     return arith::AddIOp::create(kernel.body, kernel.loc, storedRow(kernel, panel), inPanel);
   };
   return PanelRowMap{count, source};
 }
 
 Value WarpgroupGroups::storedRow(KernelBuilder &kernel, Value panel) const {
-  Value first = kernel.mul(panel, kernel.constant(nvvm::panelRows));
+  Value first = kernel.mul(panel, kernel.constant(panelRows));
   if (groups.ofContraction)
     return first;
   // Panels of an expert end with rows of the next one, which no product stores.
   Value isElsewhere = s.isEqual(groups.expertRows, s.constant(0));
   Value each = kernel.pass(s.select(isElsewhere, s.constant(1), panelsOfExpert));
-  Value missing = s.add(s.mul(panelsOfExpert, s.constant(nvvm::panelRows)),
+  Value missing = s.add(s.mul(panelsOfExpert, s.constant(panelRows)),
                         s.mul(groups.expertRows, s.constant(-1)));
   OpBuilder &b = kernel.body;
   Value expert = arith::DivUIOp::create(b, kernel.loc, panel, each);

@@ -148,6 +148,8 @@ public:
     uint64_t index = acc.tile.evaluate(reg, 0);
     Value ofRow = sides[0].at(index / acc.tileInner * blocks + block);
     Value ofColumn = sides[1].at(index % acc.tileInner * blocks + block);
+    if (!sum.getType().isF32())
+      sum = arith::SIToFPOp::create(b, loc, total.getType(), sum);
     return math::FmaOp::create(b, loc, arith::MulFOp::create(b, loc, sum, ofRow), ofColumn, total);
   }
 
@@ -206,9 +208,12 @@ public:
       if (!blocks->holds(k, atom->k) || !blocks->match(acc, lhsLayout, rhs.tile))
         return op.emitOpError("has scales for other words or lanes than the instruction has");
     }
-    Value none = target.splat(rewriter, op.getLoc(),
-                              arith::ConstantOp::create(rewriter, op.getLoc(),
-                                                        rewriter.getF32FloatAttr(0)));
+    Type sum = atom->sumsIntegers ? Type(rewriter.getI32Type()) : rewriter.getF32Type();
+    if (!hasBlocks && tileType(op.getAcc()).getElementType() != sum)
+      return op.emitOpError("needs accumulators of type ") << sum << " for " << op.getCarrier();
+    Value none = target.splat(
+        rewriter, op.getLoc(),
+        arith::ConstantOp::create(rewriter, op.getLoc(), rewriter.getZeroAttr(sum)));
     Registers sums(adaptor.getAcc());
     for (uint64_t row : m.repetitions(ofWarps / words))
       for (uint64_t col : n.repetitions(ofWarpsRhs / words)) {

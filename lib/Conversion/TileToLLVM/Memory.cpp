@@ -267,7 +267,12 @@ public:
       unsigned width = access.getWidth(masked);
       for (ArrayRef<unsigned> group : access.groups(width)) {
         auto values = llvm::map_to_vector(group, [&](unsigned r) { return registers[r]; });
-        target.store(b, loc, values, access.at(group.front(), width, masked));
+        TargetInfo::Access place = access.at(group.front(), width, masked);
+        if (op.getWhere()) {
+          Value own = adaptor.getWhere()[group.front()];
+          place.mask = place.mask ? Value(arith::AndIOp::create(b, loc, place.mask, own)) : own;
+        }
+        target.store(b, loc, values, place);
       }
       return SmallVector<Value>();
     });

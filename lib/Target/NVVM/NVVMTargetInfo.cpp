@@ -17,29 +17,65 @@ using namespace mlir;
 namespace quadrille {
 namespace {
 
-/// What an architecture converts by instructions (PTX ISA, "cvt"): E4M3 since sm_89, E2M1 by
-/// its architecture-specific targets since sm_100a.
-struct Conversions {
+/// What an architecture has instructions for: conversions (PTX ISA, "cvt") to E4M3 since sm_89, to
+/// E2M1 in its architecture-specific targets since sm_100a; mma of fp8 since sm_89, by PTX 8.4,
+/// which is not asked for where wgmma multiplies.
+struct Instructions {
   StringLiteral target;
-  bool e4m3, e2m1;
+  bool toE4M3, toE2M1, multipliesFp8;
 };
 
-constexpr Conversions conversionTable[] = {
-    {"sm_80", false, false}, {"sm_86", false, false}, {"sm_89", true, false},
-    {"sm_90", true, false},  {"sm_90a", true, false}, {"sm_100a", true, true},
-    {"sm_103a", true, true}, {"sm_120a", true, true}, {"sm_121a", true, true},
+constexpr Instructions instructionTable[] = {
+    {"sm_80", false, false, false}, {"sm_86", false, false, false}, {"sm_89", true, false, true},
+    {"sm_90", true, false, false},  {"sm_90a", true, false, false}, {"sm_100a", true, true, true},
+    {"sm_103a", true, true, true},  {"sm_120a", true, true, true},  {"sm_121a", true, true, true},
 };
 
-Conversions conversionsOf(const TargetSpec &spec) {
-  const auto *row = llvm::find_if(conversionTable, [&](auto &r) { return r.target == spec.cpu; });
-  return row == std::end(conversionTable) ? conversionTable[0] : *row;
+Instructions instructionsOf(const TargetSpec &spec) {
+  const auto *row = llvm::find_if(instructionTable, [&](auto &r) { return r.target == spec.cpu; });
+  return row == std::end(instructionTable) ? instructionTable[0] : *row;
+}
+
+/// An instruction of mma.sync, its operands in words.
+struct MatrixInstruction {
+  StringLiteral carrier, name;
+  bool isFp8;
+  TargetInfo::MmaAtom atom;
+};
+
+/// PTX ISA, "Matrix Fragments for mma": of rows of eight words lane / 4 is a row and lane % 4 a
+/// word, then there are eight rows more, then four words more. Of rows of four words alike.
+const MatrixInstruction *findMatrixInstruction(StringRef carrier) {
+  const TargetInfo::MmaAtom eight{16,
+                                  8,
+                                  8,
+                                  {7, {64, 4}, {1, 2, 8, 16, 32}},
+                                  {6, {4}, {1, 2, 8, 16, 32}},
+                                  {7, {1, 64}, {2, 4, 8, 16, 32}}};
+  const TargetInfo::MmaAtom four{16,
+                                 8,
+                                 4,
+                                 {6, {32}, {1, 2, 4, 8, 16}},
+                                 {5, {}, {1, 2, 4, 8, 16}},
+                                 {7, {1, 64}, {2, 4, 8, 16, 32}},
+                                 /*wordsOfScale=*/0,
+                                 /*sumsIntegers=*/true};
+  static const MatrixInstruction table[] = {
+      {"bf16", "m16n8k16.row.col.f32.bf16.bf16.f32", false, eight},
+      {"e4m3", "m16n8k32.row.col.f32.e4m3.e4m3.f32", true, eight},
+      {"e5m2", "m16n8k32.row.col.f32.e5m2.e5m2.f32", true, eight},
+      // Of sixteen elements, as blocks have at least.
+      {"s8", "m16n8k16.row.col.s32.s8.s8.s32", false, four},
+  };
+  const auto *row = llvm::find_if(table, [&](auto &r) { return r.carrier == carrier; });
+  return row == std::end(table) ? nullptr : row;
 }
 
 class NVVMTargetInfo : public SIMTTargetInfo {
 public:
-  NVVMTargetInfo(Conversions conversions)
+  NVVMTargetInfo(Instructions has)
       : SIMTTargetInfo(/*lanes=*/32, /*warps=*/4, /*elementsPerLane=*/16),
-        conversions(conversions) {}
+        has(has) {}
 
   /// One instruction each: magnitudes are free modifiers of the operands.
   Value maxMagnitude(OpBuilder &b, Location loc, Value x, Value y) const override {
@@ -95,8 +131,8 @@ public:
         .getResult(0);
   }
 
-  bool encodesE2M1() const override { return conversions.e2m1; }
-  bool encodesE4M3() const override { return conversions.e4m3; }
+  bool encodesE2M1() const override { return has.toE2M1; }
+  bool encodesE4M3() const override { return has.toE4M3; }
   /// An instruction converts two numbers, the first of them to the upper half.
   Value encodeE2M1(OpBuilder &b, Location loc, ValueRange values) const override {
     return assembly(b, loc, b.getI32Type(), values,
@@ -114,31 +150,47 @@ public:
                           "cvt.rn.satfinite.e4m3x2.f32 $0, $1, $2;", "=h,f,f");
     return arith::ExtUIOp::create(b, loc, b.getI32Type(), pair);
   }
-  /// mma.m16n8k16 (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"):
-  /// lane / 4 is a row, lane % 4 a word of two, then eight rows more, then four words more.
   const MmaAtom *mmaAtom(StringRef carrier) const override {
-    static const MmaAtom atom{16,
-                              8,
-                              8,
-                              {7, {64, 4}, {1, 2, 8, 16, 32}},
-                              {6, {4}, {1, 2, 8, 16, 32}},
-                              {7, {1, 64}, {2, 4, 8, 16, 32}}};
-    return carrier == "bf16" ? &atom : nullptr;
+    const MatrixInstruction *found = findMatrixInstruction(carrier);
+    return found && (has.multipliesFp8 || !found->isFp8) ? &found->atom : nullptr;
   }
   unsigned sectorBytes() const override { return 32; }
   /// 32 accumulators of a lane: with the operands of two steps they fit 255 registers.
   DotTile dotTile(StringRef) const override { return {32, 32}; }
-  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef,
+  /// 64 accumulators, and 96 words of operands.
+  PanelTile panelTile() const override { return {32, 64, 64}; }
+  SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {
-    SmallVector<Value> operands(lhs.words);
-    llvm::append_range(operands, rhs.words);
-    llvm::append_range(operands, acc);
+    const MatrixInstruction &instruction = *findMatrixInstruction(carrier);
+    const char *sum = instruction.atom.sumsIntegers ? "=r" : "=f";
+    std::string text = ("mma.sync.aligned." + instruction.name).str(), constraints, tied;
+    SmallVector<Value> operands;
+    unsigned next = 0;
+    auto list = [&](size_t count) {
+      text += next ? ", {" : " {";
+      for (size_t i = 0; i < count; ++i)
+        text += (i ? ", $" : "$") + std::to_string(next++);
+      text += "}";
+    };
+    auto pass = [&](ValueRange values) {
+      list(values.size());
+      llvm::append_range(operands, values);
+    };
+    list(acc.size());
+    pass(lhs.words);
+    pass(rhs.words);
+    pass(acc);
+    text += ";";
+    for (size_t i = 0; i < acc.size(); ++i) {
+      constraints += (i ? "," : "") + std::string(sum);
+      tied += "," + std::to_string(i);
+    }
+    for (size_t i = 0; i < lhs.words.size() + rhs.words.size(); ++i)
+      constraints += ",r";
     SmallVector<Type> types(acc.getTypes());
     Value sums = assembly(b, loc, LLVM::LLVMStructType::getLiteral(b.getContext(), types), operands,
-                          "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {$0, $1, $2, $3},"
-                          " {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};",
-                          "=f,=f,=f,=f,r,r,r,r,r,r,0,1,2,3");
+                          text, constraints + tied);
     SmallVector<Value> results;
     for (unsigned i = 0; i < acc.size(); ++i)
       results.push_back(LLVM::ExtractValueOp::create(b, loc, sums, i));
@@ -208,13 +260,13 @@ private:
                                 /*return_value_and_is_valid=*/UnitAttr());
   }
 
-  Conversions conversions;
+  Instructions has;
 };
 
 } // namespace
 
 std::unique_ptr<TargetInfo> createNVVMTargetInfo(const TargetSpec &spec) {
-  return std::make_unique<NVVMTargetInfo>(conversionsOf(spec));
+  return std::make_unique<NVVMTargetInfo>(instructionsOf(spec));
 }
 
 } // namespace quadrille

@@ -30,7 +30,7 @@ layout::LinearLayout rowsByLane(unsigned words, std::vector<uint64_t> reg,
 TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
                                      std::vector<uint64_t> rowsByRegister,
                                      std::vector<uint64_t> rowsByHigherLanes,
-                                     unsigned wordsOfScale = 0) {
+                                     unsigned wordsOfScale = 0, bool sumsIntegers = false) {
   constexpr unsigned size = 16;
   std::vector<uint64_t> reg, lane{1, 2, 4, 8};
   for (uint64_t row : rowsByRegister)
@@ -38,7 +38,7 @@ TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
   for (uint64_t row : rowsByHigherLanes)
     lane.push_back(row * size);
   unsigned words = unsigned(operand.numElements()) / size;
-  return {size, size, words, operand, operand, {8, reg, lane}, wordsOfScale};
+  return {size, size, words, operand, operand, {8, reg, lane}, wordsOfScale, sumsIntegers};
 }
 
 /// "MFMA Register Layout" of AMD's CDNA3 and CDNA4 ISA documents, "WMMA" of its RDNA3 and RDNA4
@@ -46,7 +46,12 @@ TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
 /// AMD back end has it; there both operands are alike, so the order of words does not matter.
 const std::vector<MatrixInstruction> &table() {
   using I = MatrixInstruction;
-  constexpr int e2m3 = 2, e2m1 = 4; // types of f8f6f4
+  constexpr int e4m3 = 0, e5m2 = 1, e2m3 = 2, e2m1 = 4; // types of f8f6f4
+  auto integers = [](const layout::LinearLayout &operand, std::vector<uint64_t> rowsByRegister,
+                     std::vector<uint64_t> rowsByHigherLanes) {
+    return sixteenBySixteen(operand, std::move(rowsByRegister), std::move(rowsByHigherLanes),
+                            /*wordsOfScale=*/0, /*sumsIntegers=*/true);
+  };
   static const std::vector<MatrixInstruction> rows = {
       {"gfx950", "f16", "llvm.amdgcn.mfma.f32.16x16x32.f16", I::MFMA, I::F16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
@@ -56,6 +61,18 @@ const std::vector<MatrixInstruction> &table() {
        I::Words, sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}, 4), e2m1},
       {"gfx950", "e2m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32", I::ScaledMFMA,
        I::Bits6, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}, 8), e2m3},
+      {"gfx950", "e4m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32", I::ScaleOfOne,
+       I::Words, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), e4m3},
+      {"gfx950", "e5m2", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32", I::ScaleOfOne,
+       I::Words, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), e5m2},
+      {"gfx950", "s8", "llvm.amdgcn.mfma.i32.16x16x64.i8", I::MFMA, I::Words,
+       integers(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
+      {"gfx942", "e4m3fnuz", "llvm.amdgcn.mfma.f32.16x16x32.fp8.fp8", I::MFMA, I::I64,
+       sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
+      {"gfx942", "e5m2fnuz", "llvm.amdgcn.mfma.f32.16x16x32.bf8.bf8", I::MFMA, I::I64,
+       sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
+      {"gfx942", "s8", "llvm.amdgcn.mfma.i32.16x16x32.i8", I::MFMA, I::I64,
+       integers(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
       {"gfx942", "f16", "llvm.amdgcn.mfma.f32.16x16x16f16", I::MFMA, I::F16,
        sixteenBySixteen(rowsByLane(8, {1}, {2, 4}), {1, 2}, {4, 8})},
       {"gfx942", "bf16", "llvm.amdgcn.mfma.f32.16x16x16bf16.1k", I::MFMA, I::I16,
@@ -64,6 +81,18 @@ const std::vector<MatrixInstruction> &table() {
        sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
       {"gfx1250", "bf16", "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16", I::WMMAModified,
        I::BF16, sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
+      {"gfx1250", "e4m3", "llvm.amdgcn.wmma.f32.16x16x64.fp8.fp8.v8f32.v8i32", I::WMMAOfBytes,
+       I::Words, sixteenBySixteen(rowsByLane(16, {1, 2, 4}, {8}), {1, 2, 4}, {8})},
+      {"gfx1250", "e5m2", "llvm.amdgcn.wmma.f32.16x16x64.bf8.bf8.v8f32.v8i32", I::WMMAOfBytes,
+       I::Words, sixteenBySixteen(rowsByLane(16, {1, 2, 4}, {8}), {1, 2, 4}, {8})},
+      {"gfx1250", "s8", "llvm.amdgcn.wmma.i32.16x16x64.iu8.v8i32.v8i32", I::WMMAOfSigned, I::Words,
+       integers(rowsByLane(16, {1, 2, 4}, {8}), {1, 2, 4}, {8})},
+      {"gfx12", "e4m3", "llvm.amdgcn.wmma.f32.16x16x16.fp8.fp8.v8f32.v2i32", I::WMMA, I::Words,
+       sixteenBySixteen(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
+      {"gfx12", "e5m2", "llvm.amdgcn.wmma.f32.16x16x16.bf8.bf8.v8f32.v2i32", I::WMMA, I::Words,
+       sixteenBySixteen(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
+      {"gfx12", "s8", "llvm.amdgcn.wmma.i32.16x16x16.iu8.v8i32.v2i32", I::WMMAInteger, I::Words,
+       integers(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
       {"gfx12", "f16", "llvm.amdgcn.wmma.f32.16x16x16.f16.v8f32.v8f16", I::WMMA, I::F16,
        sixteenBySixteen(rowsByLane(8, {1, 2}, {4}), {1, 2, 4}, {8})},
       {"gfx12", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v8i16", I::WMMA, I::I16,
@@ -72,6 +101,8 @@ const std::vector<MatrixInstruction> &table() {
        sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
       {"gfx11", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v16i16", I::WMMA, I::I16,
        sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
+      {"gfx11", "s8", "llvm.amdgcn.wmma.i32.16x16x16.iu8.v8i32.v4i32", I::WMMAInteger, I::Words,
+       integers(rowsByLane(4, {1, 2}, {0}), {2, 4, 8}, {1})},
   };
   return rows;
 }
@@ -124,6 +155,8 @@ Value fragmentOf(OpBuilder &b, Location loc, const MatrixInstruction &instructio
   switch (instruction.operand) {
   case MatrixInstruction::Words:
     return vectorOf(b, loc, words);
+  case MatrixInstruction::I64:
+    return LLVM::BitcastOp::create(b, loc, b.getI64Type(), vectorOf(b, loc, words));
   case MatrixInstruction::Bits6:
     return vectorOf(b, loc, packBits6(b, loc, words));
   case MatrixInstruction::F16:
@@ -145,7 +178,7 @@ SmallVector<Value> argumentsOf(OpBuilder &b, Location loc, const MatrixInstructi
   };
   Value x = fragmentOf(b, loc, instruction, lhs.words);
   Value y = fragmentOf(b, loc, instruction, rhs.words);
-  Value none = number(32, 0);
+  Value none = number(32, 0), isSigned = number(1, 1), no = number(1, 0);
   switch (instruction.form) {
   case MatrixInstruction::MFMA:
     return {x, y, acc, none, none, none};
@@ -153,10 +186,20 @@ SmallVector<Value> argumentsOf(OpBuilder &b, Location loc, const MatrixInstructi
     Value type = number(32, instruction.type);
     return {x, y, acc, type, type, none, lhs.scales.front(), none, rhs.scales.front()};
   }
+  case MatrixInstruction::ScaleOfOne: {
+    Value type = number(32, instruction.type);
+    return {x, y, acc, type, type, none, none, none, none};
+  }
   case MatrixInstruction::WMMA:
     return {x, y, acc};
+  case MatrixInstruction::WMMAInteger:
+    return {isSigned, x, isSigned, y, acc, no};
+  case MatrixInstruction::WMMAOfBytes:
+    return {x, y, number(16, 0), acc, no, no};
+  case MatrixInstruction::WMMAOfSigned:
+    return {isSigned, x, isSigned, y, acc, no, no, no};
   case MatrixInstruction::WMMAModified:
-    return {number(1, 0), x, number(1, 0), y, number(16, 0), acc, number(1, 0), number(1, 0)};
+    return {no, x, no, y, number(16, 0), acc, no, no};
   }
   llvm_unreachable("unknown form");
 }

@@ -20,14 +20,19 @@ struct MatrixInstruction {
     BF16,
     I16,   ///< in the place of bf16
     Words, ///< as they are
+    I64,   ///< two words
     Bits6, ///< the lower six bits of each byte, in words without gaps
   };
   /// The intrinsic's parameters besides the fragments.
   enum Form : uint8_t {
     MFMA,         ///< a, b, acc, cbsz, abid, blgp
     ScaledMFMA,   ///< a, b, acc, type of a, type of b, and of each operand byte and scales
+    ScaleOfOne,   ///< ScaledMFMA without scales, which LLVM makes the instruction that takes none
     WMMA,         ///< a, b, acc
+    WMMAInteger,  ///< a is signed, a, b is signed, b, acc, clamp
     WMMAModified, ///< neg a, a, neg b, b, modifier of acc, acc, reuse a, reuse b
+    WMMAOfBytes,  ///< a, b, modifier of acc, acc, reuse a, reuse b
+    WMMAOfSigned, ///< a is signed, a, b is signed, b, acc, reuse a, reuse b, clamp
   };
 
   llvm::StringLiteral targets; ///< what their names start with
@@ -36,7 +41,7 @@ struct MatrixInstruction {
   Form form;
   Operand operand;
   TargetInfo::MmaAtom atom;
-  int type = 0; ///< ScaledMFMA: the number of both operands' type
+  int type = 0; ///< ScaledMFMA, ScaleOfOne: the number of both operands' type
 };
 
 /// The one of a target's processor, such as gfx942; null if there is none.

@@ -150,6 +150,10 @@ public:
   }
   /// Accumulators and decoded operands fit 256 registers, of RDNA3 with HIF4's long steps too.
   DotTile dotTile(StringRef) const override { return {32, getLanes()}; }
+  /// Of waves of 64 lanes 128 accumulators of the 512 registers, of others 64 of 256.
+  PanelTile panelTile() const override {
+    return getLanes() == 64 ? PanelTile{64, 128, 128} : PanelTile{32, 64, 64};
+  }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {

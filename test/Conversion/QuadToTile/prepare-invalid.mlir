@@ -1,6 +1,6 @@
 // RUN: quad-opt %s --split-input-file --quad-to-tile=target=host:avx512 --verify-diagnostics
 // RUN: not quad-opt %s --split-input-file --quad-to-tile=target=gfx942 2>&1 | FileCheck %s
-// CHECK: and an operand is prepared, which the host and sm_90a have an engine for
+// CHECK: rhs is prepared as "rhs in f32 panels of 32 x 16", but this product reads "e5m2fnuz panels of 128 x 128
 
 #mxuf4 = #quad.format<"MXUF4", grid = e1m2, levels = [<1x32, e8m0, ocp>]>
 !q = !quad.tensor<?x?, #mxuf4, axis = 1>

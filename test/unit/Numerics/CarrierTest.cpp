@@ -18,6 +18,7 @@ using namespace quadrille::numerics;
 
 // The windows that findExponentWindow proves (docs/carriers.md).
 static constexpr FoldedCarrier e1m2InE5M2 = {2, 15, -14, 15};
+static constexpr FoldedCarrier e1m2InE5M2FNUZ = {2, 16, -15, 15, /*hasNegativeZero=*/false};
 static constexpr FoldedCarrier e2m1InE4M3 = {3, 7, -8, 6};
 
 /// The value of a byte, by the definition of the type.
@@ -51,18 +52,28 @@ TEST(Carrier, EndsOfTheRange) {
 
 TEST(Carrier, CodesThatNothingProducesAreNaN) {
   FoldedCarrier type = {2, 15, -16, 13};
-  EXPECT_EQ(carrierTable(*lookupGrid("int4"), type, 5)[8], carrierNaN);
-  EXPECT_NE(carrierTable(*lookupGrid("int4"), type, 5)[9], carrierNaN);
+  EXPECT_EQ(carrierTable(*lookupGrid("int4"), type, 5)[8], type.nan());
+  EXPECT_NE(carrierTable(*lookupGrid("int4"), type, 5)[9], type.nan());
 }
 
 /// One row of MXUF4: a block of 32 equal codes for each scale.
-static CarrierRows rowOf(std::vector<uint8_t> codes, std::vector<uint32_t> scales) {
+static CarrierRows rowOf(std::vector<uint8_t> codes, std::vector<uint32_t> scales,
+                         const FoldedCarrier &carrier = e1m2InE5M2) {
   std::vector<uint8_t> all;
   for (uint8_t code : codes)
     all.insert(all.end(), 32, code);
   auto blocks = static_cast<int64_t>(scales.size());
   LevelScales level{ScaleType::E8M0, 1, blocks, std::move(scales)};
-  return toCarrier(*lookupFormat("MXUF4"), e1m2InE5M2, 1, 32 * blocks, packCodes(all), level);
+  return toCarrier(*lookupFormat("MXUF4"), carrier, 1, 32 * blocks, packCodes(all), level);
+}
+
+TEST(Carrier, FnuzHasNaNInThePlaceOfMinusZero) {
+  // Zeros of both signs, NaN, and a block below the window.
+  CarrierRows rows = rowOf({7, 8, 0, 3, 15}, {127, 127, 127, 255, 90}, e1m2InE5M2FNUZ);
+  const uint8_t wanted[] = {0x7f, 0x00, 0x00, 0x80, 0x00};
+  for (size_t block = 0; block < 5; ++block)
+    EXPECT_EQ(rows.values[32 * block], wanted[block]) << block;
+  EXPECT_EQ(rows.overflow[0], 1);
 }
 
 TEST(Carrier, TheLargestBlockIsAtTheTop) {

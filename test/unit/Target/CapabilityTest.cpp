@@ -45,6 +45,16 @@ TEST(CarrierType, HoldsExactlyTheEncodedValues) {
   }
 }
 
+TEST(CarrierType, IntegersAreTwosComplements) {
+  const CarrierType &s8 = *lookupCarrierType("s8"), &s4 = *lookupCarrierType("s4");
+  EXPECT_EQ(s8.encode(0), 0u);
+  EXPECT_EQ(s8.encode(-0.0), 0u);
+  EXPECT_EQ(s8.encode(7), 7u);
+  EXPECT_EQ(s8.encode(-7), 0xf9u);
+  EXPECT_EQ(s8.encode(-127), 0x81u);
+  EXPECT_EQ(s4.encode(-7), 9u);
+}
+
 TEST(CarrierType, WideFloats) {
   const CarrierType &f32 = *lookupCarrierType("f32"), &tf32 = *lookupCarrierType("tf32");
   EXPECT_TRUE(f32.holds(0x1.fffffep127));

@@ -14,15 +14,7 @@
 // one warpgroup that copies and two that multiply, two blocks are a cluster, and
 // clusters stay while there are tiles of C left (Runtime/Schedule.h, `cluster`).
 //
-// Panels. Both operands are in the workspace as panels of 128 rows, ceil(R / 128) of
-// them; what is beyond R may be anything, what is beyond K is zero. A panel is
-// ceil(K bytes / 128) pieces of 128 bytes of each row, a piece 16 groups of eight rows,
-// and a group as wgmma reads it without a swizzle:
-//
-//   char element[16 groups][8 chunks][8 rows][16 bytes]
-//
-// So a piece is 16 KiB in a row, which one bulk copy takes to shared memory as it is:
-// there are no tensor maps, and a launch needs pointers and sizes alone.
+// Both operands are in the workspace as panels (Target/Panels.h).
 //
 // Tiles. A cluster makes 256 x 256 elements of C. Its blocks have one panel of the own
 // side each and share the two of the other side, half of which each block copies to both.
@@ -40,6 +32,7 @@
 #define QUADRILLE_TARGET_NVVM_MATMUL_H
 
 #include "quadrille/Target/MatmulEpilogue.h"
+#include "quadrille/Target/Panels.h"
 #include "llvm/ADT/StringRef.h"
 #include <functional>
 #include <optional>
@@ -52,12 +45,8 @@ class VectorBuilder;
 
 namespace quadrille::nvvm {
 
-/// Sizes of panels; see the head of this file. An instruction takes a step of K.
-constexpr int64_t panelRows = 128, pieceBytes = 128, groupRows = 8, chunkBytes = 16;
+/// An instruction takes a step of K.
 constexpr int64_t stepsOfPiece = pieceBytes / (2 * chunkBytes);
-constexpr int64_t panelPieceBytes = panelRows * pieceBytes;
-/// A panel's word of flags has a bit for so many rows.
-constexpr int64_t flagRows = panelRows / 32;
 /// Columns that a lane finishes at once: those that flags keep from being stored are as many.
 constexpr unsigned storedColumns = 8;
 

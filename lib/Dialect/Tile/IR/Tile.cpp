@@ -206,6 +206,9 @@ LogicalResult LoadOp::verify() {
 }
 
 LogicalResult StoreOp::verify() {
+  auto value = cast<RankedTensorType>(getValue().getType());
+  if (getWhere() && value.clone(IntegerType::get(getContext(), 1)) != getWhere().getType())
+    return emitOpError("needs a tile of i1 shaped and laid out as its value");
   return verifyAccess(*this, cast<RankedTensorType>(getValue().getType()));
 }
 

@@ -72,15 +72,20 @@ def LoadOp : TileAccess<"load", [MemoryEffects<[MemRead]>]> {
 
 def StoreOp : TileAccess<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Write a tile to memory";
-  let description = "The counterpart of `tile.load`: positions outside of the bounds are not written.";
+  let description = [{
+    The counterpart of `tile.load`: positions outside of the bounds are not written, nor are
+    those where `where`, a tile of i1 shaped and laid out as the value, is false. It is the same
+    for all elements that a lane may access at once.
+  }];
   let arguments = (ins TileTensor:$value, LLVMPointer:$base, Variadic<I64>:$offsets,
                    Variadic<I64>:$bounds, Variadic<I64>:$strides, Optional<I1>:$inside,
+                   Optional<StaticShapeTensorOf<[I1]>>:$where,
                    OptionalAttr<I64Attr>:$alignment, OptionalAttr<I64Attr>:$granularity,
                    UnitAttr:$window);
   let assemblyFormat = [{
     $value `,` $base `[` $offsets `]` `bounds` `(` $bounds `)` `strides` `(` $strides `)`
-    (`inside` $inside^)? attr-dict
-    `:` type($value) `,` type($base)
+    (`inside` $inside^)? (`where` $where^)? attr-dict
+    `:` type($value) `,` type($base) (`,` type($where)^)?
   }];
   let extraClassDeclaration = accessors;
   let hasVerifier = 1;
@@ -367,17 +372,17 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
     of each word of lhs and of rhs, as stored. Else f32: (M x B) of the rows of lhs and (N x B) of
     those of rhs for each of B blocks of words. The products of a block are then summed by themselves
     to p, from zero, and acc := fl(fl(p * lhs's) * rhs's + acc), the last with one rounding, block after
-    block. Lanes have those of their accumulators' rows and columns.
+    block. Accumulators of an integer carrier are i32, but f32 beside scales, where p is rounded to f32. Lanes have those of their accumulators' rows and columns.
 
     The layouts are those of the target's instruction, repeated in registers: which lane has
     which of its rows, columns and words is what TargetInfo::mmaAtom says, but any words may
     be those of a step, if they are the same in both operands. The order in which an
     instruction adds its own products is the target's; steps are added in the order of words.
   }];
-  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, F32Tile:$acc,
+  let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, AnyTypeOf<[F32Tile, I32Tile]>:$acc,
                    Variadic<AnyTypeOf<[I32Tile, F32Tile]>>:$scales,
                    StrAttr:$carrier);
-  let results = (outs F32Tile:$result);
+  let results = (outs AnyTypeOf<[F32Tile, I32Tile]>:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs `to` $acc `by` $carrier (`scales` $scales^ `:` type($scales))? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)

@@ -1,0 +1,356 @@
+//===- PanelDots.cpp - Products of panels by single warps -*- C++ -*-===//
+//
+// Part of the Quadrille project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// As in DotMatmul.cpp the weights are the instruction's rows, of which each warp has its own, and
+// it reads their chunks of panels as it multiplies them. The block's warps share the product's
+// rows: these pass through shared memory, from which each takes all of them. While one step is
+// multiplied the next is on its way to registers.
+//
+// Which row is which of an instruction is free: those whose sums a lane holds are neighbours, so
+// results are stored as they are.
+//
+//===----------------------------------------------------------------------===//
+#include "DotEpilogue.h"
+#include "PanelOperands.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
+#include <cmath>
+
+using namespace mlir;
+using quadrille::layout::LinearLayout;
+
+namespace quadrille {
+namespace {
+
+constexpr int64_t bytesOfWord = 4, wordsOfChunk = chunkBytes / bytesOfWord;
+
+/// What the rows of repeated instructions are in a tile, as bases of their bits.
+struct RowOrder {
+  SmallVector<uint64_t> ofInstruction, ofRepetition;
+};
+
+/// Of the weights of a warp.
+RowOrder neighboursInLanes(const TargetInfo::MmaAtom &atom, int64_t rowsOfWarp) {
+  RowOrder order;
+  order.ofInstruction.resize(llvm::Log2_32(atom.m));
+  uint64_t next = 1;
+  auto take = [&](ArrayRef<uint64_t> bases) {
+    for (uint64_t basis : bases)
+      if (basis >= atom.n) {
+        order.ofInstruction[llvm::Log2_64(basis / atom.n)] = next;
+        next *= 2;
+      }
+  };
+  take(atom.acc.reg);
+  for (int64_t rows = atom.m; rows < rowsOfWarp; rows *= 2, next *= 2)
+    order.ofRepetition.push_back(next);
+  take(atom.acc.lane);
+  return order;
+}
+
+/// Of the product's rows.
+RowOrder oneAfterAnother(unsigned size, int64_t rows) {
+  RowOrder order;
+  for (int64_t row = 1; row < rows; row *= 2)
+    (row < size ? order.ofInstruction : order.ofRepetition).push_back(row);
+  return order;
+}
+
+/// How lanes have an operand of so many words a row: a lane chunks of its rows, as `atom`, with
+/// `atomWords` a row, has its words. Warps have the highest rows, or all of them all.
+LinearLayout operandLayout(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
+                           const RowOrder &order, int64_t words, int64_t rowsOfWarp,
+                           bool isShared) {
+  auto ofRow = [&](uint64_t basis) {
+    return order.ofInstruction[llvm::Log2_64(basis / atomWords)] * uint64_t(words);
+  };
+  std::vector<uint64_t> reg, lane, warp;
+  for (int64_t word = 1; word < wordsOfChunk; word *= 2)
+    reg.push_back(word);
+  uint64_t next = wordsOfChunk;
+  for (uint64_t basis : atom.lane) {
+    bool isWord = basis && basis < atomWords;
+    lane.push_back(isWord ? next : basis ? ofRow(basis) : 0);
+    next *= isWord ? 2 : 1;
+  }
+  for (uint64_t basis : atom.reg)
+    if (basis >= atomWords)
+      reg.push_back(ofRow(basis));
+  for (; next < uint64_t(words); next *= 2)
+    reg.push_back(next);
+  for (uint64_t row : order.ofRepetition)
+    reg.push_back(row * words);
+  int64_t rows = rowsOfWarp;
+  for (unsigned warps = 1; warps < target.getWarps(); warps *= 2, rows *= isShared ? 1 : 2)
+    warp.push_back(isShared ? 0 : rows * words);
+  return LinearLayout(llvm::Log2_64(rows * words), reg, lane, warp);
+}
+
+/// How a block reads what its warps share: eight lanes a chunk of each row of a group, which are
+/// neighbours in memory, others the chunks that follow, then groups.
+LinearLayout sharedLayout(const TargetInfo &target, int64_t rows, int64_t words) {
+  std::vector<uint64_t> order, reg, lane, warp;
+  auto append = [&](int64_t first, int64_t end) {
+    for (int64_t basis = first; basis < end; basis *= 2)
+      order.push_back(basis);
+  };
+  append(words, groupRows * words);
+  append(wordsOfChunk, words);
+  append(groupRows * words, rows * words);
+  for (int64_t word = 1; word < wordsOfChunk; word *= 2)
+    reg.push_back(word);
+  size_t laneBits = llvm::Log2_32(target.getLanes()), warpBits = llvm::Log2_32(target.getWarps());
+  for (auto [i, basis] : llvm::enumerate(order))
+    (i < laneBits ? lane : i < laneBits + warpBits ? warp : reg).push_back(basis);
+  lane.resize(laneBits);
+  warp.resize(warpBits);
+  return LinearLayout(llvm::Log2_64(rows * words), reg, lane, warp);
+}
+
+/// (weights' rows, columns, 1) as instructions leave them.
+RankedTensorType sumsType(const TargetInfo &target, const TargetInfo::MmaAtom &atom,
+                          const RowOrder &ofRows, const RowOrder &ofColumns, int64_t rowsOfWarp,
+                          int64_t columns, Type element) {
+  auto place = [&](uint64_t basis) {
+    if (basis >= atom.n)
+      return ofRows.ofInstruction[llvm::Log2_64(basis / atom.n)] * columns;
+    return basis ? ofColumns.ofInstruction[llvm::Log2_64(basis)] : 0;
+  };
+  std::vector<uint64_t> reg, lane, warp;
+  llvm::transform(atom.acc.reg, std::back_inserter(reg), place);
+  llvm::transform(atom.acc.lane, std::back_inserter(lane), place);
+  for (uint64_t row : ofRows.ofRepetition)
+    reg.push_back(row * columns);
+  reg.insert(reg.end(), ofColumns.ofRepetition.begin(), ofColumns.ofRepetition.end());
+  int64_t rows = rowsOfWarp;
+  for (unsigned warps = 1; warps < target.getWarps(); warps *= 2, rows *= 2)
+    warp.push_back(rows * columns);
+  return tile::withLayout(RankedTensorType::get({rows, columns, 1}, element),
+                          LinearLayout(llvm::Log2_64(rows * columns), reg, lane, warp));
+}
+
+class PanelDotsEmitter {
+public:
+  PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &request, const PanelPlan &plan,
+                   const PanelSide &lhs, const PanelSide &rhs);
+
+  void emit();
+
+private:
+  /// A side's panels, how many of its rows a block reads, in which layout and from which on.
+  struct Operand {
+    const CarrierResult &panels;
+    int64_t rows;
+    LinearLayout layout;
+    Value first;
+  };
+
+  Tile load(const Operand &operand, Value step);
+  Tile sumSteps();
+  Tile undoExponents(Tile value);
+  Tile isStored(Tile like);
+  Tile flagsOf(const Operand &operand, Tile like, unsigned dim);
+  Tile exponentsOf(const Operand &operand, Tile like, unsigned dim, Value count);
+
+  KernelBuilder &kernel;
+  TileBuilder t;
+  const MatmulRequest &request;
+  const PanelPlan &plan;
+  const TargetInfo::MmaAtom &atom;
+  TargetInfo::PanelTile size;
+  int64_t words; ///< of a row in a step
+  std::optional<Operand> weights, inputs;
+  LinearLayout inputsOfWarp;
+  RankedTensorType accType; ///< (weights' rows, columns, 1)
+};
+
+PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &request,
+                                   const PanelPlan &plan, const PanelSide &lhs,
+                                   const PanelSide &rhs)
+    : kernel(kernel), t(kernel.body, kernel.loc), request(request), plan(plan),
+      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)), size(kernel.target.panelTile()),
+      words(size.stepBytes / bytesOfWord) {
+  const TargetInfo &target = kernel.target;
+  RowOrder ofRows = neighboursInLanes(atom, size.rowsOfWarp);
+  RowOrder ofColumns = oneAfterAnother(atom.n, size.columns);
+  int64_t rows = size.rowsOfWarp * target.getWarps();
+  weights.emplace(Operand{rhs.panels, rows,
+                          operandLayout(target, atom.lhs, atom.k, ofRows, words, size.rowsOfWarp,
+                                        /*isShared=*/false),
+                          kernel.tileOrigin(0, rows)});
+  inputs.emplace(Operand{lhs.panels, size.columns, sharedLayout(target, size.columns, words),
+                         kernel.tileOrigin(1, size.columns)});
+  inputsOfWarp = operandLayout(target, atom.rhs, atom.k, ofColumns, words, size.columns,
+                               /*isShared=*/true);
+  accType = sumsType(target, atom, ofRows, ofColumns, size.rowsOfWarp, size.columns,
+                     t.b.getF32Type());
+  assert(rows <= panelRows && size.columns <= panelRows && "a block reads of one panel each");
+}
+
+/// (rows, words), i32. Panels are whole: nothing lies outside.
+Tile PanelDotsEmitter::load(const Operand &operand, Value step) {
+  auto c = [&](int64_t value) { return kernel.constant(value); };
+  const int64_t stepsOfPiece = pieceBytes / size.stepBytes, chunks = words / wordsOfChunk;
+  auto flat = tile::withLayout(RankedTensorType::get({operand.rows, words}, t.b.getI32Type()),
+                               operand.layout);
+  // Group, row; piece, chunk, word.
+  auto type = tile::reshapedType(flat, {operand.rows / groupRows, groupRows, 1, chunks,
+                                        wordsOfChunk});
+  Value panel = kernel.div(operand.first, panelRows);
+  Value row = arith::RemUIOp::create(t.b, t.loc, operand.first, c(panelRows));
+  Value inPiece = arith::RemUIOp::create(t.b, t.loc, step, c(stepsOfPiece));
+  Value pieces = kernel.pass(operand.panels.pieces);
+  Value bytes = kernel.mul(kernel.mul(panel, pieces), c(panelPieceBytes));
+  Value base = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
+                                   t.b.getI8Type(), kernel.pass(operand.panels.values),
+                                   ValueRange{bytes});
+  Value offsets[] = {kernel.div(row, groupRows), c(0), kernel.div(step, stepsOfPiece),
+                     kernel.mul(inPiece, c(chunks)), c(0)};
+  Value bounds[] = {c(panelRows / groupRows), c(groupRows), pieces, c(chunksOfPiece),
+                    c(wordsOfChunk)};
+  constexpr int64_t wordsOfRow = pieceBytes / bytesOfWord;
+  Value strides[] = {c(groupRows * wordsOfRow), c(wordsOfChunk), c(panelRows * wordsOfRow),
+                     c(groupRows * wordsOfChunk), c(1)};
+  Value inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
+  Tile loaded = tile::LoadOp::create(t.b, t.loc, type, base, offsets, bounds, strides, inside,
+                                     t.b.getI64IntegerAttr(chunkBytes),
+                                     t.b.getI64IntegerAttr(wordsOfChunk));
+  return t.reshape(loaded, flat.getShape());
+}
+
+/// What is read in the last turn, the same again, is not used.
+Tile PanelDotsEmitter::sumSteps() {
+  Value stepsOfPiece = kernel.constant(pieceBytes / size.stepBytes);
+  Value steps = kernel.mul(kernel.pass(inputs->panels.pieces), stepsOfPiece);
+  Value zero = kernel.constant(0), one = kernel.constant(1);
+  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
+  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, steps, zero);
+  auto ifOp = scf::IfOp::create(t.b, t.loc, accType, isEmpty, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(t.b);
+  t.b.setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{none});
+  t.b.setInsertionPointToStart(ifOp.elseBlock());
+  Value last = arith::SubIOp::create(t.b, t.loc, steps, one);
+  auto loop = scf::ForOp::create(t.b, t.loc, zero, steps, one,
+                                 ValueRange{none, load(*weights, zero), load(*inputs, zero)});
+  t.b.setInsertionPointToStart(loop.getBody());
+  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), one);
+  next = arith::MinSIOp::create(t.b, t.loc, next, last);
+  Tile ofWeights = load(*weights, next), ofInputs = load(*inputs, next);
+  Tile own = t.convertLayout(loop.getRegionIterArg(2), inputsOfWarp);
+  const bool promotes = plan.choice.promote; // a step has at most 128 elements
+  Tile sums = tile::DotOp::create(t.b, t.loc, accType, loop.getRegionIterArg(1), own,
+                                  promotes ? none : loop.getRegionIterArg(0),
+                                  /*scales=*/ValueRange(),
+                                  StringRef(plan.choice.a.carrier->name));
+  if (promotes)
+    sums = t.addf(loop.getRegionIterArg(0), sums);
+  scf::YieldOp::create(t.b, t.loc, ValueRange{sums, ofWeights, ofInputs});
+  t.b.setInsertionPointToEnd(ifOp.elseBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
+  return ifOp.getResult(0);
+}
+
+/// Along `dim` of `like`, i32, with size 1 along the other.
+Tile PanelDotsEmitter::exponentsOf(const Operand &operand, Tile like, unsigned dim, Value count) {
+  auto type = cast<RankedTensorType>(t.withElement(like, t.b.getI32Type()));
+  Value zero = kernel.constant(0), one = kernel.constant(1);
+  Value offsets[] = {zero, zero}, bounds[] = {one, one}, strides[] = {zero, zero};
+  offsets[dim] = operand.first;
+  bounds[dim] = count;
+  strides[dim] = one;
+  Tile loaded = tile::LoadOp::create(
+      t.b, t.loc, tile::reducedType(type, {1 - int64_t(dim)}),
+      kernel.pass(operand.panels.exponents), offsets, bounds, strides, /*inside=*/Value(),
+      /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr());
+  return t.broadcast(loaded, type);
+}
+
+/// Times 2^(exponent of the row + of the column), at most 2^252: by halves, in the same order as
+/// the kernel of warpgroups. What an exponent below -252 leaves is zero anyway.
+Tile PanelDotsEmitter::undoExponents(Tile value) {
+  constexpr int64_t least = -252, bias = 127, mantissaBits = 23;
+  const auto &sizes = request.result.sizes;
+  Tile exponent = t.add(exponentsOf(*inputs, value, 0, kernel.pass(sizes[0])),
+                        exponentsOf(*weights, value, 1, kernel.pass(sizes[1])));
+  exponent = t.maxS(exponent, least);
+  Tile half = t.shrS(exponent, 1);
+  for (Tile part : {half, t.sub(exponent, half)})
+    value = t.mulf(value, t.fromBits(t.shl(t.add(part, bias), mantissaBits)));
+  return value;
+}
+
+/// The flags of rows, or of nvvm::storedColumns neighbouring columns, in bit 0.
+Tile PanelDotsEmitter::flagsOf(const Operand &operand, Tile like, unsigned dim) {
+  auto type = cast<RankedTensorType>(t.withElement(like, t.b.getI32Type()));
+  Value panel = kernel.div(operand.first, panelRows);
+  Value inPanel = arith::RemUIOp::create(t.b, t.loc, operand.first, kernel.constant(panelRows));
+  auto i32 = [&](Value x) -> Value {
+    return arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), x);
+  };
+  auto splat = [&](Value x) -> Tile { return tile::SplatOp::create(t.b, t.loc, type, x); };
+  Value address = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
+                                      t.b.getI32Type(), kernel.pass(operand.panels.overflow),
+                                      ValueRange{panel});
+  Value word = LLVM::LoadOp::create(t.b, t.loc, t.b.getI32Type(), address);
+  Tile position = t.add(splat(i32(inPanel)), tile::IotaOp::create(t.b, t.loc, type, dim));
+  const int64_t neighbours = dim == 0 ? flagRows : nvvm::storedColumns;
+  position = t.bitAnd(t.shrU(position, llvm::Log2_64(flagRows)), -(neighbours / flagRows));
+  Tile flags = t.op<arith::ShRUIOp>(splat(word), position);
+  if (neighbours > flagRows)
+    flags = t.bitOr(flags, t.shrU(flags, 1));
+  return flags;
+}
+
+/// Which elements no other kernel makes, i1.
+Tile PanelDotsEmitter::isStored(Tile like) {
+  Tile flags = t.bitOr(flagsOf(*inputs, like, 0), flagsOf(*weights, like, 1));
+  return t.cmp(arith::CmpIPredicate::eq, t.bitAnd(flags, 1), 0);
+}
+
+void PanelDotsEmitter::emit() {
+  const target::CarrierChoice &choice = plan.choice;
+  Tile value = t.reshape(sumSteps(), accType.getShape().drop_back());
+  DotSums sums{t.transpose(value), inputs->first, weights->first};
+  bool hasExponents = bool(inputs->panels.exponents);
+  if (hasExponents)
+    sums.value = undoExponents(sums.value);
+  sums.value = finishSums(kernel, request, choice.a.shift + choice.b.shift, sums);
+  storeFinished(kernel, request, sums, hasExponents ? isStored(sums.value) : Tile());
+  ScheduleBuilder &s = kernel.schedule;
+  const auto &sizes = request.result.sizes;
+  kernel.launch(s.ceilDiv(sizes[1], weights->rows), s.ceilDiv(sizes[0], inputs->rows),
+                /*cost=*/0);
+}
+
+} // namespace
+
+LogicalResult emitPanelDots(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module,
+                            StringRef name, const MatmulRequest &request, const PanelPlan &plan,
+                            Allocate allocate) {
+  PanelExtent extent{contractionOf(request)};
+  std::optional<PanelSide> sides[2];
+  for (bool isLhs : {true, false}) {
+    FailureOr<PanelSide> side =
+        emitPanelSide(s, target, module, name, request, plan, isLhs, extent, allocate);
+    if (failed(side))
+      return failure();
+    sides[isLhs ? 0 : 1] = *side;
+  }
+  const PanelSide &lhs = *sides[0], &rhs = *sides[1];
+  KernelBuilder kernel(s, target, name, module);
+  PanelDotsEmitter(kernel, request, plan, lhs, rhs).emit();
+  if (lhs.panels.overflow)
+    emitOverflowMatmul(s, target, module, (name + "_overflow").str(), request,
+                       {lhs.panels.overflow, rhs.panels.overflow, *lhs.packed, *rhs.packed,
+                        plan.kBlock(), /*groups=*/nullptr});
+  return success();
+}
+
+} // namespace quadrille
