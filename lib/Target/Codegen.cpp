@@ -104,9 +104,11 @@ Error prepareModule(Module &module, const TargetSpec &spec) {
     if (wide)
       function.addFnAttr("prefer-vector-width", "512");
   }
-  outlineMaskedAccesses(module, **machine);
+  // A call of AMD's needs a stack.
   if (Triple(spec.triple).isAMDGCN())
     fenceNarrowing(module);
+  else
+    outlineMaskedAccesses(module, **machine);
   return Error::success();
 }
 

@@ -192,19 +192,24 @@ std::pair<Value, Value> SIMTTargetInfo::multiplyWide(OpBuilder &b, Location loc,
 }
 
 /// A variable of the module in the address space that both vendors number 3.
-Value SIMTTargetInfo::sharedMemory(OpBuilder &b, Location loc, uint64_t bytes) const {
+Value SIMTTargetInfo::sharedMemory(OpBuilder &b, Location loc, uint64_t bytes,
+                                   bool takesTurns) const {
   constexpr unsigned sharedSpace = 3, alignment = 16;
   Operation *kernel = b.getInsertionBlock()->getParentOp();
   while (!isa<FunctionOpInterface>(kernel))
     kernel = kernel->getParentOp();
   auto module = kernel->getParentOfType<ModuleOp>();
   std::string stem = (cast<FunctionOpInterface>(kernel).getName() + "_shared").str(), name = stem;
-  for (unsigned i = 1; module.lookupSymbol(name); ++i)
+  if (takesTurns)
+    name = stem + "_" + std::to_string(bytes);
+  for (unsigned i = 1; !takesTurns && module.lookupSymbol(name); ++i)
     name = stem + std::to_string(i);
-  OpBuilder global = OpBuilder::atBlockBegin(module.getBody(), b.getListener());
-  LLVM::GlobalOp::create(global, loc, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
-                         /*isConstant=*/false, LLVM::Linkage::Internal, name,
-                         /*value=*/Attribute(), alignment, sharedSpace);
+  if (!module.lookupSymbol(name)) {
+    OpBuilder global = OpBuilder::atBlockBegin(module.getBody(), b.getListener());
+    LLVM::GlobalOp::create(global, loc, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
+                           /*isConstant=*/false, LLVM::Linkage::Internal, name,
+                           /*value=*/Attribute(), alignment, sharedSpace);
+  }
   return LLVM::AddressOfOp::create(b, loc, LLVM::LLVMPointerType::get(b.getContext(), sharedSpace),
                                    name);
 }

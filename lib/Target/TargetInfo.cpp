@@ -132,7 +132,7 @@ Value TargetInfo::encodeE4M3(OpBuilder &, Location, Value) const {
   llvm_unreachable("only where encodesE4M3");
 }
 
-Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t) const {
+Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t, bool) const {
   llvm_unreachable("a block of one warp shares nothing");
 }
 void TargetInfo::barrier(OpBuilder &, Location) const {}

@@ -254,7 +254,7 @@ def _run_lower(arguments) -> None:
 
 
 def _add_inspect(commands) -> None:
-    command = commands.add_parser("inspect", help="what the machine code of AMD kernels takes, and what bounds it")
+    command = commands.add_parser("inspect", help="what the machine code of GPU kernels takes, and what bounds it")
     _add_function(command)
     command.add_argument("--target", default="gfx950", help=", ".join(inspection.CHIPS))
     command.set_defaults(run=_run_inspect)

@@ -1,108 +1,59 @@
-"""What the machine code of an AMD kernel takes, and what bounds it: `quadrille inspect`.
+"""What the machine code of a GPU's kernel takes, and what bounds it: `quadrille inspect`.
 
-The figures come from the compiler's assembly alone. Assumptions:
+The figures come from code alone: of AMD from the compiler's assembly, of NVIDIA from ptxas's machine code (SASS) as
+nvdisasm prints it. Assumptions:
 
-- A thread takes the path of whole tiles: of all paths through the code (each loop once) the one whose loads and
-  stores come closest to the bytes that the launch's arrays have for each thread, and of these the shortest.
-- Vector instructions of a wave take one slot, `cycles` of CHIPS long, except those of _SLOTS. Two operations in one
-  instruction (v_dual, v_pk) take one slot too: AMD's peak of f32 operations can only be reached so. LLVM's scheduling
-  model does not settle these: it has the throughput of one for all of them, and only a longer latency for the
-  transcendental ones, and on RDNA for multiplications of integers. The factor 4 is our assumption.
-- A kernel with matrix instructions spends its time in turns of one loop: of the turns (each inner loop once) those with
+- A thread takes the path of whole tiles: of all paths through the code (each loop once) those whose stores come closest
+  to the bytes that the launch's arrays have for each thread, of these the one whose loads do, and the shortest. Calls
+  are slow paths, taken where there is no other; what is called is not counted. Instructions under a predicate are.
+- A kernel with matrix instructions spends its time in turns of one loop: of the innermost loops' turns those with
   most matrix instructions, of these those that load most (the last turn may fetch nothing), of these the shortest. As
-  many turns run as the launch's products need. What several waves read comes from caches and is counted once.
-- A matrix instruction takes its products divided by `matrix` of CHIPS, and vector instructions of other waves run
-  meanwhile. The matrix share supposes the contrary, that no wave's vector instructions run beside matrix instructions.
-- Shared memory moves 128 bytes a cycle for a unit; lane exchanges through it count as accesses.
-- A launch's arrays are read and written once, at the chip's bandwidth; neither launches nor latencies are counted, and
-  different resources work at the same time. So a bound is the least time, not a prediction.
+  many turns run as the launch's products need. What several waves read comes from caches and is counted once. What is
+  outside the loop (epilogues) is not counted, nor what waves do that multiply nothing.
+- A matrix instruction takes its products divided by `matrix` of CHIPS, and instructions of other waves run meanwhile.
+  The matrix share supposes the contrary, that no wave's other instructions run beside matrix instructions.
+- Shared memory moves 128 bytes a cycle for a unit, without conflicts of banks; lane exchanges through it count as
+  accesses.
+- A launch's arrays are read and written once, at the chip's bandwidth; a temporary is written by the first launch that
+  has it and read by the others. Neither launches nor latencies are counted, and different resources work at the same
+  time. So a bound is the least time, not a prediction.
+
+AMD:
+
+- Vector instructions of a wave take one slot, `cycles` of CHIPS long, except those of AMDGCN._SLOTS. Two operations in
+  one instruction (v_dual, v_pk) take one slot too: AMD's peak of f32 operations can only be reached so. LLVM's
+  scheduling model does not settle these: it has the throughput of one for all of them, and only a longer latency for
+  the transcendental ones, and on RDNA for multiplications of integers. The factor 4 is our assumption.
+
+NVIDIA:
+
+- A sub-partition issues one instruction of any kind a cycle (`issue`). What else an instruction takes follows from the
+  results per clock and multiprocessor in the CUDA programming guide's table of arithmetic throughput, compute
+  capability 9.0: f32 and f16x2 128 (so no more than the issue), 32-bit additions, comparisons, logic and shifts of
+  integers 64 (`alu`), multiplications of integers 64 (`imad`; ptxas has moves, additions and shifts done there too),
+  MUFU, counts of bits and conversions 16 (`xu`). What the table does not say was measured on an H100, by a script that
+  is not in the repository: conversions that pack (F2FP), I2FP, permutations and selections are the ALU's at 64, `imad`
+  and `alu` work side by side, and IMAD.HI takes twice an IMAD. IMAD.WIDE is taken for IMAD.HI.
+- Clocks are the largest: 1.98 GHz, for which 67 TFLOP/s of f32 are published, and for matrix instructions 1.83 GHz,
+  for which 989 TFLOP/s of bf16 are. Under load both are lower. mma has the rate of wgmma.
+- HGMMA and QGMMA are instructions of four warps, a quarter of whose products are each one's. They read each operand
+  that is in shared memory once, which counts as shared memory's bytes; copies into it (UBLKCP) are not counted.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from . import listing, mlir, specs, trace
+from . import mlir, specs, trace
 from .arrays import packed_strides
-from .compiler import compile_module
 from .errors import ArgumentError
+from .isa import CHIPS, KINDS, SHARED_BYTES_A_CYCLE, Chip, Facts, Instruction, isa_of
 from .jit import JitFunction
 from .schedule import Extent, Launch, launches
 from .tracer import TracedFunction
 
-
-@dataclass(frozen=True)
-class Chip:
-    """Rates of the largest GPU of a target.
-
-    Units, shared memory and registers are those of https://rocm.docs.amd.com/en/latest/reference/gpu-specs.html, and
-    registers and granules give the occupancy that LLVM prints. Clocks and bandwidths are the usual figures for the
-    boards; they were not checked against AMD's data sheets.
-
-    `matrix`: products that a SIMD's matrix unit makes in a cycle, by pattern of the instruction, the first that fits.
-    They follow from the boards' dense peaks as usually published (test_inspection.py has those), the form in which
-    https://github.com/ROCm/amd_matrix_instruction_calculator gives cycles of each instruction; not checked against it.
-
-    `simds` of a unit issue a wave's vector instruction every `cycles`; each has `registers` vector registers for
-    each lane, given out `granule` at a time, and room for `waves`. Hz, bytes/s and bytes.
-    """
-
-    name: str
-    units: int
-    clock: float
-    bandwidth: float
-    simds: int
-    cycles: int
-    registers: int
-    granule: int
-    waves: int
-    shared: int
-    lanes: int
-    matrix: dict[str, int] = field(default_factory=dict)
-
-    def matrix_rate(self, name: str) -> int:
-        """Products in a cycle of a SIMD by a matrix instruction; ArgumentError if the table lacks it."""
-        for pattern, rate in self.matrix.items():
-            if re.match(pattern, name):
-                return rate
-        raise ArgumentError(f"the rate of {name} on {self.name} is not known", instead="an entry of inspection.CHIPS")
-
-
-#: fp8 in one operand of a scaled instruction (formats 0 and 1) halves its rate; 2 to 4 are fp6 and fp4.
-_GFX942_MATRIX = {r".*_bf16": 256, r".*_f16": 256, r".*_(fp8|bf8|i8)": 512}
-_GFX950_MATRIX = {r".*_f8f6f4 cbsz:[234] blgp:[234]": 2048, r".*_(f8f6f4|fp8|bf8|i8)": 1024, r".*_b?f16": 512}
-_GFX1100_MATRIX = {r".*_(b?f16|iu8)": 128, r".*_iu4": 256}
-_GFX1200_MATRIX = {r".*_b?f16": 256, r".*_(fp8|bf8|iu8)": 512, r".*_iu4": 1024}
-
-CHIPS = {
-    "gfx942": Chip("MI300X", 304, 2.1e9, 5.3e12, 4, 4, 512, 8, 8, 64 << 10, 64, _GFX942_MATRIX),
-    "gfx950": Chip("MI355X", 256, 2.4e9, 8.0e12, 4, 4, 512, 8, 8, 160 << 10, 64, _GFX950_MATRIX),
-    "gfx1100": Chip("RX 7900 XTX", 96, 2.5e9, 960e9, 2, 1, 1536, 24, 16, 64 << 10, 32, _GFX1100_MATRIX),
-    "gfx1200": Chip("RX 9060 XT", 32, 3.13e9, 320e9, 2, 1, 1536, 24, 16, 64 << 10, 32, _GFX1200_MATRIX),
-}
-_SHARED_BYTES_A_CYCLE = 128
-
-#: Classes of instructions, the first that fits.
-_CLASSES = {
-    "memory": r"(global|flat|buffer|scratch)_",
-    "shared": r"ds_",
-    "wait": r"s_(wait|nop|delay|barrier|sleep|clause|set_vgpr)",
-    "branch": r"s_(cbranch|branch|endpgm|setpc)",
-    "scalar": r"s_",
-    "matrix": r"v_(mfma|wmma|smfmac|swmmac)",
-    "vector": r"v_",
-}
-#: Vector instructions that take several slots.
-_SLOTS = {
-    r"v_(rcp|rsq|sqrt|exp|log|sin|cos)_": 4,
-    r"v_(mul_lo|mul_hi|mad_u64|mad_i64|mad_co_u64)": 4,
-}
-_WIDTHS = {"b8": 1, "u8": 1, "i8": 1, "ubyte": 1, "sbyte": 1, "byte": 1, "b16": 2, "u16": 2, "i16": 2, "ushort": 2}
-_WIDTHS |= {"sshort": 2, "short": 2, "b32": 4, "dword": 4, "b64": 8, "dwordx2": 8, "b96": 12, "dwordx3": 12}
-_WIDTHS |= {"b128": 16, "dwordx4": 16}
 _WIDEST = 16
 
 
@@ -110,10 +61,9 @@ _WIDEST = 16
 class Path:
     """Instructions that a thread executes, and the bytes that it loads and stores in all."""
 
-    instructions: tuple[str, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
     loaded: int = 0
     stored: int = 0
-    slots: int = 0
     loops: bool = False
 
     @property
@@ -124,107 +74,129 @@ class Path:
     def length(self) -> int:
         return len(self.instructions)
 
-    def then(self, other: Path) -> Path:
+    @property
+    def products(self) -> int:
+        """What a wave's matrix instructions multiply."""
+        return sum(instruction.products for instruction in self.instructions)
+
+    @property
+    def counts(self) -> Counter:
+        """Instructions by class."""
+        return Counter(instruction.kind for instruction in self.instructions)
+
+    @property
+    def wide(self) -> tuple[int, int]:
+        """Accesses to memory of 16 bytes, and all."""
+        widths = [width for each in self.instructions if (width := each.loaded or each.stored)]
+        return sum(width == _WIDEST for width in widths), len(widths)
+
+    def instructions_of(self, pipe: str) -> int:
+        return sum(name == pipe for each in self.instructions for name, _ in each.slots)
+
+    def slots(self, pipe: str) -> int:
+        return sum(slots for each in self.instructions for name, slots in each.slots if name == pipe)
+
+    def matrix_cycles(self, chip: Chip) -> float:
+        return sum(each.products / chip.matrix_rate(each.name) for each in self.instructions if each.products)
+
+    def then(self, block: list[Instruction], loops: bool) -> Path:
         return Path(
-            self.instructions + other.instructions,
-            self.loaded + other.loaded,
-            self.stored + other.stored,
-            self.slots + other.slots,
-            self.loops or other.loops,
+            self.instructions + tuple(block),
+            self.loaded + sum(instruction.loaded for instruction in block),
+            self.stored + sum(instruction.stored for instruction in block),
+            self.loops or loops,
         )
 
 
 @dataclass(frozen=True)
 class KernelReport:
-    """One launch. `elements` are of one thread; seconds are of the whole launch, by resource."""
+    """One launch: `elements` of a thread, `threads` of the grid, `threads_of_block`, `bytes` of all arrays.
+
+    `main` is the path of a thread or, if `turns`, a turn of a product's main loop: all waves have so many together.
+    """
 
     name: str
     target: str
-    registers: dict[str, int]
-    occupancy: float | None
-    path: Path
+    facts: Facts
+    main: Path
     elements: float
-    seconds: dict[str, float]
-    turn: Path | None = None
+    threads: int
+    threads_of_block: int
+    bytes: int
+    turns: float
 
     @property
-    def products(self) -> int:
-        """What a wave's matrix instructions multiply in a turn of the main loop."""
-        return sum(map(_products, self.turn.instructions)) if self.turn else 0
+    def chips(self) -> tuple[Chip, ...]:
+        """Those of the target whose rates are known."""
+        return CHIPS.get(self.target, ())
 
-    @property
-    def matrix_share(self) -> float:
-        """Of the cycles of a turn those of matrix instructions, if vector instructions never ran beside them."""
-        chip = CHIPS[self.target]
-        matrix, vector = _matrix_cycles(chip, self.turn), self.turn.slots * chip.cycles
-        return matrix / (matrix + vector)
+    def occupancy(self, chip: Chip) -> float:
+        return chip.occupancy(self.facts, self.threads_of_block)
 
-    @property
-    def counts(self) -> Counter:
-        """Instructions of the path by class."""
-        return _counts(self.path)
+    def seconds(self, chip: Chip) -> dict[str, float]:
+        """The least time of the launch by each resource."""
+        waves = self.turns or self.threads / chip.lanes
+        cycles = chip.units * chip.simds * chip.clock
+        exchanged = waves * chip.lanes * sum(instruction.shared for instruction in self.main.instructions)
+        seconds = {"memory": self.bytes / chip.bandwidth}
+        for pipe in isa_of(self.target).pipes:
+            seconds[pipe] = waves * self.main.slots(pipe) * chip.cycles / cycles
+        seconds["shared"] = exchanged / (chip.units * SHARED_BYTES_A_CYCLE * chip.clock)
+        if self.turns:
+            clock = chip.matrix_clock or chip.clock
+            seconds["matrix"] = self.turns * self.main.matrix_cycles(chip) / (chip.units * chip.simds * clock)
+        return seconds
 
-    @property
-    def counts_of_turn(self) -> Counter:
-        """Instructions of one turn of a product's main loop by class."""
-        return _counts(self.turn or Path())
+    def bound(self, chip: Chip) -> str:
+        seconds = self.seconds(chip)
+        return max(seconds, key=seconds.get)
 
-    @property
-    def wide(self) -> tuple[int, int]:
-        """Accesses to memory of 16 bytes, and all."""
-        return _wide(self.turn or self.path)
+    def matrix_share(self, chip: Chip) -> float:
+        """Of the cycles of a turn those of matrix instructions, if others never ran beside them."""
+        matrix, other = self._cycles_of_turn(chip)
+        return matrix / (matrix + other)
 
-    @property
-    def bound(self) -> str:
-        return max(self.seconds, key=self.seconds.get) if self.seconds else ""
+    def _cycles_of_turn(self, chip: Chip) -> tuple[float, float]:
+        return self.main.matrix_cycles(chip), self.main.slots(isa_of(self.target).pipes[0]) * chip.cycles
 
     def lines(self) -> list[str]:
-        chip, facts = CHIPS.get(self.target), self.registers
-        occupancy = "" if self.occupancy is None else f", occupancy {self.occupancy:.0%}"
-        wide, accesses = self.wide
+        isa, facts = isa_of(self.target), self.facts
+        scalars = "" if facts.scalars is None else f"  SGPRs {facts.scalars}"
+        occupancy = f", occupancy {self.occupancy(self.chips[0]):.0%}" if self.chips else ""
+        wide, accesses = self.main.wide
         lines = [
-            f"{self.name} for {self.target}" + (f" ({chip.name})" if chip else ""),
-            f"  vgprs {facts['vgpr_count']}  sgprs {facts['sgpr_count']}  LDS {facts['group_segment_fixed_size']} bytes"
-            f"  scratch {facts['private_segment_fixed_size']} bytes{occupancy}",
-            *(self._lines_of_turn() if self.turn else self._lines_of_path()),
+            f"{self.name} for {self.target}",
+            f"  {isa.registers} {facts.registers}{scalars}  {isa.shared} {facts.shared} bytes"
+            f"  scratch {facts.scratch} bytes{occupancy}",
+            *(self._lines_of_turn() if self.turns else self._lines_of_path()),
             f"  accesses to memory {accesses}, of 16 bytes {wide}",
         ]
-        if self.seconds:
-            times = ", ".join(f"{name} {seconds * 1e6:.1f} us" for name, seconds in self.seconds.items())
-            lines.append(f"  at the chip's rates: {times}; bound by {self.bound}")
+        for chip in self.chips:
+            times = ", ".join(f"{name} {seconds * 1e6:.1f} us" for name, seconds in self.seconds(chip).items())
+            lines.append(f"  at the rates of {chip.name}: {times}; bound by {self.bound(chip)}")
         return lines
 
     def _lines_of_path(self) -> list[str]:
-        loops = ", one turn of each loop" if self.path.loops else ""
-        counts = _text(self.counts, self.elements)
+        loops = ", one turn of each loop" if self.main.loops else ""
+        counts = _text(self.main.counts, self.elements)
         return [f"  instructions per element, {self.elements:g} elements of a thread{loops}: {counts}"]
 
     def _lines_of_turn(self) -> list[str]:
-        counts = self.counts_of_turn
+        products, counts = self.main.products, self.main.counts
         lines = [
-            f"  main loop, {self.products} products of a wave in a turn: {_text(counts, 1)}",
-            f"  instructions of a wave per 1000 products: {_text(counts, self.products / 1000)}",
+            f"  main loop, {products} products of a wave in a turn: {_text(counts, 1)}",
+            f"  instructions of a wave per 1000 products: {_text(counts, products / 1000)}",
         ]
-        if chip := CHIPS.get(self.target):
-            matrix, vector = _matrix_cycles(chip, self.turn), self.turn.slots * chip.cycles
-            share = f"matrix {self.matrix_share:.0%} of both"
-            lines.append(f"  cycles of a turn: matrix {matrix:g}, vector {vector}; {share}")
+        for chip in self.chips[:1]:
+            matrix, other = self._cycles_of_turn(chip)
+            share = f"matrix {self.matrix_share(chip):.0%} of both"
+            lines.append(f"  cycles of a turn: matrix {matrix:g}, {isa_of(self.target).pipes[0]} {other}; {share}")
         return lines
-
-
-def _counts(path: Path) -> Counter:
-    return Counter(map(_class_of, path.instructions))
-
-
-def _wide(path: Path) -> tuple[int, int]:
-    """Accesses to memory of 16 bytes, and all."""
-    widths = [width for name in path.instructions if (width := _width(name))]
-    return sum(width == _WIDEST for width in widths), len(widths)
 
 
 def _text(counts: Counter, of: float) -> str:
     digits = 0 if of == 1 else 2
-    return "  ".join(f"{kind} {counts[kind] / of:.{digits}f}" for kind in _CLASSES if counts[kind])
+    return "  ".join(f"{kind} {counts[kind] / of:.{digits}f}" for kind in KINDS if counts[kind])
 
 
 def inspect(function: JitFunction, target: str, **arguments) -> list[KernelReport]:
@@ -232,24 +204,37 @@ def inspect(function: JitFunction, target: str, **arguments) -> list[KernelRepor
 
     Args:
         function: a jitted function.
-        target: an AMD target. ArgumentError for others, and for a function of several products or one of groups.
+        target: a GPU's. ArgumentError for others, and for a function of several products or one of groups;
+            UnsupportedError where NVIDIA's programs are missing that make machine code (ptxas) and print it (nvdisasm).
         arguments: specs whose lengths are numbers, such as spec("bf16[16384,8192]"), and static values, by name.
     """
-    if not target.startswith("gfx"):
-        raise ArgumentError(f"inspect reads the code of AMD targets, not of {target}", instead=", ".join(CHIPS))
+    isa = isa_of(target)
     # Traced with the classes of the lengths, as arrays would be; then laid out with the lengths.
     _, _, traced = function._trace((), {name: _classed(value) for name, value in arguments.items()})
     _, leaves, _ = function._trace((), arguments)
     arrays = _arrays(traced, leaves)
-    text = mlir.print_graph(traced.graph)
-    compiled, assembly = (compile_module(text, target, stage) for stage in ("object", "asm"))
-    elements = math.prod(next(leaf.shape for leaf in leaves if hasattr(leaf, "shape")))
     products = _products_of(traced, leaves)
+    elements = math.prod(next(leaf.shape for leaf in leaves if hasattr(leaf, "shape")))
+    compiled = isa.compile(mlir.print_graph(traced.graph), target)
+    launched = list(launches(compiled.schedule, arrays, allocate=lambda size: Extent((size,), (1,))))
     reports = []
-    for launch in launches(compiled.schedule, arrays, allocate=lambda size: Extent((size,), (1,))):
+    for launch, (read, written) in zip(launched, _bytes_of(compiled.schedule, arrays, launched)):
         threads = launch.grid[0] * launch.grid[1] * launch.threads
-        sizes = _bytes_of(compiled.schedule, arrays, launch)
-        reports.append(_report(assembly.output, target, launch, sizes, threads, elements, products))
+        text, facts = isa.code(compiled, launch.kernel, launch.shared)
+        blocks, successors = isa.blocks(text)
+        turn = _main_turn(blocks, successors)
+        report = KernelReport(
+            launch.kernel,
+            target,
+            facts,
+            turn or _main_path(blocks, successors, read / threads, written / threads),
+            elements / threads,
+            threads,
+            launch.threads,
+            read + written,
+            products / turn.products if turn else 0,
+        )
+        reports.append(report)
     return reports
 
 
@@ -285,83 +270,43 @@ def _arrays(traced: TracedFunction, leaves: list) -> list:
     return arguments
 
 
-def _bytes_of(schedule: str, arrays: list, launch: Launch) -> tuple[int, int]:
-    """Bytes of the launch's arrays that are read and that are written."""
-    sizes = [0, 0]
+def _bytes_of(schedule: str, arrays: list, launched: list[Launch]) -> list[tuple[int, int]]:
+    """Bytes that each launch reads, and that it writes."""
     declared = [line.split() for line in schedule.splitlines() if line.startswith("arg ")]
-    for value, _ in launch.operands:
-        for words, array in zip(declared, arrays):
-            if value is array and words[1] == "buffer":
-                item = int(next(word for word in words if word.startswith("itemsize=")).partition("=")[2])
-                sizes["out" in words] += item * math.prod(array.shape)
-    return sizes[0], sizes[1]
-
-
-def _report(
-    text: str, target: str, launch: Launch, sizes: tuple[int, int], threads: int, elements: int, products: int
-) -> KernelReport:
-    read, written = sizes
-    code = listing.kernel(text, "asm", launch.kernel)
-    path = _main_path(code, read / threads, written / threads)
-    turn = _main_turn(code)
-    facts = _facts(text, launch.kernel)
-    chip = CHIPS.get(target)
-    turns = products / sum(map(_products, turn.instructions)) if turn else 0
-    return KernelReport(
-        launch.kernel,
-        target,
-        facts,
-        _occupancy(chip, facts, launch.threads) if chip else None,
-        path,
-        elements / threads,
-        _seconds(chip, path, turn, turns, threads, read + written) if chip else {},
-        turn,
-    )
-
-
-def _facts(text: str, kernel: str) -> dict[str, int]:
-    """The kernel's numbers in the metadata that follow the code."""
-    metadata = text[text.index("amdhsa.kernels:") :]
-    entry = next(part for part in re.split(r"\n  - ", metadata) if re.search(rf"\.name: +{re.escape(kernel)}\n", part))
-    names = ("vgpr_count", "sgpr_count", "group_segment_fixed_size", "private_segment_fixed_size")
-    return {name: int(re.search(rf"\.{name}: +(\d+)", entry)[1]) for name in names}
-
-
-def _occupancy(chip: Chip, facts: dict[str, int], threads: int) -> float:
-    """Waves that a SIMD holds at once, as a part of the most."""
-    registers = -(-max(facts["vgpr_count"], 1) // chip.granule) * chip.granule
-    waves = min(chip.waves, chip.registers // registers)
-    if shared := facts["group_segment_fixed_size"]:
-        of_block = threads // chip.lanes
-        waves = min(waves, chip.shared // shared * of_block / chip.simds)
-    return waves / chip.waves
-
-
-def _seconds(
-    chip: Chip, path: Path, turn: Path | None, turns: float, threads: int, bytes_: int
-) -> dict[str, float]:
-    """The least time of a launch by each resource; `bytes_` are those of its arrays, `turns` those of all its waves."""
-    waves, main = (turns, turn) if turn else (threads / chip.lanes, path)
-    exchanged = sum(_shared_bytes(name) for name in main.instructions)
-    simds = chip.units * chip.simds * chip.clock
-    seconds = {
-        "memory": bytes_ / chip.bandwidth,
-        "vector": waves * main.slots * chip.cycles / simds,
-        "shared": waves * chip.lanes * exchanged / (chip.units * _SHARED_BYTES_A_CYCLE * chip.clock),
+    buffers = {
+        id(array): (int(words[3].partition("=")[2]) * math.prod(array.shape), "out" in words)
+        for words, array in zip(declared, arrays)
+        if words[1] == "buffer"
     }
-    return seconds | ({"matrix": turns * _matrix_cycles(chip, turn) / simds} if turn else {})
+    offsets: dict[int, set[int]] = {}
+    for launch in launched:
+        for value, offset in _extents(launch):
+            offsets.setdefault(id(value), set()).add(offset)
+    made: set[tuple[int, int]] = set()
+    sizes = []
+    for launch in launched:
+        of_launch = [0, 0]
+        for value, offset in _extents(launch):
+            if id(value) in buffers:
+                size, out = buffers[id(value)]
+            else:  # a part of a temporary, up to the next one
+                size = min((n for n in offsets[id(value)] if n > offset), default=value.shape[0]) - offset
+                out = (id(value), offset) not in made
+                made.add((id(value), offset))
+            of_launch[out] += size
+        sizes.append((of_launch[0], of_launch[1]))
+    return sizes
 
 
-def _matrix_cycles(chip: Chip, path: Path) -> float:
-    return sum(count / chip.matrix_rate(name) for name in path.instructions if (count := _products(name)))
+def _extents(launch: Launch) -> list[tuple[Extent, int]]:
+    return [(value, offset) for value, offset in launch.operands if isinstance(value, Extent)]
 
 
 # Paths through the code.
 
 
-def _main_path(text: str, read: float, written: float) -> Path:
+def _main_path(blocks: list[list[Instruction]], successors: list[list[int]], read: float, written: float) -> Path:
     """The path whose bytes are closest to those of a thread; see the top of this file."""
-    blocks, successors = _blocks(text)
     order, backs = _walk(successors)
     loops = set().union(*(_loop(successors, *back) for back in backs))
     #: For each block the shortest path to its begin with so many bytes.
@@ -370,24 +315,30 @@ def _main_path(text: str, read: float, written: float) -> Path:
     ends: list[Path] = []
     for number in order:
         for start in best[number].values():
-            path = start.then(_path_of(blocks[number], number in loops))
+            path = start.then(blocks[number], number in loops)
             if not successors[number]:
                 ends.append(path)
             for successor in successors[number]:
                 known = best[successor].get(path.bytes)
                 if (number, successor) not in backs and (known is None or path.length < known.length):
                     best[successor][path.bytes] = path
-    return min(ends, key=lambda path: (abs(path.loaded - read) + abs(path.stored - written), path.length))
+    return min(ends, key=lambda path: (abs(path.stored - written), abs(path.loaded - read), path.length))
 
 
-def _main_turn(text: str) -> Path | None:
+def _main_turn(blocks: list[list[Instruction]], successors: list[list[int]]) -> Path | None:
     """One turn of the loop that multiplies, None without one; see the top of this file."""
-    blocks, successors = _blocks(text)
     order, backs = _walk(successors)
-    turns = [turn for last, first in backs for turn in _turns(blocks, successors, order, backs, last, first)]
-    counted = [(sum(map(_products, turn.instructions)), turn) for turn in turns]
-    most, best = max(counted, key=lambda pair: (pair[0], pair[1].loaded, -pair[1].length), default=(0, None))
-    return best if most else None
+    multiplying = {number for number, block in enumerate(blocks) if any(each.products for each in block)}
+    loops = {back: inside for back in backs if (inside := _loop(successors, *back)) & multiplying}
+    innermost = [back for back in loops if not any(_holds(loops, back, other) for other in loops)]
+    turns = [turn for back in innermost for turn in _turns(blocks, successors, order, backs, *back)]
+    best = max(turns, key=lambda turn: (turn.products, turn.loaded, -turn.length), default=None)
+    return best if best and best.products else None
+
+
+def _holds(loops: dict[tuple[int, int], set[int]], outer: tuple[int, int], inner: tuple[int, int]) -> bool:
+    """Whether a loop has another in it that begins elsewhere."""
+    return outer[1] != inner[1] and loops[inner] < loops[outer]
 
 
 def _turns(blocks, successors, order, backs, last: int, first: int) -> list[Path]:
@@ -396,48 +347,16 @@ def _turns(blocks, successors, order, backs, last: int, first: int) -> list[Path
     best: dict[int, dict[tuple, Path]] = {number: {} for number in inside}
     best[first][()] = Path()
     for number in filter(inside.__contains__, order):
-        paths = [start.then(_path_of(blocks[number], True)) for start in best[number].values()]
+        paths = [start.then(blocks[number], True) for start in best[number].values()]
         if number == last:
             return paths
         for successor in successors[number]:
             if successor in inside and (number, successor) not in backs:
                 for path in paths:
-                    key = path.bytes, sum(map(_products, path.instructions))
+                    key = path.bytes, path.products
                     if key not in best[successor] or path.length < best[successor][key].length:
                         best[successor][key] = path
     raise AssertionError("a loop's blocks have its last one among them")
-
-
-def _blocks(text: str) -> tuple[list[list[str]], list[list[int]]]:
-    """The names of the instructions of each basic block, in their order, and the numbers of those that may follow."""
-    names: dict[str, int] = {}
-    lines: list[list[list[str]]] = [[]]
-    for line in text.splitlines():
-        line = line.partition(";")[0].strip()
-        if label := re.fullmatch(r"(\.LBB\w+):", line):
-            if lines[-1]:
-                lines.append([])
-            names[label[1]] = len(lines) - 1
-        elif line and not line.startswith(".") and not line.endswith(":"):
-            lines[-1].append(line.split())
-            if re.match(_CLASSES["branch"], line):
-                lines.append([])
-    if not lines[-1]:
-        lines.pop()
-    successors: list[list[int]] = []
-    for number, block in enumerate(lines):
-        name, *operands = block[-1]
-        after = [names[operands[0]]] if re.match(r"s_c?branch", name) else []
-        if name != "s_branch" and not name.startswith("s_endpgm") and number + 1 < len(lines):
-            after.append(number + 1)
-        successors.append(after)
-    return [[_name(line) for line in block] for block in lines], successors
-
-
-def _name(words: list[str]) -> str:
-    """The instruction's name, with the formats of a scaled matrix instruction's operands."""
-    formats = [word for word in words if re.match("cbsz:|blgp:", word)] if "f8f6f4" in words[0] else []
-    return " ".join([re.sub(r"_e(32|64)$", "", words[0]), *formats])
 
 
 def _walk(successors: list[list[int]]) -> tuple[list[int], set[tuple[int, int]]]:
@@ -471,42 +390,3 @@ def _loop(successors: list[list[int]], last: int, first: int) -> set[int]:
         waiting += before if number != first else []
         inside.update(before if number != first else [])
     return inside
-
-
-def _path_of(block: list[str], loops: bool) -> Path:
-    loaded = sum(_width(name) for name in block if "load" in name)
-    stored = sum(_width(name) for name in block if "store" in name)
-    return Path(tuple(block), loaded, stored, sum(map(_slots, block)), loops)
-
-
-# Instructions.
-
-
-def _class_of(name: str) -> str:
-    return next(kind for kind, pattern in _CLASSES.items() if re.match(pattern, name))
-
-
-def _slots(name: str) -> int:
-    if _class_of(name) != "vector":
-        return 0
-    return next((slots for pattern, slots in _SLOTS.items() if re.match(pattern, name)), 1)
-
-
-def _products(name: str) -> int:
-    """Products that a wave's matrix instruction makes; 0 for others."""
-    match = re.search(r"_(\d+)x(\d+)x(\d+)", name) if _class_of(name) == "matrix" else None
-    return math.prod(map(int, match.groups())) if match else 0
-
-
-def _width(name: str) -> int:
-    """Bytes of a thread's access to memory; 0 for other instructions."""
-    match = re.match(r"(?:global|flat|buffer)_(?:load|store)_(?:d16_(?:hi_)?)?(\w+?)(?:_d16(?:_hi)?)?$", name)
-    return _WIDTHS.get(match[1], 0) if match else 0
-
-
-def _shared_bytes(name: str) -> int:
-    """Bytes of a thread's access to shared memory, or of its exchange through that."""
-    if not name.startswith("ds_"):
-        return 0
-    match = re.match(r"ds_(?:read|write|load|store)(2)?(?:st64)?_(?:2addr_)?(?:stride64_)?\w*?(\d+)", name)
-    return int(match[2]) // 8 * (2 if match[1] or "2addr" in name else 1) if match else 4

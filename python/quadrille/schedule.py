@@ -23,12 +23,16 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch: `operands` are (value, bytes added to it), values being arguments, numbers or allocations."""
+    """One launch: `operands` are (value, bytes added to it), values being arguments, numbers or allocations.
+
+    `threads` and `shared`, bytes of dynamic shared memory, are those of a block.
+    """
 
     kernel: str
     grid: tuple[int, int]
     threads: int
     operands: list[tuple[Any, int]]
+    shared: int = 0
 
 
 _BINARY = {
@@ -60,7 +64,7 @@ def launches(text: str, arguments: list, allocate: Callable[[int], Any] = lambda
     ShapeError with the schedule's words if the sizes do not pass one of its checks.
     """
     values: dict[str, Any] = {}
-    threads: dict[str, int] = {}
+    attributes: dict[str, dict[str, int]] = {}
 
     def operand(name: str, offset: str | None = None) -> tuple[Any, int]:
         value = arguments[int(name[1:])] if name[0] == "@" else values[name]
@@ -69,7 +73,7 @@ def launches(text: str, arguments: list, allocate: Callable[[int], Any] = lambda
     for line in text.splitlines():
         head, *tokens = line.split() or [";"]
         if head == "kernel":
-            threads[tokens[0]] = int(dict(token.split("=") for token in tokens[1:]).get("threads", 0))
+            attributes[tokens[0]] = {name: int(n) for name, n in (token.split("=") for token in tokens[1:])}
         elif head == "check" and not values[tokens[0]]:
             raise ShapeError(" ".join(tokens[1:]))
         elif head.startswith("%"):
@@ -78,7 +82,8 @@ def launches(text: str, arguments: list, allocate: Callable[[int], Any] = lambda
             grid = values[tokens[1]], values[tokens[2]]
             if min(grid) > 0:
                 operands = [operand(*token.split("+")) for token in tokens[3:]]
-                yield Launch(tokens[0], grid, threads[tokens[0]], operands)
+                kernel = attributes[tokens[0]]
+                yield Launch(tokens[0], grid, kernel.get("threads", 0), operands, kernel.get("shared", 0))
 
 
 def _evaluate(op: str, operands: list[str], values: dict, arguments: list, allocate) -> Any:

@@ -49,7 +49,7 @@ public:
   std::pair<mlir::Value, mlir::Value> multiplyWide(mlir::OpBuilder &b, mlir::Location loc,
                                                    mlir::Value x, mlir::Value y) const override;
   mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc,
-                           uint64_t bytes) const override;
+                           uint64_t bytes, bool takesTurns) const override;
   void atomicReduce(mlir::OpBuilder &b, mlir::Location loc, mlir::arith::AtomicRMWKind kind,
                     mlir::Value reg, mlir::Value pointer) const override;
   void finishKernel(mlir::FunctionOpInterface kernel) const override;

@@ -156,7 +156,7 @@ public:
   struct PanelTile {
     unsigned rowsOfWarp = 0, columns = 0, stepBytes = 0;
   };
-  virtual PanelTile panelTile() const { return {}; }
+  virtual PanelTile panelTile(const MmaAtom &) const { return {}; }
   /// The accumulators after one such instruction; all in the order of the atom's registers.
   virtual llvm::SmallVector<mlir::Value>
   multiplyFragments(mlir::OpBuilder &b, mlir::Location loc, llvm::StringRef carrier,
@@ -203,9 +203,11 @@ public:
   virtual void store(mlir::OpBuilder &b, mlir::Location loc, mlir::ValueRange registers,
                      const Access &access) const = 0;
 
-  /// `bytes` of memory that the warps of a block share, aligned to 16; every call
-  /// gives other memory. Only where a block has several warps.
-  virtual mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc, uint64_t bytes) const;
+  /// `bytes` of memory that the warps of a block share, aligned to 16; every call gives other
+  /// memory, but for those that take turns, with a barrier between any two, one for each number
+  /// of bytes. Only where a block has several warps.
+  virtual mlir::Value sharedMemory(mlir::OpBuilder &b, mlir::Location loc, uint64_t bytes,
+                                   bool takesTurns) const;
   /// All warps of the block arrive, and see what was written to shared memory.
   virtual void barrier(mlir::OpBuilder &b, mlir::Location loc) const;
   /// Combines `reg` (i32) of every lane into the i32 at `pointer`, which programs on any

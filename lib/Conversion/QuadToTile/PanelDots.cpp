@@ -151,7 +151,14 @@ private:
     Value first;
   };
 
+  /// What both sides have of a step.
+  struct Step {
+    Tile weights, inputs;
+  };
+
   Tile load(const Operand &operand, Value step);
+  Step load(Value step) { return {load(*weights, step), load(*inputs, step)}; }
+  Tile multiply(const Step &step, Tile sums);
   Tile sumSteps();
   Tile undoExponents(Tile value);
   Tile isStored(Tile like);
@@ -174,7 +181,7 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
                                    const PanelPlan &plan, const PanelSide &lhs,
                                    const PanelSide &rhs)
     : kernel(kernel), t(kernel.body, kernel.loc), request(request), plan(plan),
-      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)), size(kernel.target.panelTile()),
+      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)), size(kernel.target.panelTile(atom)),
       words(size.stepBytes / bytesOfWord) {
   const TargetInfo &target = kernel.target;
   RowOrder ofRows = neighboursInLanes(atom, size.rowsOfWarp);
@@ -224,36 +231,56 @@ Tile PanelDotsEmitter::load(const Operand &operand, Value step) {
   return t.reshape(loaded, flat.getShape());
 }
 
-/// What is read in the last turn, the same again, is not used.
-Tile PanelDotsEmitter::sumSteps() {
-  Value stepsOfPiece = kernel.constant(pieceBytes / size.stepBytes);
-  Value steps = kernel.mul(kernel.pass(inputs->panels.pieces), stepsOfPiece);
-  Value zero = kernel.constant(0), one = kernel.constant(1);
+Tile PanelDotsEmitter::multiply(const Step &step, Tile sums) {
+  const bool promotes = plan.choice.promote; // a step has at most 128 elements
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
-  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, steps, zero);
+  Tile own = t.convertLayout(step.inputs, inputsOfWarp);
+  Tile products = tile::DotOp::create(t.b, t.loc, accType, step.weights, own,
+                                      promotes ? none : sums, /*scales=*/ValueRange(),
+                                      StringRef(plan.choice.a.carrier->name));
+  return promotes ? t.addf(sums, products) : products;
+}
+
+/// A turn makes two steps, so that registers need not change places. What is read beyond the last
+/// step, that again, is not used.
+Tile PanelDotsEmitter::sumSteps() {
+  const int64_t stepsOfPiece = pieceBytes / size.stepBytes;
+  auto c = [&](int64_t value) { return kernel.constant(value); };
+  Value steps = kernel.mul(kernel.pass(inputs->panels.pieces), c(stepsOfPiece));
+  Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
+  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, steps, c(0));
   auto ifOp = scf::IfOp::create(t.b, t.loc, accType, isEmpty, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(t.b);
   t.b.setInsertionPointToStart(ifOp.thenBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{none});
   t.b.setInsertionPointToStart(ifOp.elseBlock());
-  Value last = arith::SubIOp::create(t.b, t.loc, steps, one);
-  auto loop = scf::ForOp::create(t.b, t.loc, zero, steps, one,
-                                 ValueRange{none, load(*weights, zero), load(*inputs, zero)});
+  Value last = arith::SubIOp::create(t.b, t.loc, steps, c(1));
+  auto loadAfter = [&](Value step, int64_t count) {
+    Value next = arith::AddIOp::create(t.b, t.loc, step, c(count));
+    return load(arith::MinSIOp::create(t.b, t.loc, next, last));
+  };
+  Step first = load(c(0));
+  Value ofPairs = kernel.mul(kernel.div(steps, 2), c(2));
+  auto loop = scf::ForOp::create(t.b, t.loc, c(0), ofPairs, c(2),
+                                 ValueRange{none, first.weights, first.inputs});
   t.b.setInsertionPointToStart(loop.getBody());
-  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), one);
-  next = arith::MinSIOp::create(t.b, t.loc, next, last);
-  Tile ofWeights = load(*weights, next), ofInputs = load(*inputs, next);
-  Tile own = t.convertLayout(loop.getRegionIterArg(2), inputsOfWarp);
-  const bool promotes = plan.choice.promote; // a step has at most 128 elements
-  Tile sums = tile::DotOp::create(t.b, t.loc, accType, loop.getRegionIterArg(1), own,
-                                  promotes ? none : loop.getRegionIterArg(0),
-                                  /*scales=*/ValueRange(),
-                                  StringRef(plan.choice.a.carrier->name));
-  if (promotes)
-    sums = t.addf(loop.getRegionIterArg(0), sums);
-  scf::YieldOp::create(t.b, t.loc, ValueRange{sums, ofWeights, ofInputs});
+  ValueRange carried = loop.getRegionIterArgs();
+  Step second = loadAfter(loop.getInductionVar(), 1);
+  Tile sums = multiply({carried[1], carried[2]}, carried[0]);
+  Step next = loadAfter(loop.getInductionVar(), 2);
+  sums = multiply(second, sums);
+  scf::YieldOp::create(t.b, t.loc, ValueRange{sums, next.weights, next.inputs});
   t.b.setInsertionPointToEnd(ifOp.elseBlock());
-  scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
+  sums = loop.getResult(0);
+  if (stepsOfPiece % 2 != 0) { // one more, if there is one; a loop for its barrier
+    auto rest = scf::ForOp::create(t.b, t.loc, ofPairs, steps, c(1), ValueRange{sums});
+    t.b.setInsertionPointToStart(rest.getBody());
+    Tile all = multiply({loop.getResult(1), loop.getResult(2)}, rest.getRegionIterArg(0));
+    scf::YieldOp::create(t.b, t.loc, ValueRange{all});
+    t.b.setInsertionPointToEnd(ifOp.elseBlock());
+    sums = rest.getResult(0);
+  }
+  scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
   return ifOp.getResult(0);
 }
 

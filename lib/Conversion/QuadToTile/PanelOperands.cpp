@@ -51,7 +51,7 @@ std::string whyNoPanels(const TargetInfo &target, PanelPlan &plan) {
     return "";
   }
   const TargetInfo::MmaAtom *atom = target.mmaAtom(carrier);
-  if (!atom || atom->wordsOfScale || !target.panelTile().columns)
+  if (!atom || atom->wordsOfScale || !target.panelTile(*atom).columns)
     return "its instructions for " + std::string(carrier) + " are not used yet";
   return "";
 }

@@ -79,10 +79,12 @@ Registers emitSharedConversion(OpBuilder &b, Location loc, const TargetInfo &tar
   auto position = [&](unsigned i) {
     return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(i));
   };
-  Value base = target.sharedMemory(b, loc, step.bytes);
-  // Only another pass through a loop finds the memory in use.
+  // Only another pass through a loop finds memory in use. As there is a barrier then, so may be
+  // other conversions in loops.
   Operation *parent = b.getInsertionBlock()->getParentOp();
-  if (isa<scf::ForOp>(parent) || parent->getParentOfType<scf::ForOp>())
+  const bool isInLoop = isa<scf::ForOp>(parent) || parent->getParentOfType<scf::ForOp>();
+  Value base = target.sharedMemory(b, loc, step.bytes, /*takesTurns=*/isInLoop);
+  if (isInLoop)
     target.barrier(b, loc);
 
   unsigned bytes = element.getIntOrFloatBitWidth() / 8;

@@ -158,7 +158,7 @@ public:
   /// 32 accumulators of a lane: with the operands of two steps they fit 255 registers.
   DotTile dotTile(StringRef) const override { return {32, 32}; }
   /// 64 accumulators, and 96 words of operands.
-  PanelTile panelTile() const override { return {32, 64, 64}; }
+  PanelTile panelTile(const MmaAtom &) const override { return {32, 64, 64}; }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
                                        ValueRange acc) const override {

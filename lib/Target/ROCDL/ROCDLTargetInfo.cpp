@@ -150,9 +150,14 @@ public:
   }
   /// Accumulators and decoded operands fit 256 registers, of RDNA3 with HIF4's long steps too.
   DotTile dotTile(StringRef) const override { return {32, getLanes()}; }
-  /// Of waves of 64 lanes 128 accumulators of the 512 registers, of others 64 of 256.
-  PanelTile panelTile() const override {
-    return getLanes() == 64 ? PanelTile{64, 128, 128} : PanelTile{32, 64, 64};
+  /// Accumulators and the operands of two steps fit 256 registers: where an instruction takes 128
+  /// bytes of a row, with half the accumulators.
+  PanelTile panelTile(const MmaAtom &atom) const override {
+    constexpr unsigned bytesOfWord = 4, least = 64;
+    if (getLanes() == 32)
+      return {32, 64, least};
+    unsigned bytes = std::max(least, atom.k * bytesOfWord);
+    return {64, bytes > least ? 64u : 128u, bytes};
   }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,

@@ -46,11 +46,11 @@ func.func @across_warps(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 
 // -----
 
-// Every conversion has its own memory, so that only another pass through a loop must wait
-// before it stores.
+// A conversion has its own memory, so that only another pass through a loop must wait before it
+// stores: all of as many bytes in loops share theirs.
 //
 // CHECK-DAG:   llvm.mlir.global internal @again_shared() {addr_space = 3 : i32,
-// CHECK-DAG:   llvm.mlir.global internal @again_shared1() {addr_space = 3 : i32,
+// CHECK-DAG:   llvm.mlir.global internal @again_shared_2048() {addr_space = 3 : i32,
 // CHECK-LABEL: llvm.func @again(
 // CHECK:         llvm.mlir.addressof @again_shared : !llvm.ptr<3>
 // CHECK-NOT:     barrier
@@ -60,7 +60,7 @@ func.func @across_warps(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 // CHECK-NOT:     barrier
 // CHECK:         llvm.load %{{.*}} : !llvm.ptr<3>
 // CHECK:         scf.for
-// CHECK:           llvm.mlir.addressof @again_shared1 : !llvm.ptr<3>
+// CHECK:           llvm.mlir.addressof @again_shared_2048 : !llvm.ptr<3>
 // NVVM-NEXT:       nvvm.barrier0
 // ROCDL-NEXT:      llvm.fence syncscope("workgroup") release
 // ROCDL-NEXT:      rocdl.s.barrier
@@ -71,7 +71,10 @@ func.func @across_warps(%p: !llvm.ptr, %n: i64) attributes {tile.kernel} {
 // ROCDL:           rocdl.s.barrier
 // CHECK-NOT:       barrier
 // CHECK:           llvm.load %{{.*}} : !llvm.ptr<3>
-// CHECK-NOT:       barrier
+// CHECK:           llvm.mlir.addressof @again_shared_2048 :
+// NVVM-NEXT:       nvvm.barrier0
+// ROCDL:           rocdl.s.barrier
+// CHECK:           llvm.store %{{.*}} !llvm.ptr<3>
 // CHECK:         llvm.return
 #lanes = #tile.layout<reg = [1, 2], lane = [4, 8, 16, 32, 64], warp = [128, 256]>
 #warps = #tile.layout<reg = [1, 2], lane = [16, 32, 64, 128, 256], warp = [4, 8]>
@@ -81,6 +84,7 @@ func.func @again(%f: f32, %n: i64) attributes {tile.kernel} {
   %once = tile.convert_layout %v : tensor<512xf32, #lanes> -> tensor<512xf32, #warps>
   scf.for %i = %one to %n step %one : i64 {
     %c = tile.convert_layout %v : tensor<512xf32, #lanes> -> tensor<512xf32, #warps>
+    %d = tile.convert_layout %v : tensor<512xf32, #lanes> -> tensor<512xf32, #warps>
   }
   return
 }

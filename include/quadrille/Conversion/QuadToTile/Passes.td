@@ -51,7 +51,7 @@ def QuadToTile : Pass<"convert-quad-to-tile", "::mlir::ModuleOp"> {
   let options = [Option<"target", "target", "std::string", "\"host\"", "Name of the target">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
       "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
-      "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+      "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::ROCDL::ROCDLDialect",
       "::quadrille::tile::TileDialect"];
 }
 
