@@ -104,6 +104,44 @@ def test_hostile(target, name):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", ["UFP4_B", "MXUF4", "MXFP4"])
+def test_many_rows(target, name):
+    """Panels of more than one block of the kernel each way, their ends, and what is prepared."""
+    m, n, k = 37, 150, 1088
+    a, b = small_integers(m, k, name, 1), small_integers(n, k, name, 2)
+    acc = aligned(normal(m, n, "f32"))
+
+    def products(a, b, acc):
+        left, right = qd.prepare(a, side="a"), qd.prepare(b)
+        return qd.matmul(left, right.T, dtype="f32", acc=acc), qd.matmul(a, b.T)
+
+    if name == "MXFP4" and target == "gfx950":  # whose codes are the instruction's operands
+        check(qd.jit(lambda a, b, acc: qd.matmul(a, b.T, dtype="f32", acc=acc)), target, a, b, acc)
+    else:
+        check(qd.jit(products), target, a, b, acc)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_rows_beyond_the_window(target):
+    """Of e5m2: another kernel makes their elements, and adds to what was there."""
+    m, n, k = 21, 40, 256
+    rng = np.random.default_rng(4)
+    x, w = (rng.integers(-3, 4, (rows, k)).astype(np.float32) for rows in (m, n))
+    x[:, ::16] = w[:, ::16] = 7
+    x[5, 32:64] *= 2.0**40
+    w[33, 64:96] *= 2.0**-40
+    a, b = operand(x, "MXUF4"), operand(w, "MXUF4")
+    acc = aligned(np.zeros((m, n), np.float32))
+    got = execute(qd.jit(lambda a, b, acc: qd.matmul(a, b.T, dtype="f32", acc=acc)), target, a, b, acc)
+    wanted = values(a).astype(np.float64) @ values(b).astype(np.float64).T
+    magnitudes = abs(values(a)).astype(np.float64) @ abs(values(b)).astype(np.float64).T
+    assert (np.abs(got - wanted) <= 2.0**-20 * magnitudes).all()
+    inside = np.ones((m, n), bool)
+    inside[5], inside[:, 33] = False, False
+    assert (got == wanted)[inside].all()
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_no_rows(target):
     a, b = small_integers(5, 64, "UFP4_B", 1), small_integers(8, 64, "UFP4_B", 2)
     empty = operand(np.empty((0, 64), np.float32), "UFP4_B")

@@ -56,8 +56,12 @@ def quantized(rows: int, k: int, fmt: str, seed: int = 0, spread: int = 3):
     return qd.quantize(to_gpu(x.astype(np.float32)), fmt, pad=True)
 
 
-def product(dtype="f32", accum=None):
-    return qd.jit(lambda a, b: qd.matmul(a, b.T, dtype=dtype, accum=accum))
+def product(dtype="f32", accum=None, target=None):
+    return qd.jit(lambda a, b: qd.matmul(a, b.T, dtype=dtype, accum=accum), target=target)
+
+
+#: The GPU's own, and one without wgmma but with fp8, which the driver compiles for this one.
+BOTH_ENGINES = pytest.mark.parametrize("target", [None, "sm_89"])
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
@@ -109,13 +113,30 @@ def test_many_rows_by_single_warps(fmt, target):
         assert_close(f(a, b), *exact_product(a, b), (k / 16 + 8) * 2.0**-23)
 
 
+@pytest.mark.parametrize("target", ["sm_80", "sm_89"])
+@pytest.mark.parametrize("fmt", ["UFP4_B", "MXUF4"])
+def test_prepared_by_single_warps(fmt, target):
+    """The panels of GPUs without wgmma are kept as others are."""
+
+    @qd.jit(target=target)
+    def both(a, b):
+        left, right = qd.prepare(a, side="a"), qd.prepare(b)
+        return qd.matmul(left, right.T), qd.matmul(left, b.T), qd.matmul(a, right.T), qd.matmul(a, b.T)
+
+    for m, n, k in ((33, 70, 192), (129, 1000, 4160)):
+        *prepared, plain = both(quantized(m, k, fmt), quantized(n, k, fmt, seed=1))
+        for y in prepared:
+            assert bool((y == plain).all())
+
+
+@BOTH_ENGINES
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4", "HIF4"])
 @pytest.mark.parametrize("m", [7, 64])
-def test_hostile(fmt, m):
+def test_hostile(fmt, m, target):
     a, b = (qd.quantize(to_gpu(hostile(rows, 512, "f32", seed=rows)), fmt) for rows in (m, 80))
     with np.errstate(all="ignore"):
         wanted, magnitudes = exact_product(a, b)
-    y = product()(a, b)
+    y = product(target=target)(a, b)
     # Sums beyond f32 are infinite or, of both signs, NaN.
     assert bool(torch.isnan(y)[torch.isnan(wanted)].all())
     assert not bool(torch.isnan(y)[magnitudes < 1e37].any())
@@ -149,7 +170,8 @@ def test_scales_of_sums(names, target):
         assert bool((f(a, b).double() == exact_product(a, b)[0]).all())
 
 
-def test_rows_beyond_the_window():
+@BOTH_ENGINES
+def test_rows_beyond_the_window(target):
     """A row whose exponents spread over more than e5m2 holds is multiplied without it, as exactly."""
     x, w = normal(300, 1024, "f32"), normal(200, 1024, "f32", seed=1)
     x[5, :32] *= 2.0**60
@@ -160,9 +182,9 @@ def test_rows_beyond_the_window():
     wanted, magnitudes = exact_product(a, b)
     for accum in ("default", "fast"):
         bound = error_bound("MXUF4", 1024, accum, 300)
-        assert_close(product(accum=accum)(a, b), wanted, magnitudes, bound)
+        assert_close(product(accum=accum, target=target)(a, b), wanted, magnitudes, bound)
         out = acc.clone()
-        add = qd.jit(lambda a, b, c: qd.matmul(a, b.T, dtype="f32", acc=c, accum=accum))
+        add = qd.jit(lambda a, b, c: qd.matmul(a, b.T, dtype="f32", acc=c, accum=accum), target=target)
         add(a, b, out, out=out)
         assert_close(out, wanted + acc.double(), magnitudes + acc.abs().double(), bound + 2.0**-22)
 
@@ -183,10 +205,11 @@ def test_parts_of_the_contraction(fmt):
         assert_close(total, wanted + y.double(), magnitudes + y.abs().double(), bound)
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize("m, n, k", [(300, 200, 256), (300, 200, 8192)])
-def test_many_rows_beyond_the_window(m, n, k):
+def test_many_rows_beyond_the_window(m, n, k, target):
     """Rows and columns of either operand, whose neighbours keep their bits; in one part and in several."""
-    f = qd.jit(lambda a, b, acc: qd.matmul(a, b.T, dtype="f32", acc=acc))
+    f = qd.jit(lambda a, b, acc: qd.matmul(a, b.T, dtype="f32", acc=acc), target=target)
     rng = np.random.default_rng(7)
     x, w = (rng.standard_normal((rows, k)).astype(np.float32) for rows in (m, n))
     total = torch.randn(m, n, device="cuda")
@@ -207,14 +230,15 @@ def test_many_rows_beyond_the_window(m, n, k):
     assert bool((y.cpu() == plain.cpu())[same].all())
 
 
+@BOTH_ENGINES
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4"])
 @pytest.mark.parametrize("m", [3, 11, 150])
-def test_epilogues(fmt, m):
+def test_epilogues(fmt, m, target):
     n, k = 136, 512
     a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
     bias, gate = to_gpu(normal(1, n, "f32", seed=3)[0]), to_gpu(normal(m, n, "bf16", seed=4))
 
-    @qd.jit
+    @qd.jit(target=target)
     def fused(a, b, bias, gate):
         return qd.maximum(qd.matmul(a, b.T, dtype="f32", bias=bias), 0.0) * gate
 
