@@ -524,14 +524,6 @@ DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
     if (isBetter || !best.exists())
       best = {whyNot, choice};
   }
-  quad::MatmulOp op = request.op;
-  auto isStored = [](Value operand, const target::OperandPlan &plan) {
-    std::optional<Format> format = formatOf(operand);
-    return format && plan.application == target::ScaleApplication::Native &&
-           isOfCodes(encodingsOf(format->grid, plan), plan);
-  };
-  best.readsAsStored = best.exists() && isStored(op.getLhs(), best.choice.a) &&
-                       isStored(op.getRhs(), best.choice.b);
   return best;
 }
 

@@ -131,12 +131,10 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
     return op.emitOpError("has no engine for ")
            << StringRef(fastest.mma->name) << " of target " << spec.name << ": " << panels.whyNot
            << ", and " << dot.whyNot;
-  // What an instruction takes as it is stored gains nothing by panels.
-  bool hasPanels = panels.exists() && !dot.readsAsStored;
-  const target::CarrierChoice &used = hasPanels ? panels.choice : dot.choice;
+  const target::CarrierChoice &used = panels.exists() ? panels.choice : dot.choice;
   op.emitRemark() << "carrier " << target::describe(used) << ": " << used.why;
   auto emitLarge = [&] {
-    if (!hasPanels)
+    if (!panels.exists())
       return emitLargeDots(s, target, module, name, request, dot), success();
     auto emit = panels.warpgroups ? emitWarpgroupMatmul : emitPanelDots;
     return emit(s, target, module, name, request, panels, allocate);
@@ -145,7 +143,7 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
     return emitLarge();
   Value m = request.result.sizes[0];
   SmallVector<int64_t> counts = rowsOfDots(target, dot);
-  bool hasLarge = hasPanels || hasLargeDots(target, dot);
+  bool hasLarge = panels.exists() || hasLargeDots(target, dot);
   Value isMore;
   for (int64_t rows : counts) {
     bool takesAll = rows == counts.back() && !hasLarge;

@@ -116,7 +116,6 @@ private:
 struct DotPlan {
   std::string whyNot; ///< if it cannot be
   target::CarrierChoice choice;
-  bool readsAsStored = false; ///< codes and scales are the instruction's operands
 
   bool exists() const { return choice.mma && whyNot.empty(); }
 };

@@ -156,12 +156,13 @@ TEST(CarrierSelection, ChosenInstructionsMatchTheScales) {
 // Options
 //===----------------------------------------------------------------------===//
 
-TEST(CarrierSelection, HopperSumsOfFp8ArePromotedUnlessFast) {
+TEST(CarrierSelection, NarrowSumsOfFp8ArePromotedUnlessFast) {
   EXPECT_TRUE(select("sm_90a", "MXFP4").promote);
   EXPECT_FALSE(select("sm_90a", "MXFP4", {.accumulation = Accumulation::Fast}).promote);
   CarrierChoice f32 = select("sm_90a", "MXFP4", {.accumulation = Accumulation::F32});
   EXPECT_EQ(describe(f32), "bf16 folded 1x");
-  EXPECT_FALSE(select("sm_89", "MXFP4").promote);
+  EXPECT_TRUE(select("sm_89", "MXFP4").promote);
+  EXPECT_FALSE(select("gfx942", "MXFP4").promote);
   EXPECT_FALSE(select("sm_90a", "NVFP4").promote);
 }
 
