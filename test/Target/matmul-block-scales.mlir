@@ -14,8 +14,8 @@
 // CHECK-LABEL: func.func @product_matmul_8(
 // CHECK: tile.lookup_pairs
 // CHECK-NOT: tile.multiply_pairs
-// CHECK: tile.convert_layout {{.*}} -> tensor<32x{{[0-9]+}}xi32, #tile.layout<reg = [{{[0-9]+}}, 4, {{.*}}], lane = [1, 2, {{.*}}
-// CHECK: tile.dot {{.*}} by "bf16" scales %{{.*}}, %{{.*}} : tensor<32x{{[0-9]+}}xf32, {{.*}}>, tensor<8x{{[0-9]+}}xf32, {{.*}}>
+// CHECK: tile.convert_layout {{.*}} -> tensor<16x{{[0-9]+}}xi32, #tile.layout<reg = [{{[0-9]+}}, 4, {{.*}}], lane = [1, 2, {{.*}}
+// CHECK: tile.dot {{.*}} by "bf16" scales %{{.*}}, %{{.*}} : tensor<16x{{[0-9]+}}xf32, {{.*}}>, tensor<8x{{[0-9]+}}xf32, {{.*}}>
 // GFX942-LABEL: llvm.func @product_matmul(
 // GFX942: llvm.intr.fma
 // GFX950: has no engine for {{.*}} and its instructions sum more than the 16 elements that share scales

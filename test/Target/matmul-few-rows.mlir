@@ -23,7 +23,7 @@
 // CHECK-LABEL: func.func @product_matmul_8(
 // CHECK: tile.lookup_pairs
 // CHECK: tile.multiply_pairs
-// CHECK: tile.dot {{.*}} by "bf16" : tensor<32x256xi32, {{.*}}>, tensor<8x256xi32, {{.*}}> -> tensor<32x8x4xf32
+// CHECK: tile.dot {{.*}} by "bf16" : tensor<16x512xi32, {{.*}}>, tensor<8x512xi32, {{.*}}> -> tensor<16x8x4xf32
 // CHECK: tile.reduce addf
 
 // MANY-LABEL: func.func @product(

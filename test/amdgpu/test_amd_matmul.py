@@ -122,6 +122,22 @@ def test_many_rows(target, name):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_sums_of_long_blocks(target):
+    """f32 scales of 128: their sums are worth instructions for bytes."""
+    long = qd.format("LONG", qd.e1m2, [qd.level((1, 128), "f32")])
+    rng = np.random.default_rng(5)
+
+    def integers(rows):
+        x = rng.integers(-3, 4, (rows, 512)).astype(np.float32)
+        x[:, ::128] = 7
+        return operand(x * np.exp2(rng.integers(0, 3, (rows, 4))).repeat(128, 1), long)
+
+    product = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32"))
+    for m in (5, 37):
+        check(product, target, integers(m), integers(70))
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_rows_beyond_the_window(target):
     """Of e5m2: another kernel makes their elements, and adds to what was there."""
     m, n, k = 21, 40, 256

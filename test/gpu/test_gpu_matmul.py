@@ -145,6 +145,16 @@ def test_hostile(fmt, m, target):
     assert bool((error <= error_bound(fmt, 512, None, m) * magnitudes[inside] * 2).all())
 
 
+@pytest.mark.parametrize("target", [None, "sm_80", "sm_89"])
+def test_scales_of_sums_of_bytes(target):
+    """f32 scales of 128: s8 (or fp8) instructions sum the codes of a block exactly."""
+    long = qd.format("LONG", qd.e1m2, [qd.level((1, 128), "f32")])
+    f = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32"), target=target)
+    for m, n, k in ((1, 64, 512), (16, 70, 1024), (129, 1000, 4224)):
+        a, b = quantized(m, k, long), quantized(n, k, long, seed=1)
+        assert_close(f(a, b), *exact_product(a, b), (k / 128 + 8) * 2.0**-23)
+
+
 def test_rounded_scales():
     """exact=False: code times an f32 scale, rounded to bf16, for any number of rows."""
     f = qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32", exact=False))

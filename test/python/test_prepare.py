@@ -212,8 +212,8 @@ def test_a_kept_tensor_is_dequantized():
 
 
 @pytest.mark.compiler
-@pytest.mark.parametrize("target", ["gfx942"])
-def test_targets_without_an_engine_say_so(target):
+@pytest.mark.parametrize("target", ["gfx942", "sm_89", "sm_90a"])
+def test_formats_without_panels_say_so(target):
     f = qd.jit(lambda q: qd.prepare(q))
-    with pytest.raises(qd.CompileError, match=f"has no panels on target {target}"):
-        f.lower(qd.spec("UFP4_B[M,64]"), target=target, stage="asm")
+    with pytest.raises(qd.CompileError, match=f"has no panels on target {target}: scales are applied every 16"):
+        f.lower(qd.spec("UFP4[M,64]"), target=target, stage="asm")

@@ -33,7 +33,8 @@ namespace {
 /// Of equal rates the first is taken: f16 is decoded faster than bf16.
 constexpr StringLiteral carriers[] = {"e1m2",     "e2m1",     "e2m3", "s8",  "e4m3",
                                       "e4m3fnuz", "e5m2fnuz", "f16",  "bf16"};
-constexpr int64_t weightRowsOfFew = 32;
+/// Of few rows of the product a block makes so many columns, or as many as its blocks have rows.
+constexpr int64_t weightRowsOfFew = 16, mostWeightRows = 32;
 
 /// What warps share out among them.
 enum class WarpsHave { Contraction, WeightRows };
@@ -44,6 +45,7 @@ struct DotBlock {
   WarpsHave share;
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
   int64_t kBlock;      ///< of the contraction, whose sums have scales; 0: none
+  unsigned runs = 1;   ///< of a lane in a row of a step: what is on its way
 
   /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and
   /// words that change lanes shared memory, but with those of 2^laneBits lanes a block.
@@ -68,7 +70,8 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   const unsigned lanesOfRow = llvm::count_if(atom.lane, isWord);
   const unsigned runBits = block.runBits(lanesOfRow);
   unsigned sharedBits = runBits + lanesOfRow + (ofContraction ? warpBits : 0);
-  unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
+  unsigned alongBits = std::max<unsigned>(sharedBits + llvm::Log2_32(block.runs),
+                                          llvm::Log2_64_Ceil(block.granularity));
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
   std::vector<uint64_t> reg, lane, warp;
   for (unsigned bit = 0; bit < runBits; ++bit)
@@ -503,7 +506,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
       why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
     return why;
   };
-  std::string why = whyNot(*rhs, choice.b, weightRowsOfFew);
+  std::string why = whyNot(*rhs, choice.b, mostWeightRows);
   if (why.empty())
     why = lhs ? whyNot(*lhs, choice.a, /*mostRows=*/1) : whyNotPlain(request.lhs.plain);
   return why;
@@ -546,8 +549,11 @@ static int64_t granularityOf(const MatmulRequest &request) {
 
 void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
-  DotBlock block{weightRowsOfFew, rows, WarpsHave::Contraction, granularityOf(request),
-                 plan.choice.kBlock};
+  quad::MatmulOp op = request.op;
+  int64_t ofBlocks = rowsOfBlocks(quad::getQuantizedType(op.getRhs().getType()));
+  const unsigned runs = plan.choice.kBlock ? 1 : 2; // what changes lanes takes shared memory
+  DotBlock block{std::max(weightRowsOfFew, ofBlocks), rows, WarpsHave::Contraction,
+                 granularityOf(request), plan.choice.kBlock, runs};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
