@@ -203,8 +203,8 @@ void storeGroups(KernelBuilder &kernel, Tile value, const ScheduledMatrix &matri
     Value bounds[] = {kernel.pass(matrix.sizes[0]), cols};
     offsets[axis] = at;
     bounds[axis] = window.size;
-    tile::StoreOp::create(t.b, t.loc, value, begin, offsets, bounds, strides, /*inside=*/Value(), /*where=*/Value(),
-                          /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr(),
+    tile::StoreOp::create(t.b, t.loc, value, begin, offsets, bounds, strides, /*inside=*/Value(),
+                          /*where=*/Value(), /*alignment=*/IntegerAttr(), /*granularity=*/IntegerAttr(),
                           /*window=*/true);
     return Value();
   };

@@ -168,9 +168,9 @@ emitPrepare(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpe
 /// Where a kernel that quantizes writes an operand of which nothing but the engine's form is
 /// needed, for `prepared`, whose form and memory it finds. Nothing for engines that want more than
 /// code x scale.
-std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &schedule, const TargetInfo &target, const TargetSpec &spec,
-                                             const PrepareRequest &request, Allocate allocate,
-                                             ScheduledPrepared &prepared);
+std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &schedule, const TargetInfo &target,
+                                             const TargetSpec &spec, const PrepareRequest &request,
+                                             Allocate allocate, ScheduledPrepared &prepared);
 /// The same for one kind of target, into `prepared`, whose form it finds.
 mlir::LogicalResult emitHostPrepare(ScheduleBuilder &schedule, const TargetInfo &target,
                                     const TargetSpec &spec, mlir::ModuleOp module,

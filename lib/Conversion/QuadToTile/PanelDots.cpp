@@ -181,8 +181,8 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
                                    const PanelPlan &plan, const PanelSide &lhs,
                                    const PanelSide &rhs)
     : kernel(kernel), t(kernel.body, kernel.loc), request(request), plan(plan),
-      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)), size(kernel.target.panelTile(atom)),
-      words(size.stepBytes / bytesOfWord) {
+      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)),
+      size(kernel.target.panelTile(atom)), words(size.stepBytes / bytesOfWord) {
   const TargetInfo &target = kernel.target;
   RowOrder ofRows = neighboursInLanes(atom, size.rowsOfWarp);
   RowOrder ofColumns = oneAfterAnother(atom.n, size.columns);

@@ -99,8 +99,8 @@ private:
 
 PanelForm Panels::form(std::optional<quad::QuantizedTensorType> quantized,
                        bool keepsPacked) const {
-  PanelForm form{std::string(carrier.carrier->name) + " panels of " + std::to_string(panelRows) + " x " +
-                     std::to_string(plan.kBlock()),
+  PanelForm form{std::string(carrier.carrier->name) + " panels of " + std::to_string(panelRows) +
+                     " x " + std::to_string(plan.kBlock()),
                  panelRows, plan.kBlock(), panelPieceBytes};
   if (!carrier.exact)
     form.description += ", rounded, in units of 2^" + std::to_string(-carrier.shift);
@@ -207,8 +207,7 @@ void emitCopy(KernelBuilder &kernel, Value from, Value to, Value bytes, int64_t 
 
 } // namespace
 
-PanelPlan planPanels(const TargetInfo &target,
-                     llvm::function_ref<target::CarrierChoice(const target::SelectOptions &)> select) {
+PanelPlan planPanels(const TargetInfo &target, SelectCarrier select) {
   // The target's fastest, then what a slower instruction may take.
   constexpr StringLiteral carriers[] = {"", "e5m2", "e4m3", "e5m2fnuz", "e4m3fnuz", "bf16"};
   PanelPlan first;
@@ -267,9 +266,9 @@ FailureOr<PanelSide> emitPanelSide(ScheduleBuilder &s, const TargetInfo &target,
   return side;
 }
 
-std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &s, const TargetInfo &target, const TargetSpec &spec,
-                                             const PrepareRequest &request, Allocate allocate,
-                                             ScheduledPrepared &prepared) {
+std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &s, const TargetInfo &target,
+                                             const TargetSpec &spec, const PrepareRequest &request,
+                                             Allocate allocate, ScheduledPrepared &prepared) {
   quad::PrepareOp op = request.op;
   quad::QuantizedTensorType type = op.getInput().getType();
   const target::Capability *capability = target::lookupCapability(spec.name);

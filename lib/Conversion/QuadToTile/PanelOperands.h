@@ -26,9 +26,11 @@ struct PanelPlan {
   int64_t kBlock() const { return 8 * pieceBytes / choice.a.carrier->storageBits; }
 };
 
-/// The fastest carrier that panels are made in. `select` is quad::selectCarrier of an operation.
-PanelPlan planPanels(const TargetInfo &target,
-                     llvm::function_ref<target::CarrierChoice(const target::SelectOptions &)> select);
+/// quad::selectCarrier of an operation.
+using SelectCarrier =
+    llvm::function_ref<target::CarrierChoice(const target::SelectOptions &options)>;
+/// The fastest carrier that panels are made in.
+PanelPlan planPanels(const TargetInfo &target, SelectCarrier select);
 
 /// An operand as a product reads it.
 struct PanelSide {
