@@ -15,7 +15,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Numerics/ScaleTypes.h"
-#include "quadrille/Target/NVVM/Matmul.h"
+#include "quadrille/Target/Panels.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <numeric>

@@ -46,7 +46,7 @@ struct PanelRowMap {
 struct CarrierResult {
   mlir::Value values, exponents;
   mlir::Value overflow; ///< a word for each row, or each panel
-  mlir::Value panels;   ///< how many (Target/NVVM/Matmul.h)
+  mlir::Value panels;   ///< how many (Target/Panels.h)
   mlir::Value pieces;   ///< of a panel; null: values are row by row
   std::optional<PanelRowMap> rows = {};
 

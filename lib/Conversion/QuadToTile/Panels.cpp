@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"
-#include "quadrille/Target/NVVM/Matmul.h"
+#include "quadrille/Target/Panels.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;

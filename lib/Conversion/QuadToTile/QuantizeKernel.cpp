@@ -12,7 +12,7 @@
 #include "Scales.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "quadrille/Numerics/Hadamard.h"
-#include "quadrille/Target/NVVM/Matmul.h"
+#include "quadrille/Target/Panels.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 

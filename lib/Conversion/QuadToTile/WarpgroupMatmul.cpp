@@ -59,7 +59,6 @@ LogicalResult WarpgroupMatmulEmitter::beginGroups() {
   return success();
 }
 
-/// Length of the contraction as the panels of a side have it.
 FailureOr<PanelSide> WarpgroupMatmulEmitter::emitSide(bool isLhs) {
   PanelExtent extent{groups ? groups->contraction(isLhs) : contractionOf(request)};
   if (groups && !isLhs)
