@@ -3,6 +3,7 @@ whose top is what they assume."""
 
 from __future__ import annotations
 
+import abc
 import functools
 import glob
 import math
@@ -130,7 +131,7 @@ CHIPS = {
 SHARED_BYTES_A_CYCLE = 128
 
 
-class ISA:
+class ISA(abc.ABC):
     """Machine code of one maker's GPUs.
 
     `classes`: patterns of names by kind, the first that fits. `calls`: the pattern of those that call. `pipes`: what
@@ -148,23 +149,24 @@ class ISA:
     def compile(self, module: str, target: str) -> Compiled:
         return compile_module(module, target, self.stage)
 
+    @abc.abstractmethod
     def code(self, compiled: Compiled, kernel: str, shared: int) -> tuple[str, Facts]:
         """A kernel's text, and what it takes; `shared` are bytes that the launch adds to those in the text."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def statement(self, line: str) -> str | Statement | None:
         """A label's name, an instruction, or neither."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def targets(self, last: Statement) -> tuple[list[str], bool]:
         """Labels to which a branch may lead, and whether what follows it may be next.
 
         A label "" is the kernel's end.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def instruction(self, statement: Statement) -> Instruction:
-        raise NotImplementedError
+        """What a statement is to the bounds: its class, and how much of a resource it takes."""
 
     def kind(self, name: str) -> str:
         return next(kind for kind, pattern in self.classes.items() if re.match(pattern, name))
