@@ -137,6 +137,23 @@ Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t, bool) const {
 }
 void TargetInfo::barrier(OpBuilder &, Location) const {}
 
+layout::LinearLayout TargetInfo::MmaAtom::scalesOf(const layout::LinearLayout &operand) const {
+  const uint64_t perRow = scaleWords();
+  std::vector<uint64_t> reg, lane;
+  auto isWord = [&](uint64_t basis) { return basis < k; };
+  auto place = [&](uint64_t basis) {
+    return isWord(basis) ? (choosesScale ? basis / wordsOfScale : 0) : basis / k * perRow;
+  };
+  for (uint64_t word = 1; word < perRow && !choosesScale; word *= 2)
+    reg.push_back(word);
+  for (uint64_t basis : operand.reg)
+    if (uint64_t own = place(basis))
+      reg.push_back(own);
+  llvm::transform(operand.lane, std::back_inserter(lane), place);
+  unsigned indexBits = operand.indexBits - llvm::Log2_32(k) + llvm::Log2_64(perRow);
+  return {indexBits, std::move(reg), std::move(lane)};
+}
+
 const TargetInfo::MmaAtom *TargetInfo::mmaAtom(llvm::StringRef) const { return nullptr; }
 
 SmallVector<Value> TargetInfo::multiplyFragments(OpBuilder &, Location, llvm::StringRef,

@@ -39,13 +39,13 @@
 // GFX942-LABEL: llvm.func @product_matmul(
 // GFX942: llvm.amdgcn.mfma.f32.16x16x32.{{bf|fp}}8
 // GFX950-LABEL: llvm.func @product_matmul(
-// GFX950: llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32
+// GFX950: llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32
 // GFX1100-LABEL: llvm.func @product_matmul(
 // GFX1100: llvm.amdgcn.wmma.f32.16x16x16.bf16
 // GFX1200-LABEL: llvm.func @product_matmul(
 // GFX1200: llvm.amdgcn.wmma.f32.16x16x16.{{bf|fp}}8
 // GFX1250-LABEL: llvm.func @product_matmul(
-// GFX1250: llvm.amdgcn.wmma.f32.16x16x64.{{bf|fp}}8
+// GFX1250: llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v12i32.v12i32
 func.func @product(%x: !quad.tensor<?x?, #mx, axis = 1>, %w: !quad.tensor<?x?, #mx, axis = 0>) -> tensor<?x?xbf16> {
   %y = quad.matmul %x, %w : !quad.tensor<?x?, #mx, axis = 1>, !quad.tensor<?x?, #mx, axis = 0> -> tensor<?x?xbf16>
   return %y : tensor<?x?xbf16>

@@ -13,6 +13,9 @@
 //
 //   char element[16 groups][8 chunks][8 rows][16 bytes]
 //
+// Behind the panels of an instruction that takes scales are these: for each panel, for each 16
+// bytes of a row's scales, 128 rows of 16 bytes. Elements are then padded to as many.
+//
 // So a piece is 16 KiB in a row, which one bulk copy takes to shared memory as it is, without
 // tensor maps; and lanes that take a chunk each of eight rows read 128 bytes in a row.
 //

@@ -136,14 +136,25 @@ public:
   struct MmaAtom {
     unsigned m, n, k;
     layout::LinearLayout lhs, rhs, acc;
-    unsigned wordsOfScale = 0;  ///< words of k that share a scale; 0: it takes none
     bool sumsIntegers = false; ///< acc is i32, else f32
+    /// It takes a scale for so many words of k of a row; 0: it takes none.
+    unsigned wordsOfScale = 0;
+    /// Each from lanes that have its words: a word, or a byte of it, chosen by its number. Else
+    /// lanes with a row have bytes of all its scales, in order of k.
+    bool choosesScale = true;
+
+    unsigned wordsOfScaleWord() const { return wordsOfScale * (choosesScale ? 1 : 4); }
+    unsigned scaleWords() const { return k / wordsOfScaleWord(); }
+    /// The words of scales of an operand, lhs or rhs: index row * scaleWords() + word.
+    layout::LinearLayout scalesOf(const layout::LinearLayout &operand) const;
   };
-  /// What lanes have of an operand: words, and the scale of each `wordsOfScale` of them.
+  /// What lanes have of an operand: words of elements and of scales, and which byte of the latter.
   struct MmaFragment {
     llvm::SmallVector<mlir::Value> words, scales;
+    unsigned scaleByte = 0;
   };
-  /// The one for operands in a carrier (Target/Carrier.h); null if there is none.
+  /// The one for operands in a carrier (Target/Carrier.h), whose name is followed by ":" and the
+  /// type of scales that it takes where that is not e8m0; null if there is none.
   virtual const MmaAtom *mmaAtom(llvm::StringRef carrier) const;
   /// What a warp makes of a product with more rows than few: of the instruction's rows, which
   /// each warp has of its own, and its columns. 0 if no more than of one with few.

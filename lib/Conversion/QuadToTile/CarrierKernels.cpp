@@ -15,6 +15,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "quadrille/Numerics/ScaleTypes.h"
+#include "quadrille/Target/Carrier.h"
 #include "quadrille/Target/Panels.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
@@ -42,11 +43,11 @@ int64_t elementsOfTile(const TargetInfo &target) {
 
 /// Panels are written to their end.
 void launchOverRows(KernelBuilder &kernel, const ScheduledTensor &input,
-                    const CarrierResult &result, TileShape shape, unsigned elementBytes) {
+                    const CarrierResult &result, TileShape shape, unsigned elementBits) {
   ScheduleBuilder &s = kernel.schedule;
-  Value length = result.pieces ? s.mul(result.pieces, s.constant(pieceBytes / elementBytes))
+  Value length = result.pieces ? s.mul(result.pieces, s.constant(8 * pieceBytes / elementBits))
                                : input.length;
-  int64_t bytesPerElement = elementBytes + 1;
+  int64_t bytesPerElement = elementBits / 8 + 1;
   kernel.launch(s.ceilDiv(length, shape.along),
                 s.ceilDiv(result.numRows(input.rows), shape.across),
                 bytesPerElement * shape.across * shape.along);
@@ -135,7 +136,7 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   else
     storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
                kernel.pass(input.length), input.divisor);
-  launchOverRows(kernel, input, result, tiling.shape, elementBytes);
+  launchOverRows(kernel, input, result, tiling.shape, 8 * elementBytes);
 }
 
 void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
@@ -159,6 +160,71 @@ void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
   if (!hasZero(format.grid) || (format.alternative && !hasZero(*format.alternative)))
     bits = zeroBeyond(kernel, bits, tensor, p0, a0, perColumn);
   storePanels(kernel, bits, panels.result, p0, kernel.div(a0, perColumn));
+}
+
+//===----------------------------------------------------------------------===//
+// Codes and scales for instructions that take both
+//===----------------------------------------------------------------------===//
+
+void emitCarrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                      const ScheduledTensor &input, const target::OperandPlan &plan,
+                      const CarrierResult &result) {
+  Tiling tiling = panelTiling(kernel.target, /*rows=*/1, type.getGranularity());
+  Value p0 = kernel.tileOrigin(1, tiling.shape.across);
+  Value a0 = kernel.tileOrigin(0, tiling.shape.along);
+  TileBuilder t(kernel.body, kernel.loc);
+  Value row = result.sourceRow(kernel, p0);
+  auto codes = tile::withLayout(
+      RankedTensorType::get({tiling.shape.across, tiling.shape.along}, t.b.getI32Type()),
+      tiling.layout);
+  Tile loaded = loadCodes(kernel, tile::packedType(codes), input, row, a0);
+  Tile words = carrierWords(kernel, type, tiling, loaded, plan);
+  const int64_t perWord = tiling.shape.along / TileBuilder::shapeOf(words)[1];
+  if (type.getFormat().toFormat().grid.values.front() != 0)
+    words = zeroBeyond(kernel, words, input, row, a0, perWord);
+  storePanels(kernel, words, result, p0, kernel.div(a0, perWord));
+  launchOverRows(kernel, input, result, tiling.shape, unsigned(32 / perWord));
+}
+
+/// A lane has a chunk of a row. What is read beyond the scales is 0, a number of either type.
+void emitScalePanels(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                     const ScheduledTensor &input, int64_t scaleBlock,
+                     const CarrierResult &result) {
+  const Block block = type.getFormat().toFormat().levels.front().block;
+  const int64_t across = threadsOf(kernel.target), copies = block.cols / scaleBlock;
+  assert(panelRows % across == 0 && across % block.rows == 0 && chunkBytes % copies == 0);
+  auto c = [&](int64_t value) { return kernel.constant(value); };
+  TileBuilder t(kernel.body, kernel.loc);
+  auto flat = tile::withLayout(
+      RankedTensorType::get({across, chunkBytes}, t.b.getI8Type()),
+      computeLayout(kernel.target, {across, chunkBytes}, /*perLane=*/chunkBytes));
+  auto split = tile::reshapedType(
+      flat, {across / block.rows, block.rows, chunkBytes / copies, copies});
+  Value chunk = kernel.tileOrigin(0, 1), p0 = kernel.tileOrigin(1, across);
+  ScaleArray scales = scaleArray(kernel, block, input);
+  Value offsets[] = {kernel.div(result.sourceRow(kernel, p0), block.rows), c(0),
+                     kernel.mul(chunk, c(chunkBytes / copies)), c(0)};
+  Value bounds[] = {scales.rows, c(block.rows), scales.cols, c(copies)};
+  Value strides[] = {scales.cols, c(0), c(1), c(0)};
+  auto divisor = t.b.getI64IntegerAttr(copies == 1 ? scales.divisor : 1);
+  Tile loaded = tile::LoadOp::create(t.b, t.loc, split, scales.buffer, offsets, bounds, strides,
+                                     /*inside=*/Value(), /*alignment=*/divisor,
+                                     /*granularity=*/divisor);
+  ScheduleBuilder &s = kernel.schedule;
+  Value chunks = s.ceilDiv(s.ceilDiv(input.length, scaleBlock), chunkBytes);
+  // Panel, chunk, row.
+  Value before = arith::AddIOp::create(
+      t.b, t.loc, kernel.mul(kernel.div(p0, panelRows), kernel.pass(chunks)), chunk);
+  Value inPanel = arith::RemUIOp::create(t.b, t.loc, p0, c(panelRows));
+  Value stored[] = {
+      arith::AddIOp::create(t.b, t.loc, kernel.mul(before, c(panelRows)), inPanel), c(0)};
+  Value storedBounds[] = {c(int64_t(1) << 40), c(chunkBytes)};
+  Value storedStrides[] = {c(chunkBytes), c(1)};
+  tile::StoreOp::create(t.b, t.loc, t.reshape(loaded, flat.getShape()),
+                        kernel.pass(result.scales), stored, storedBounds, storedStrides,
+                        /*inside=*/Value(), /*where=*/Value(), t.b.getI64IntegerAttr(chunkBytes),
+                        t.b.getI64IntegerAttr(chunkBytes));
+  kernel.launch(chunks, s.ceilDiv(result.numRows(input.rows), across), 2 * across * chunkBytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -447,7 +513,7 @@ LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTensorTy
                                    t.b.getI32Type(), kernel.pass(result.overflow),
                                    ValueRange{flag});
   t.atomicReduce(tile::AtomicReduction::ori, overflow, word);
-  launchOverRows(kernel, input, result, tiling.shape, elementBytes);
+  launchOverRows(kernel, input, result, tiling.shape, 8 * elementBytes);
   return success();
 }
 

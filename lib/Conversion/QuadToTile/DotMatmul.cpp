@@ -179,25 +179,12 @@ LinearLayout storedLayout(const TargetInfo &target, const DotBlock &block) {
   return LinearLayout(llvm::Log2_64(block.weightRows * columns * parts), reg, lane, warp);
 }
 
-/// What a grid's codes are in a carrier of at most 8 bits, in a byte each.
-SmallVector<uint8_t> encodingsOf(const Grid &grid, const target::OperandPlan &plan) {
-  return llvm::map_to_vector(grid.values, [&](float value) {
-    return uint8_t(plan.carrier->encode(std::ldexp(double(value), plan.shift)));
-  });
-}
-/// Codes as they are stored are the carrier's encodings.
-bool isOfCodes(ArrayRef<uint8_t> encodings, const target::OperandPlan &plan) {
-  return plan.carrier->storageBits == 4 && llvm::all_of(llvm::enumerate(encodings), [](auto entry) {
-           return entry.value() == entry.index();
-         });
-}
-
 class DotMatmulEmitter {
 public:
   DotMatmulEmitter(KernelBuilder &kernel, const MatmulRequest &request,
                    const target::CarrierChoice &choice, const DotBlock &block)
       : kernel(kernel), t(kernel.body, kernel.loc), request(request), choice(choice),
-        atom(*kernel.target.mmaAtom(choice.a.carrier->name)), block(block) {
+        atom(*kernel.target.mmaAtom(atomName(choice))), block(block) {
     const TargetInfo &target = kernel.target;
     weights = operandTiling(target, atom.lhs, atom.k, block, /*isWeights=*/true);
     inputs = operandTiling(target, atom.rhs, atom.k, block, /*isWeights=*/false);
@@ -303,8 +290,7 @@ Tile DotMatmulEmitter::decode(const ScheduledTensor &tensor, quad::QuantizedTens
     return decodePairs(kernel, tensor, type, tiling,
                        isFolded ? packed : PackedTile{packed.words, {}}, *plan.carrier);
   }
-  SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
-  return isOfCodes(table, plan) ? packed.words : lookUpBytes(kernel, tiling, packed, table);
+  return carrierWords(kernel, type, tiling, packed.words, plan);
 }
 
 Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
@@ -326,10 +312,10 @@ Tile DotMatmulEmitter::multiply(const Step &step, Tile sums) {
     ofInputs = inOrder(ofInputs, atom.rhs);
   }
   return tile::DotOp::create(t.b, t.loc, sums.getType(), ofWeights, ofInputs, sums, scales,
-                             StringRef(choice.a.carrier->name));
+                             atomName(choice));
 }
 
-/// None, or of words or of blocks: of the weights, then of the inputs.
+/// None, or of blocks: of the weights, then of the inputs.
 SmallVector<Value> DotMatmulEmitter::scalesOf(const Step &step, Tile ofWeights, Tile ofInputs) {
   quad::MatmulOp op = request.op;
   if (choice.kBlock)
@@ -337,10 +323,10 @@ SmallVector<Value> DotMatmulEmitter::scalesOf(const Step &step, Tile ofWeights, 
             blockScales(step.inputs, /*isWeights=*/false)};
   if (!atom.wordsOfScale)
     return {};
-  return {scalesOfWords(kernel, typeOf(op.getRhs()), weights, step.weights,
-                        TileBuilder::typeOf(ofWeights)),
-          scalesOfWords(kernel, typeOf(op.getLhs()), inputs, step.inputs,
-                        TileBuilder::typeOf(ofInputs))};
+  return {scalesOfBlocks(kernel, typeOf(op.getRhs()), weights, step.weights,
+                         TileBuilder::typeOf(ofWeights), atom.wordsOfScale),
+          scalesOfBlocks(kernel, typeOf(op.getLhs()), inputs, step.inputs,
+                         TileBuilder::typeOf(ofInputs), atom.wordsOfScale)};
 }
 
 /// 1 for an operand that has its scales in its words, or none.
@@ -456,15 +442,6 @@ std::string whyNotSums(const Format &format, const target::OperandPlan &plan, un
   return "";
 }
 
-/// The instruction takes the scales, and words of codes become its operands.
-std::string whyNotNative(const Format &format, const target::OperandPlan &plan) {
-  bool isPacked = plan.carrier->storageBits == 4;
-  if (plan.application != target::ScaleApplication::Native ||
-      (isPacked && !isOfCodes(encodingsOf(format.grid, plan), plan)))
-    return std::string(plan.carrier->name) + " does not take " + format.name + " as it is stored";
-  return "";
-}
-
 std::string whyNotPlain(const std::optional<ScheduledMatrix> &plain) {
   Type element = cast<tile::BufferType>(plain->buffer.getType()).getElementType();
   if (!element.isBF16() || !plain->isContiguous || plain->contiguousDim != 1 ||
@@ -483,16 +460,18 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
     return "the product has groups, which the host and sm_90a have an engine for";
   if (request.lhs.prepared || request.rhs.prepared)
     return "an operand is prepared, which the host and sm_90a have an engine for";
-  std::string_view carrier = choice.a.carrier->name;
+  std::string carrier = atomName(choice);
   const TargetInfo::MmaAtom *atom = target.mmaAtom(carrier);
   if (!atom)
     return "its instructions of single warps are not used yet";
   if (!request.rhs.quantized)
     return "the right operand is not quantized";
   bool isNative = atom->wordsOfScale != 0;
+  if (isNative && !atom->choosesScale)
+    return "its instructions take scales of four blocks at once, which panels hold so";
   const bool isOfBytes = choice.a.carrier->storageBits <= 8;
   if (isOfBytes ? !isNative && !choice.kBlock : choice.a.shift || choice.b.shift)
-    return std::string(carrier) + " does not hold code x scale";
+    return carrier + " does not hold code x scale";
   const unsigned elementsOfWord = 32 / choice.a.carrier->storageBits;
   if (choice.kBlock && (isNative || choice.kBlock % (atom->k * elementsOfWord) != 0))
     return "its instructions sum more than the " + std::to_string(choice.kBlock) +
@@ -503,7 +482,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
     if (why.empty() && plan.application == target::ScaleApplication::PerKBlock)
       why = whyNotSums(format, plan, choice.kBlock);
     else if (why.empty())
-      why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
+      why = isNative ? whyNoCarrierWords(format, plan) : whyNotPairs(format, plan);
     return why;
   };
   std::string why = whyNot(*rhs, choice.b, mostWeightRows);
@@ -533,7 +512,7 @@ DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
 SmallVector<int64_t> rowsOfDots(const TargetInfo &target, const DotPlan &plan) {
   constexpr int64_t few = 16;
   SmallVector<int64_t> counts;
-  for (int64_t rows = target.mmaAtom(plan.choice.a.carrier->name)->n; rows <= few; rows *= 2)
+  for (int64_t rows = target.mmaAtom(atomName(plan.choice))->n; rows <= few; rows *= 2)
     counts.push_back(rows);
   return counts;
 }

@@ -259,7 +259,7 @@ LogicalResult emitHostMatmul(ScheduleBuilder &s, const TargetInfo &target, const
                              ModuleOp module, StringRef name, const MatmulRequest &request,
                              Allocate allocate) {
   quad::MatmulOp op = request.op;
-  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
+  OperandFormats formats = formatsOf(op);
   std::optional<host::MatmulPlan> plan = planFor(op, spec, formats);
   if (!plan)
     return failure();
@@ -271,11 +271,7 @@ LogicalResult emitHostPrepare(ScheduleBuilder &s, const TargetInfo &target, cons
                               Allocate allocate, ScheduledPrepared &prepared) {
   quad::PrepareOp op = request.op;
   bool isLhs = op.getSide() == quad::OperandSide::LHS;
-  std::optional<Format> formats[2];
-  std::optional<Format> &own = formats[isLhs ? 0 : 1], &other = formats[isLhs ? 1 : 0];
-  own = formatOf(op.getInput());
-  if (auto format = dyn_cast<quad::FormatAttr>(op.getOther()))
-    other = format.toFormat();
+  OperandFormats formats = formatsOf(op);
   std::optional<host::MatmulPlan> plan = planFor(op, spec, formats);
   if (!plan)
     return failure();
@@ -285,7 +281,7 @@ LogicalResult emitHostPrepare(ScheduleBuilder &s, const TargetInfo &target, cons
   Value panels = s.ceilDiv(prepared.rows, prepared.form.panelRows);
   KernelBuilder kernel(s, target, name, module);
   emitPack(kernel, *plan,
-           {request.operand, own, side, prepared.length, panels, prepared.data, nullptr,
+           {request.operand, formats[isLhs ? 0 : 1], side, prepared.length, panels, prepared.data, nullptr,
             request.tensorScale});
   return success();
 }

@@ -14,6 +14,10 @@
 #include "quadrille/Target/Capability.h"
 #include <functional>
 
+namespace quadrille::target {
+struct OperandPlan;
+}
+
 namespace quadrille {
 
 /// Reads, rotates and writes tiles of a P x A orientation: A along the quantized
@@ -48,6 +52,7 @@ struct CarrierResult {
   mlir::Value overflow; ///< a word for each row, or each panel
   mlir::Value panels;   ///< how many (Target/Panels.h)
   mlir::Value pieces;   ///< of a panel; null: values are row by row
+  mlir::Value scales;   ///< of panels whose instruction takes them
   std::optional<PanelRowMap> rows = {};
 
   mlir::Value sourceRow(KernelBuilder &kernel, mlir::Value row) const {
@@ -125,6 +130,14 @@ mlir::LogicalResult emitToFoldedCarrier(KernelBuilder &kernel, quad::QuantizedTe
                                         const ScheduledTensor &input,
                                         const numerics::FoldedCarrier &carrier,
                                         const CarrierResult &result);
+/// Operands of an instruction that takes scales, in panels, and a scale for each `scaleBlock`
+/// elements of a row (Target/Panels.h), in a kernel each.
+void emitCarrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                      const ScheduledTensor &input, const target::OperandPlan &plan,
+                      const CarrierResult &result);
+void emitScalePanels(KernelBuilder &kernel, quad::QuantizedTensorType type,
+                     const ScheduledTensor &input, int64_t scaleBlock,
+                     const CarrierResult &result);
 /// A plain matrix as bf16, in panels, with the contraction along `axis`.
 void emitToPanels(KernelBuilder &kernel, const ScheduledMatrix &input, unsigned axis,
                   const CarrierResult &result);
@@ -144,6 +157,11 @@ void storePanels(KernelBuilder &kernel, mlir::Value tile, const CarrierResult &r
 //===----------------------------------------------------------------------===//
 // Pieces
 //===----------------------------------------------------------------------===//
+
+/// Of a block.
+inline int64_t threadsOf(const TargetInfo &target) {
+  return int64_t(target.getLanes()) * target.getWarps();
+}
 
 /// Codes go to memory, and come from it, by words.
 constexpr int64_t codesPerWord = 8;
@@ -284,12 +302,16 @@ void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
                  const ScheduledTensor &tensor, const Tiling &tiling, const PackedTile &packed,
                  const DirectPanels &panels, mlir::Value p0, mlir::Value a0);
 
-/// The bytes of its codes in a table of up to 16, four to a word.
-Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,
-                 llvm::ArrayRef<uint8_t> table);
-/// For each word of a tile, as of `words`, the innermost scale of its elements as stored, i32.
-Tile scalesOfWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
-                   const PackedTile &packed, mlir::RankedTensorType words);
+/// The words of a carrier of at most 8 bits for codes in words: these as they are, or a byte for
+/// each by a table, of which those of 6 bits are packed (tile.pack_six_bits).
+Tile carrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                  Tile codes, const target::OperandPlan &plan);
+/// Why those are not the operands of an instruction that takes a format's scales; empty if so.
+std::string whyNoCarrierWords(const Format &format, const target::OperandPlan &plan);
+/// For each `wordsOfScale` words of rows of `words` the innermost scale as stored, i32.
+Tile scalesOfBlocks(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                    const PackedTile &packed, mlir::RankedTensorType words,
+                    unsigned wordsOfScale);
 
 /// Rows of the tallest block, which a tile must have.
 int64_t rowsOfBlocks(quad::QuantizedTensorType type);

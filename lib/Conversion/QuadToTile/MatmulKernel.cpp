@@ -25,6 +25,18 @@ std::optional<Format> formatOf(Value operand) {
   return std::nullopt;
 }
 
+OperandFormats formatsOf(quad::MatmulOp op) {
+  return {formatOf(op.getLhs()), formatOf(op.getRhs())};
+}
+
+OperandFormats formatsOf(quad::PrepareOp op) {
+  std::optional<Format> own = formatOf(op.getInput()), other;
+  if (auto format = dyn_cast<quad::FormatAttr>(op.getOther()))
+    other = format.toFormat();
+  return op.getSide() == quad::OperandSide::LHS ? OperandFormats{own, other}
+                                                : OperandFormats{other, own};
+}
+
 //===----------------------------------------------------------------------===//
 // The epilogue
 //===----------------------------------------------------------------------===//
@@ -105,6 +117,14 @@ LogicalResult verifyOrientation(quad::MatmulOp op) {
 
 } // namespace
 
+std::string atomName(const target::CarrierChoice &choice) {
+  std::string name(choice.a.carrier->name);
+  if (choice.a.application == target::ScaleApplication::Native &&
+      *choice.mma->scaleType != ScaleType::E8M0)
+    name += ":" + std::string(numerics::scaleTypeInfo(*choice.mma->scaleType).name);
+  return name;
+}
+
 /// Null stands for what always holds.
 static Value both(ScheduleBuilder &s, Value x, Value y) {
   return x && y ? Value(arith::AndIOp::create(s.b, s.loc, x, y)) : x ? x : y;
@@ -122,9 +142,7 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   if (fastest.refused())
     return op.emitOpError() << fastest.refusal;
   DotPlan dot = planDot(target, capability, request);
-  PanelPlan panels = planPanels(target, [&](const target::SelectOptions &options) {
-    return quad::selectCarrier(op, capability, options);
-  });
+  PanelPlan panels = planPanels(target, capability, op);
   if (request.groups && panels.exists() && !panels.warpgroups)
     panels.whyNot = "the product has groups, which the host and sm_90a have an engine for";
   if (!panels.exists() && !dot.exists())

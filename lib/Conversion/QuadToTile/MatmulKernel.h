@@ -122,6 +122,8 @@ struct DotPlan {
 /// The one of the fastest carrier.
 DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
                 const MatmulRequest &request);
+/// What TargetInfo::mmaAtom knows the chosen instruction of single warps by.
+std::string atomName(const target::CarrierChoice &choice);
 /// For how many rows of the result such kernels are made, from the fewest: what the target's
 /// instruction has at least, and 16.
 llvm::SmallVector<int64_t> rowsOfDots(const TargetInfo &target, const DotPlan &plan);
@@ -140,7 +142,7 @@ void emitLargeDots(ScheduleBuilder &schedule, const TargetInfo &target, mlir::Mo
 struct OverflowRequest {
   mlir::Value lhsFlags, rhsFlags;
   const ScheduledTensor &lhs, &rhs;
-  int64_t kBlock; ///< elements of a piece of panels
+  int64_t elementsOfPiece; ///< of a row, in panels
   const WarpgroupGroups *groups; ///< null: all rows of lhs by all of rhs
 };
 /// The part of a product whose operands' rows have flags, by scalar arithmetic: sums of the
@@ -152,6 +154,10 @@ void emitOverflowMatmul(ScheduleBuilder &schedule, const TargetInfo &target,
 
 /// The format of an operand; nothing for a plain one.
 std::optional<Format> formatOf(mlir::Value operand);
+/// Of lhs and of rhs of a product.
+using OperandFormats = std::array<std::optional<Format>, 2>;
+OperandFormats formatsOf(quad::MatmulOp op);
+OperandFormats formatsOf(quad::PrepareOp op);
 
 /// Schedule values of one quad.prepare.
 struct PrepareRequest {

@@ -171,7 +171,7 @@ Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
   Value inTile = arith::RemUIOp::create(b, panelOfRows, b.i64(panels));
   nvvm::TileRows rows = overflow.groups->tilesOfRows(kernel).at(b, b.getLoc(), number);
   auto orZero = [&](Value value) { return value ? value : b.i64(0); };
-  const int64_t kBlock = overflow.kBlock, step = kBlock / nvvm::stepsOfPiece;
+  const int64_t kBlock = overflow.elementsOfPiece, step = kBlock / nvvm::stepsOfPiece;
   Stretch stretch;
   stretch.row = b.add(rows.row, b.mul(inTile, b.i64(panelRows)));
   stretch.begin = orZero(rows.begin);

@@ -61,34 +61,54 @@ RowOrder oneAfterAnother(unsigned size, int64_t rows) {
   return order;
 }
 
-/// How lanes have an operand of so many words a row: a lane chunks of its rows, as `atom`, with
-/// `atomWords` a row, has its words. Warps have the highest rows, or all of them all.
-LinearLayout operandLayout(const TargetInfo &target, const LinearLayout &atom, unsigned atomWords,
-                           const RowOrder &order, int64_t words, int64_t rowsOfWarp,
-                           bool isShared) {
+/// How lanes have an operand of so many words a row: a lane chunks of its rows, as `operand` of the
+/// instruction has words; words with scales are those of the instruction. Warps have the highest
+/// rows, or all of them all.
+LinearLayout operandLayout(const TargetInfo &target, const TargetInfo::MmaAtom &atom,
+                           const LinearLayout &operand, const RowOrder &order, int64_t words,
+                           int64_t rowsOfWarp, bool isShared) {
   auto ofRow = [&](uint64_t basis) {
-    return order.ofInstruction[llvm::Log2_64(basis / atomWords)] * uint64_t(words);
+    return order.ofInstruction[llvm::Log2_64(basis / atom.k)] * uint64_t(words);
   };
   std::vector<uint64_t> reg, lane, warp;
   for (int64_t word = 1; word < wordsOfChunk; word *= 2)
     reg.push_back(word);
   uint64_t next = wordsOfChunk;
-  for (uint64_t basis : atom.lane) {
-    bool isWord = basis && basis < atomWords;
-    lane.push_back(isWord ? next : basis ? ofRow(basis) : 0);
+  for (uint64_t basis : operand.lane) {
+    bool isWord = basis && basis < atom.k;
+    lane.push_back(!isWord ? (basis ? ofRow(basis) : 0) : atom.wordsOfScale ? basis : next);
     next *= isWord ? 2 : 1;
   }
-  for (uint64_t basis : atom.reg)
-    if (basis >= atomWords)
+  for (uint64_t basis : operand.reg)
+    if (basis >= atom.k)
       reg.push_back(ofRow(basis));
-  for (; next < uint64_t(words); next *= 2)
-    reg.push_back(next);
+  for (int64_t word = wordsOfChunk; word < words; word *= 2)
+    if (!llvm::is_contained(lane, uint64_t(word)))
+      reg.push_back(word);
   for (uint64_t row : order.ofRepetition)
     reg.push_back(row * words);
   int64_t rows = rowsOfWarp;
   for (unsigned warps = 1; warps < target.getWarps(); warps *= 2, rows *= isShared ? 1 : 2)
     warp.push_back(isShared ? 0 : rows * words);
   return LinearLayout(llvm::Log2_64(rows * words), reg, lane, warp);
+}
+
+/// How lanes have the words of scales of an operand in `held`, of an instruction in `operand`.
+LinearLayout scalesLayout(const TargetInfo::MmaAtom &atom, const LinearLayout &operand,
+                          const RowOrder &order, const LinearLayout &held, int64_t words) {
+  const uint64_t perRow = atom.scaleWords();
+  LinearLayout scales = atom.scalesOf(operand);
+  auto place = [&](uint64_t basis) {
+    return basis < perRow ? basis : order.ofInstruction[llvm::Log2_64(basis / perRow)] * perRow;
+  };
+  llvm::transform(scales.reg, scales.reg.begin(), place);
+  llvm::transform(scales.lane, scales.lane.begin(), place);
+  for (uint64_t row : order.ofRepetition)
+    scales.reg.push_back(row * perRow);
+  for (uint64_t basis : held.warp)
+    scales.warp.push_back(basis / words * perRow);
+  scales.indexBits = held.indexBits - llvm::Log2_64(words) + llvm::Log2_64(perRow);
+  return scales;
 }
 
 /// How a block reads what its warps share: eight lanes a chunk of each row of a group, which are
@@ -142,22 +162,33 @@ public:
   void emit();
 
 private:
-  /// A side's panels, how many of its rows a block reads, in which layout and from which on.
+  /// A side's panels, how many of its rows a block reads, in which layout and from which on; and
+  /// how its scales are held.
   struct Operand {
     const CarrierResult &panels;
     int64_t rows;
-    LinearLayout layout;
+    LinearLayout layout, scales;
     Value first;
   };
 
-  /// What both sides have of a step.
+  /// What both sides have of a step; without scales where the instruction takes none.
   struct Step {
     Tile weights, inputs;
+    SmallVector<Value> scales;
+
+    SmallVector<Value> flat() const {
+      SmallVector<Value> all{weights, inputs};
+      llvm::append_range(all, scales);
+      return all;
+    }
+    static Step of(ValueRange all) { return {all[0], all[1], all.drop_front(2)}; }
   };
 
-  Tile load(const Operand &operand, Value step);
-  Step load(Value step) { return {load(*weights, step), load(*inputs, step)}; }
-  Tile multiply(const Step &step, Tile sums);
+  Tile load(const Operand &operand, Value turn, int64_t step);
+  Tile loadScales(const Operand &operand, Value turn, int64_t step);
+  /// `before` is the step before in its turn, or null.
+  Step load(Value turn, int64_t step, const Step *before = nullptr);
+  Tile multiply(const Step &step, int64_t number, Tile sums);
   Tile sumSteps();
   Tile undoExponents(Tile value);
   Tile isStored(Tile like);
@@ -169,8 +200,9 @@ private:
   const MatmulRequest &request;
   const PanelPlan &plan;
   const TargetInfo::MmaAtom &atom;
-  TargetInfo::PanelTile size;
+  const TargetInfo::PanelTile &size;
   int64_t words; ///< of a row in a step
+  bool chooses;  ///< a byte of each word of scales, by the step's number
   std::optional<Operand> weights, inputs;
   LinearLayout inputsOfWarp;
   RankedTensorType accType; ///< (weights' rows, columns, 1)
@@ -180,49 +212,63 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
                                    const PanelPlan &plan, const PanelSide &lhs,
                                    const PanelSide &rhs)
     : kernel(kernel), t(kernel.body, kernel.loc), request(request), plan(plan),
-      atom(*kernel.target.mmaAtom(plan.choice.a.carrier->name)),
-      size(kernel.target.panelTile(atom)), words(size.stepBytes / bytesOfWord) {
+      atom(*plan.dots->atom), size(plan.dots->tile), words(size.stepBytes / bytesOfWord),
+      chooses(atom.wordsOfScale && atom.choosesScale) {
   const TargetInfo &target = kernel.target;
   RowOrder ofRows = neighboursInLanes(atom, size.rowsOfWarp);
   RowOrder ofColumns = oneAfterAnother(atom.n, size.columns);
   int64_t rows = size.rowsOfWarp * target.getWarps();
-  weights.emplace(Operand{rhs.panels, rows,
-                          operandLayout(target, atom.lhs, atom.k, ofRows, words, size.rowsOfWarp,
-                                        /*isShared=*/false),
+  LinearLayout ofWeights = operandLayout(target, atom, atom.lhs, ofRows, words,
+                                         size.rowsOfWarp, /*isShared=*/false);
+  inputsOfWarp = operandLayout(target, atom, atom.rhs, ofColumns, words, size.columns,
+                               /*isShared=*/true);
+  auto ofScales = [&](const LinearLayout &operand, const RowOrder &order,
+                      const LinearLayout &held) {
+    return atom.wordsOfScale ? scalesLayout(atom, operand, order, held, words) : LinearLayout();
+  };
+  weights.emplace(Operand{rhs.panels, rows, ofWeights, ofScales(atom.lhs, ofRows, ofWeights),
                           kernel.tileOrigin(0, rows)});
   inputs.emplace(Operand{lhs.panels, size.columns, sharedLayout(target, size.columns, words),
-                         kernel.tileOrigin(1, size.columns)});
-  inputsOfWarp = operandLayout(target, atom.rhs, atom.k, ofColumns, words, size.columns,
-                               /*isShared=*/true);
+                         ofScales(atom.rhs, ofColumns, inputsOfWarp), kernel.tileOrigin(1, size.columns)});
   accType = sumsType(target, atom, ofRows, ofColumns, size.rowsOfWarp, size.columns,
                      t.b.getF32Type());
   assert(rows <= panelRows && size.columns <= panelRows && "a block reads of one panel each");
 }
 
-/// (rows, words), i32. Panels are whole: nothing lies outside.
-Tile PanelDotsEmitter::load(const Operand &operand, Value step) {
+/// (rows, words), i32. Panels are whole: nothing lies outside. Where an instruction takes a byte of
+/// each word of scales, the blocks of a step lie as far apart as a word has bytes.
+Tile PanelDotsEmitter::load(const Operand &operand, Value turn, int64_t step) {
   auto c = [&](int64_t value) { return kernel.constant(value); };
-  const int64_t stepsOfPiece = pieceBytes / size.stepBytes, chunks = words / wordsOfChunk;
+  constexpr int64_t bytesOfScaleWord = 4;
+  const int64_t chunks = words / wordsOfChunk, stepsOfTurn = plan.dots->stepsOfTurn;
+  const int64_t run = chooses ? atom.wordsOfScale / wordsOfChunk : chunks;
+  const int64_t apart = chooses ? bytesOfScaleWord * run : chunks;
+  const int64_t inTurn = chooses ? step * run : step * chunks;
+  const int64_t runsOfPiece = std::min(chunks / run, std::max<int64_t>(1, chunksOfPiece / apart));
+  assert(stepsOfTurn * chunks == plan.dots->piecesOfTurn() * chunksOfPiece);
   auto flat = tile::withLayout(RankedTensorType::get({operand.rows, words}, t.b.getI32Type()),
                                operand.layout);
-  // Group, row; piece, chunk, word.
-  auto type = tile::reshapedType(flat, {operand.rows / groupRows, groupRows, 1, chunks,
-                                        wordsOfChunk});
+  // Group, row; piece, run, chunk, word.
+  const int64_t pieces = chunks / run / runsOfPiece;
+  auto type = tile::reshapedType(flat, {operand.rows / groupRows, groupRows, pieces, runsOfPiece,
+                                        run, wordsOfChunk});
   Value panel = kernel.div(operand.first, panelRows);
   Value row = arith::RemUIOp::create(t.b, t.loc, operand.first, c(panelRows));
-  Value inPiece = arith::RemUIOp::create(t.b, t.loc, step, c(stepsOfPiece));
-  Value pieces = kernel.pass(operand.panels.pieces);
-  Value bytes = kernel.mul(kernel.mul(panel, pieces), c(panelPieceBytes));
+  Value ofPanel = kernel.pass(operand.panels.pieces);
+  Value bytes = kernel.mul(kernel.mul(panel, ofPanel), c(panelPieceBytes));
   Value base = LLVM::GEPOp::create(t.b, t.loc, LLVM::LLVMPointerType::get(t.b.getContext()),
                                    t.b.getI8Type(), kernel.pass(operand.panels.values),
                                    ValueRange{bytes});
-  Value offsets[] = {kernel.div(row, groupRows), c(0), kernel.div(step, stepsOfPiece),
-                     kernel.mul(inPiece, c(chunks)), c(0)};
-  Value bounds[] = {c(panelRows / groupRows), c(groupRows), pieces, c(chunksOfPiece),
-                    c(wordsOfChunk)};
+  Value piece = arith::AddIOp::create(t.b, t.loc, kernel.mul(turn, c(plan.dots->piecesOfTurn())),
+                                      c(inTurn / chunksOfPiece));
+  Value offsets[] = {kernel.div(row, groupRows), c(0), piece, c(0), c(inTurn % chunksOfPiece),
+                     c(0)};
+  Value bounds[] = {c(panelRows / groupRows), c(groupRows), ofPanel, c(runsOfPiece),
+                    c(chunksOfPiece), c(wordsOfChunk)};
   constexpr int64_t wordsOfRow = pieceBytes / bytesOfWord;
-  Value strides[] = {c(groupRows * wordsOfRow), c(wordsOfChunk), c(panelRows * wordsOfRow),
-                     c(groupRows * wordsOfChunk), c(1)};
+  Value strides[] = {c(groupRows * wordsOfRow),          c(wordsOfChunk),
+                     c(panelRows * wordsOfRow),          c(apart * groupRows * wordsOfChunk),
+                     c(groupRows * wordsOfChunk),        c(1)};
   Value inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
   Tile loaded = tile::LoadOp::create(t.b, t.loc, type, base, offsets, bounds, strides, inside,
                                      t.b.getI64IntegerAttr(chunkBytes),
@@ -230,56 +276,80 @@ Tile PanelDotsEmitter::load(const Operand &operand, Value step) {
   return t.reshape(loaded, flat.getShape());
 }
 
-Tile PanelDotsEmitter::multiply(const Step &step, Tile sums) {
+/// (rows, words of scales), i32, of a step, or of all steps that choose bytes of them.
+Tile PanelDotsEmitter::loadScales(const Operand &operand, Value turn, int64_t step) {
+  auto c = [&](int64_t value) { return kernel.constant(value); };
+  const int64_t perRow = atom.scaleWords();
+  auto type = tile::withLayout(RankedTensorType::get({operand.rows, perRow}, t.b.getI32Type()),
+                               operand.scales);
+  // Panel, turn, row.
+  Value turns = kernel.div(kernel.pass(operand.panels.pieces), plan.dots->piecesOfTurn());
+  Value before = kernel.mul(kernel.div(operand.first, panelRows), turns);
+  Value chunk = kernel.mul(arith::AddIOp::create(t.b, t.loc, before, turn), c(panelRows));
+  Value row = arith::RemUIOp::create(t.b, t.loc, operand.first, c(panelRows));
+  Value offsets[] = {arith::AddIOp::create(t.b, t.loc, chunk, row),
+                     c(chooses ? 0 : step * perRow)};
+  Value bounds[] = {c(int64_t(1) << 40), c(wordsOfChunk)}, strides[] = {c(wordsOfChunk), c(1)};
+  Value inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
+  return tile::LoadOp::create(t.b, t.loc, type, kernel.pass(operand.panels.scales), offsets,
+                              bounds, strides, inside,
+                              t.b.getI64IntegerAttr(perRow * bytesOfWord),
+                              t.b.getI64IntegerAttr(perRow));
+}
+
+PanelDotsEmitter::Step PanelDotsEmitter::load(Value turn, int64_t step, const Step *before) {
+  Step loaded{load(*weights, turn, step), load(*inputs, turn, step), {}};
+  if (!atom.wordsOfScale)
+    return loaded;
+  if (chooses && before)
+    loaded.scales = before->scales;
+  else
+    loaded.scales = {loadScales(*weights, turn, step), loadScales(*inputs, turn, step)};
+  return loaded;
+}
+
+Tile PanelDotsEmitter::multiply(const Step &step, int64_t number, Tile sums) {
   const bool promotes = plan.choice.promote; // a step has at most 128 elements
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
   Tile own = t.convertLayout(step.inputs, inputsOfWarp);
   Tile products = tile::DotOp::create(t.b, t.loc, accType, step.weights, own,
-                                      promotes ? none : sums, /*scales=*/ValueRange(),
-                                      StringRef(plan.choice.a.carrier->name));
+                                      promotes ? none : sums, step.scales, atomName(plan.choice),
+                                      chooses ? number : 0);
   return promotes ? t.addf(sums, products) : products;
 }
 
-/// A turn makes two steps, so that registers need not change places. What is read beyond the last
-/// step, that again, is not used.
+/// One step is on its way while another is multiplied. What is read beyond the last turn, that
+/// again, is not used.
 Tile PanelDotsEmitter::sumSteps() {
-  const int64_t stepsOfPiece = pieceBytes / size.stepBytes;
   auto c = [&](int64_t value) { return kernel.constant(value); };
-  Value steps = kernel.mul(kernel.pass(inputs->panels.pieces), c(stepsOfPiece));
+  Value turns = kernel.div(kernel.pass(inputs->panels.pieces), plan.dots->piecesOfTurn());
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
-  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, steps, c(0));
+  Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, turns, c(0));
   auto ifOp = scf::IfOp::create(t.b, t.loc, accType, isEmpty, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(t.b);
   t.b.setInsertionPointToStart(ifOp.thenBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{none});
   t.b.setInsertionPointToStart(ifOp.elseBlock());
-  Value last = arith::SubIOp::create(t.b, t.loc, steps, c(1));
-  auto loadAfter = [&](Value step, int64_t count) {
-    Value next = arith::AddIOp::create(t.b, t.loc, step, c(count));
-    return load(arith::MinSIOp::create(t.b, t.loc, next, last));
-  };
-  Step first = load(c(0));
-  Value ofPairs = kernel.mul(kernel.div(steps, 2), c(2));
-  auto loop = scf::ForOp::create(t.b, t.loc, c(0), ofPairs, c(2),
-                                 ValueRange{none, first.weights, first.inputs});
+  SmallVector<Value> carried{none};
+  llvm::append_range(carried, load(c(0), 0).flat());
+  auto loop = scf::ForOp::create(t.b, t.loc, c(0), turns, c(1), carried);
   t.b.setInsertionPointToStart(loop.getBody());
-  ValueRange carried = loop.getRegionIterArgs();
-  Step second = loadAfter(loop.getInductionVar(), 1);
-  Tile sums = multiply({carried[1], carried[2]}, carried[0]);
-  Step next = loadAfter(loop.getInductionVar(), 2);
-  sums = multiply(second, sums);
-  scf::YieldOp::create(t.b, t.loc, ValueRange{sums, next.weights, next.inputs});
-  t.b.setInsertionPointToEnd(ifOp.elseBlock());
-  sums = loop.getResult(0);
-  if (stepsOfPiece % 2 != 0) { // one more, if there is one; a loop for its barrier
-    auto rest = scf::ForOp::create(t.b, t.loc, ofPairs, steps, c(1), ValueRange{sums});
-    t.b.setInsertionPointToStart(rest.getBody());
-    Tile all = multiply({loop.getResult(1), loop.getResult(2)}, rest.getRegionIterArg(0));
-    scf::YieldOp::create(t.b, t.loc, ValueRange{all});
-    t.b.setInsertionPointToEnd(ifOp.elseBlock());
-    sums = rest.getResult(0);
+  Value turn = loop.getInductionVar();
+  Value next = arith::AddIOp::create(t.b, t.loc, turn, c(1));
+  next = arith::MinSIOp::create(t.b, t.loc, next, arith::SubIOp::create(t.b, t.loc, turns, c(1)));
+  Tile sums = loop.getRegionIterArg(0);
+  Step current = Step::of(loop.getRegionIterArgs().drop_front());
+  for (int64_t step = 0, steps = plan.dots->stepsOfTurn; step < steps; ++step) {
+    bool isLast = step + 1 == steps;
+    Step following = isLast ? load(next, 0) : load(turn, step + 1, &current);
+    sums = multiply(current, step, sums);
+    current = following;
   }
-  scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
+  SmallVector<Value> yielded{sums};
+  llvm::append_range(yielded, current.flat());
+  scf::YieldOp::create(t.b, t.loc, yielded);
+  t.b.setInsertionPointToEnd(ifOp.elseBlock());
+  scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
   return ifOp.getResult(0);
 }
 
@@ -375,7 +445,7 @@ LogicalResult emitPanelDots(ScheduleBuilder &s, const TargetInfo &target, Module
   if (lhs.panels.overflow)
     emitOverflowMatmul(s, target, module, (name + "_overflow").str(), request,
                        {lhs.panels.overflow, rhs.panels.overflow, *lhs.packed, *rhs.packed,
-                        plan.kBlock(), /*groups=*/nullptr});
+                        plan.elementsOfPiece(), /*groups=*/nullptr});
   return success();
 }
 

@@ -23,6 +23,8 @@ namespace {
 /// What the kernels of CarrierKernels.cpp write; empty if they do.
 std::string whyNotWritten(const OperandPlan &operand) {
   const target::CarrierType &carrier = *operand.carrier;
+  if (operand.application == ScaleApplication::Native)
+    return ""; // whyNoScales
   if (carrier.storageBits == 8 ? operand.application == ScaleApplication::FoldedExponent
                                : carrier.name == "bf16" && !(operand.exact && operand.shift))
     return "";
@@ -30,8 +32,26 @@ std::string whyNotWritten(const OperandPlan &operand) {
          std::string(carrier.name) + " as the operands need it";
 }
 
+/// Which formats the kernels of scales and codes serve; empty if this.
+std::string whyNoScales(const TargetInfo &target, const Format &format,
+                        const target::CarrierChoice &choice, const OperandPlan &operand) {
+  const Block &block = format.levels.front().block;
+  if (threadsOf(target) % block.rows != 0 || block.cols > chunkBytes * choice.mma->scaleBlock)
+    return format.name + " has blocks larger than what one kernel copies scales of";
+  return whyNoCarrierWords(format, operand);
+}
+
+/// How single warps multiply; a turn takes a chunk of scales, or two steps.
+PanelPlan::Dots dotsOf(const TargetInfo &target, const TargetInfo::MmaAtom &atom) {
+  PanelPlan::Dots dots{&atom, target.panelTile(atom), /*stepsOfTurn=*/2};
+  if (atom.wordsOfScale)
+    dots.stepsOfTurn = chunkBytes * atom.wordsOfScale / atom.k;
+  return dots;
+}
+
 /// Sets how panels are multiplied, or says why they are not.
-std::string whyNoPanels(const TargetInfo &target, PanelPlan &plan) {
+std::string whyNoPanels(const TargetInfo &target, PanelPlan &plan,
+                        const OperandFormats &formats) {
   const target::CarrierChoice &choice = plan.choice;
   if (choice.refused())
     return choice.refusal;
@@ -39,7 +59,8 @@ std::string whyNoPanels(const TargetInfo &target, PanelPlan &plan) {
     return "scales are applied every " + std::to_string(choice.kBlock) +
            " of the contraction, which panels have no engine for; exact=False rounds code x " +
            "scale to a carrier, and formats such as UFP4_B need neither";
-  for (const OperandPlan *operand : {&choice.a, &choice.b})
+  const OperandPlan *operands[] = {&choice.a, &choice.b};
+  for (const OperandPlan *operand : operands)
     if (std::string why = whyNotWritten(*operand); !why.empty())
       return why;
   std::string_view carrier = choice.a.carrier->name;
@@ -50,17 +71,37 @@ std::string whyNoPanels(const TargetInfo &target, PanelPlan &plan) {
     plan.warpgroups = nvvm::WarpgroupPlan::get(carrier, choice.promote);
     return "";
   }
-  const TargetInfo::MmaAtom *atom = target.mmaAtom(carrier);
-  if (!atom || atom->wordsOfScale || !target.panelTile(*atom).columns)
+  const TargetInfo::MmaAtom *atom = target.mmaAtom(atomName(choice));
+  bool isNative = choice.a.application == ScaleApplication::Native;
+  if (!atom || isNative != (atom->wordsOfScale != 0) || !target.panelTile(*atom).columns)
     return "its instructions for " + std::string(carrier) + " are not used yet";
+  for (auto [operand, format] : llvm::zip_equal(operands, formats))
+    if (isNative)
+      if (std::string why = whyNoScales(target, *format, choice, *operand); !why.empty())
+        return why;
+  plan.dots = dotsOf(target, *atom);
   return "";
 }
 
-PanelPlan planFor(const TargetInfo &target, const target::Capability &capability,
-                  quad::PrepareOp op) {
-  return planPanels(target, [&](const target::SelectOptions &options) {
-    return quad::selectCarrier(op, capability, options);
-  });
+template <typename OpT>
+PanelPlan planFor(const TargetInfo &target, const target::Capability &capability, OpT op) {
+  // The target's fastest, that without scales, then what a slower instruction may take.
+  const std::pair<StringRef, bool> carriers[] = {
+      {"", true},          {"", false},         {"e5m2", false}, {"e4m3", false},
+      {"e5m2fnuz", false}, {"e4m3fnuz", false}, {"bf16", false}};
+  std::optional<PanelPlan> first;
+  for (auto [carrier, takesScales] : carriers) {
+    target::SelectOptions options;
+    options.carrier = carrier;
+    options.takesScales = takesScales;
+    PanelPlan plan{.whyNot = "", .choice = quad::selectCarrier(op, capability, options)};
+    plan.whyNot = whyNoPanels(target, plan, formatsOf(op));
+    if (plan.exists())
+      return plan;
+    if (!first)
+      first = plan;
+  }
+  return *first;
 }
 
 //===----------------------------------------------------------------------===//
@@ -85,6 +126,9 @@ public:
   ScheduledTensor packed(Value data, Value rows, Value length, Block block) const;
 
 private:
+  Value piecesOf(Value length) const {
+    return s.mul(s.ceilDiv(length, plan.kBlock()), s.constant(plan.piecesOfBlock()));
+  }
   Value valueBytes(Value rows, Value length) const;
   static constexpr int64_t exponentBytes = panelRows * sizeof(int32_t);
   Value at(Value data, Value bytes, Type element, unsigned rank) const {
@@ -101,7 +145,11 @@ PanelForm Panels::form(std::optional<quad::QuantizedTensorType> quantized,
                        bool keepsPacked) const {
   PanelForm form{std::string(carrier.carrier->name) + " panels of " + std::to_string(panelRows) +
                      " x " + std::to_string(plan.kBlock()),
-                 panelRows, plan.kBlock(), panelPieceBytes};
+                 panelRows, plan.kBlock(), plan.piecesOfBlock() * panelPieceBytes};
+  if (plan.hasScales()) {
+    form.description += ", with scales";
+    form.blockBytes += panelRows * chunkBytes;
+  }
   if (!carrier.exact)
     form.description += ", rounded, in units of 2^" + std::to_string(-carrier.shift);
   if (!isFolded())
@@ -117,7 +165,7 @@ PanelForm Panels::form(std::optional<quad::QuantizedTensorType> quantized,
 }
 
 Value Panels::valueBytes(Value rows, Value length) const {
-  Value pieces = s.mul(s.ceilDiv(rows, panelRows), s.ceilDiv(length, plan.kBlock()));
+  Value pieces = s.mul(s.ceilDiv(rows, panelRows), piecesOf(length));
   return s.mul(pieces, s.constant(panelPieceBytes));
 }
 
@@ -125,7 +173,9 @@ CarrierResult Panels::parts(Value data, Value rows, Value length) const {
   CarrierResult result;
   result.values = data;
   result.panels = s.ceilDiv(rows, panelRows);
-  result.pieces = s.ceilDiv(length, plan.kBlock());
+  result.pieces = piecesOf(length);
+  if (plan.hasScales())
+    result.scales = at(data, valueBytes(rows, length), s.b.getI8Type(), 1);
   if (!isFolded())
     return result;
   Value panels = result.panels, behind = valueBytes(rows, length);
@@ -148,8 +198,9 @@ ScheduledTensor Panels::packed(Value data, Value rows, Value length, Block block
 /// Emits conversions of operands to panels.
 class PanelEmitter {
 public:
-  PanelEmitter(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name)
-      : s(s), target(target), module(module), name(name) {}
+  PanelEmitter(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module, StringRef name,
+               const PanelPlan &panels)
+      : s(s), target(target), module(module), name(name), panels(panels) {}
 
   LogicalResult emit(const MatmulOperand &operand, quad::QuantizedTensorType type, unsigned axis,
                      const OperandPlan &plan, const CarrierResult &result, StringRef suffix);
@@ -166,6 +217,7 @@ private:
   const TargetInfo &target;
   ModuleOp module;
   StringRef name;
+  const PanelPlan &panels;
 };
 
 /// 2^exponent of each row is left to the epilogue.
@@ -185,7 +237,11 @@ LogicalResult PanelEmitter::emit(const MatmulOperand &operand, quad::QuantizedTe
   if (plan.application == ScaleApplication::FoldedExponent)
     return emitFolded(*operand.quantized, type, plan, result, suffix);
   KernelBuilder kernel = makeKernel(suffix);
-  if (operand.quantized)
+  if (plan.application == ScaleApplication::Native) {
+    emitCarrierWords(kernel, type, *operand.quantized, plan, result);
+    KernelBuilder scales = makeKernel(suffix, "_scales");
+    emitScalePanels(scales, type, *operand.quantized, panels.choice.mma->scaleBlock, result);
+  } else if (operand.quantized)
     emitToCarrier(kernel, type, *operand.quantized, result, {plan.exact, plan.shift});
   else
     emitToPanels(kernel, *operand.plain, axis, result);
@@ -207,22 +263,13 @@ void emitCopy(KernelBuilder &kernel, Value from, Value to, Value bytes, int64_t 
 
 } // namespace
 
-PanelPlan planPanels(const TargetInfo &target, SelectCarrier select) {
-  // The target's fastest, then what a slower instruction may take.
-  constexpr StringLiteral carriers[] = {"", "e5m2", "e4m3", "e5m2fnuz", "e4m3fnuz", "bf16"};
-  PanelPlan first;
-  for (StringRef carrier : carriers) {
-    target::SelectOptions options;
-    options.carrier = carrier;
-    options.takesScales = false;
-    PanelPlan plan{.whyNot = "", .choice = select(options)};
-    plan.whyNot = whyNoPanels(target, plan);
-    if (plan.exists())
-      return plan;
-    if (carrier.empty())
-      first = plan;
-  }
-  return first;
+PanelPlan planPanels(const TargetInfo &target, const target::Capability &capability,
+                     quad::MatmulOp op) {
+  return planFor(target, capability, op);
+}
+PanelPlan planPanels(const TargetInfo &target, const target::Capability &capability,
+                     quad::PrepareOp op) {
+  return planFor(target, capability, op);
 }
 
 Value contractionOf(const MatmulRequest &request) {
@@ -259,7 +306,7 @@ FailureOr<PanelSide> emitPanelSide(ScheduleBuilder &s, const TargetInfo &target,
                               extent.length),
                  operand.quantized};
   side.panels.rows = extent.rows;
-  if (failed(PanelEmitter(s, target, module, name)
+  if (failed(PanelEmitter(s, target, module, name, plan)
                  .emit(operand, type, /*axis=*/isLhs ? 1 : 0, carrier, side.panels,
                        isLhs ? "_lhs" : "_rhs")))
     return failure();
@@ -278,7 +325,7 @@ std::optional<DirectPanels> planDirectPanels(ScheduleBuilder &s, const TargetInf
   });
   if (!capability || hasBits || type.getScaleLayout() != quad::ScaleLayout::RowMajor)
     return std::nullopt;
-  PanelPlan plan = planFor(target, *capability, op);
+  PanelPlan plan = planPanels(target, *capability, op);
   const target::CarrierChoice &choice = plan.choice;
   const OperandPlan &carrier = op.getSide() == quad::OperandSide::LHS ? choice.a : choice.b;
   if (!plan.exists() || carrier.carrier->name != "bf16")
@@ -298,7 +345,7 @@ LogicalResult emitDevicePrepare(ScheduleBuilder &s, const TargetInfo &target,
                                 ScheduledPrepared &prepared) {
   quad::PrepareOp op = request.op;
   bool isLhs = op.getSide() == quad::OperandSide::LHS;
-  PanelPlan plan = planFor(target, *target::lookupCapability(spec.name), op);
+  PanelPlan plan = planPanels(target, *target::lookupCapability(spec.name), op);
   if (plan.choice.refused())
     return op.emitOpError() << plan.choice.refusal;
   if (!plan.exists())
@@ -311,7 +358,7 @@ LogicalResult emitDevicePrepare(ScheduleBuilder &s, const TargetInfo &target,
   prepared.form = panels.form(type, /*keepsPacked=*/true);
   prepared.allocate(s, allocate);
   CarrierResult result = panels.parts(prepared.data, prepared.rows, prepared.length);
-  if (failed(PanelEmitter(s, target, module, name)
+  if (failed(PanelEmitter(s, target, module, name, plan)
                  .emit(request.operand, type, type.getAxis(), carrier, result, "")))
     return failure();
   const ScheduledTensor &input = *request.operand.quantized;

@@ -11,6 +11,7 @@
 #include "MatmulKernel.h"
 #include "quadrille/Target/NVVM/Matmul.h"
 #include "quadrille/Target/Panels.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace quadrille {
 
@@ -18,19 +19,34 @@ namespace quadrille {
 struct PanelPlan {
   std::string whyNot;
   target::CarrierChoice choice;
-  /// Multiplied by warpgroups; nothing: by single warps (PanelDots.cpp).
+  /// Multiplied by warpgroups; else by single warps (PanelDots.cpp).
   std::optional<nvvm::WarpgroupPlan> warpgroups = {};
+  struct Dots {
+    const TargetInfo::MmaAtom *atom;
+    TargetInfo::PanelTile tile;
+    int64_t stepsOfTurn; ///< of its loop
+
+    int64_t piecesOfTurn() const { return stepsOfTurn * tile.stepBytes / pieceBytes; }
+  };
+  std::optional<Dots> dots = {};
 
   bool exists() const { return choice.mma && whyNot.empty(); }
-  /// Elements of a row in a piece.
-  int64_t kBlock() const { return 8 * pieceBytes / choice.a.carrier->storageBits; }
+  /// The instruction takes scales.
+  bool hasScales() const { return dots && dots->atom->wordsOfScale; }
+  /// Of a row. Six bits take a byte (tile.pack_six_bits).
+  int64_t elementsOfPiece() const {
+    return 8 * pieceBytes / int64_t(llvm::PowerOf2Ceil(choice.a.carrier->storageBits));
+  }
+  /// Pieces are made by so many.
+  int64_t piecesOfBlock() const { return dots ? dots->piecesOfTurn() : 1; }
+  int64_t kBlock() const { return piecesOfBlock() * elementsOfPiece(); }
 };
 
-/// quad::selectCarrier of an operation.
-using SelectCarrier =
-    llvm::function_ref<target::CarrierChoice(const target::SelectOptions &options)>;
 /// The fastest carrier that panels are made in.
-PanelPlan planPanels(const TargetInfo &target, SelectCarrier select);
+PanelPlan planPanels(const TargetInfo &target, const target::Capability &capability,
+                     quad::MatmulOp op);
+PanelPlan planPanels(const TargetInfo &target, const target::Capability &capability,
+                     quad::PrepareOp op);
 
 /// An operand as a product reads it.
 struct PanelSide {

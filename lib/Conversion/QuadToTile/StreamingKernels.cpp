@@ -11,6 +11,7 @@
 #include "Kernels.h"
 #include "Scales.h"
 #include "quadrille/Numerics/Hadamard.h"
+#include "quadrille/Target/Carrier.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -22,8 +23,6 @@ namespace {
 
 /// Read and written, roughly, for each element.
 constexpr int64_t bytesPerElement = 4;
-
-int64_t threadsOf(const TargetInfo &target) { return target.getLanes() * target.getWarps(); }
 
 /// Elements of a buffer that a lane accesses at once; no fewer than the codes of a word.
 int64_t accessOf(const TargetInfo &target, Value buffer) {
@@ -428,11 +427,12 @@ Tile decodePairs(KernelBuilder &kernel, const ScheduledTensor &input,
   return pairs;
 }
 
-Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &packed,
-                 ArrayRef<uint8_t> table) {
+/// The bytes of codes in words in a table of up to 16, four to a word.
+static Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, Tile codes,
+                        ArrayRef<uint8_t> table) {
   TileBuilder t(kernel.body, kernel.loc);
   constexpr unsigned wordsOfTable = 4, bytesOfWord = 4;
-  RankedTensorType type = TileBuilder::typeOf(packed.words);
+  RankedTensorType type = TileBuilder::typeOf(codes);
   SmallVector<Value> words;
   for (unsigned i = 0; i < wordsOfTable; ++i) {
     uint32_t word = 0;
@@ -443,18 +443,53 @@ Tile lookUpBytes(KernelBuilder &kernel, const Tiling &tiling, const PackedTile &
         t.b, t.loc, DenseElementsAttr::get(type, t.b.getI32IntegerAttr(int32_t(word)))));
   }
   RankedTensorType bytes = tile::halvedType(tile::halvedType(codesTypeOf(kernel, tiling)));
-  return tile::LookupBytesOp::create(t.b, t.loc, bytes, packed.words, words);
+  return tile::LookupBytesOp::create(t.b, t.loc, bytes, codes, words);
 }
 
-Tile scalesOfWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
-                   const PackedTile &packed, RankedTensorType words) {
+namespace {
+/// What a grid's codes are in a carrier of at most 8 bits, in a byte each.
+SmallVector<uint8_t> encodingsOf(const Grid &grid, const target::OperandPlan &plan) {
+  return llvm::map_to_vector(grid.values, [&](float value) {
+    return uint8_t(plan.carrier->encode(std::ldexp(double(value), plan.shift)));
+  });
+}
+/// Codes as they are stored are the carrier's encodings.
+bool isOfCodes(ArrayRef<uint8_t> encodings, const target::OperandPlan &plan) {
+  return plan.carrier->storageBits == 4 && llvm::all_of(llvm::enumerate(encodings), [](auto entry) {
+           return entry.value() == entry.index();
+         });
+}
+} // namespace
+
+std::string whyNoCarrierWords(const Format &format, const target::OperandPlan &plan) {
+  bool isPacked = plan.carrier->storageBits == 4;
+  if (plan.application == target::ScaleApplication::Native &&
+      (!isPacked || isOfCodes(encodingsOf(format.grid, plan), plan)))
+    return "";
+  return std::string(plan.carrier->name) + " does not take " + format.name + " as it is stored";
+}
+
+Tile carrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                  Tile codes, const target::OperandPlan &plan) {
+  SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
+  if (isOfCodes(table, plan))
+    return codes;
+  Tile bytes = lookUpBytes(kernel, tiling, codes, table);
+  return plan.carrier->storageBits == 6
+             ? tile::PackSixBitsOp::create(kernel.body, kernel.loc, bytes.getType(), bytes)
+             : bytes;
+}
+
+Tile scalesOfBlocks(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
+                    const PackedTile &packed, RankedTensorType words, unsigned wordsOfScale) {
   TileBuilder t(kernel.body, kernel.loc);
   auto [rows, cols] = type.getFormat().toFormat().levels.front().block;
   int64_t numRows = tiling.shape.across / rows, numBlocks = tiling.shape.along / cols;
-  auto blocks = tile::reshapedType(
-      words, {numRows, rows, numBlocks, words.getDimSize(1) / numBlocks});
-  Tile scales = t.reshape(t.extend(packed.scales.front()), {numRows, 1, numBlocks, 1});
-  return t.reshape(t.broadcast(scales, blocks), words.getShape());
+  int64_t count = words.getDimSize(1) / wordsOfScale;
+  auto blocks = tile::reducedType(
+      tile::reshapedType(words, {numRows, rows, numBlocks, count / numBlocks, wordsOfScale}), {4});
+  Tile scales = t.reshape(t.extend(packed.scales.front()), {numRows, 1, numBlocks, 1, 1});
+  return t.reshape(t.broadcast(scales, blocks), {tiling.shape.across, count});
 }
 
 int64_t rowsOfBlocks(quad::QuantizedTensorType type) {

@@ -109,7 +109,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
   if (lhs.panels.overflow)
     emitOverflowMatmul(s, target, module, (name + "_overflow").str(), request,
                        {lhs.panels.overflow, rhs.panels.overflow, *lhs.packed, *rhs.packed,
-                        plan.kBlock(), groups ? &*groups : nullptr});
+                        panels.elementsOfPiece(), groups ? &*groups : nullptr});
 }
 
 LogicalResult WarpgroupMatmulEmitter::emit() {

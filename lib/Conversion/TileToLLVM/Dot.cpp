@@ -164,6 +164,58 @@ private:
   int64_t blocks, words;
 };
 
+/// Scales as the instruction takes them: words of the bytes of blocks of an operand's words.
+class ScaleWords {
+public:
+  ScaleWords(const TargetInfo::MmaAtom &atom, ValueRange registers, const LinearLayout &layout,
+             const FragmentMap &operand)
+      : atom(atom), own(atom.scalesOf(operand.atom)), registers(registers), layout(layout),
+        operand(operand) {}
+
+  /// As many as the operand's words need, whose blocks of a word of scales are neighbours.
+  bool match(int64_t scaleWords) const {
+    if (scaleWords != int64_t(operand.tileInner / unit()) ||
+        layout.lane.size() != own.lane.size())
+      return false;
+    for (unsigned word = 1; word < unit(); word *= 2)
+      if (operand.inner.spread(word) != word)
+        return false;
+    for (auto [place, basis] : llvm::zip_equal(layout.warp, operand.tile.warp))
+      if (place != basis / operand.tileInner * scaleWords + basis % operand.tileInner / unit())
+        return false;
+    return llvm::all_of(llvm::zip_equal(own.lane, layout.lane), [&](auto bases) {
+      return std::get<1>(bases) == place(std::get<0>(bases), 0, 0);
+    });
+  }
+  /// Those of the instruction at these offsets; empty if others hold them.
+  SmallVector<Value> at(uint64_t outerOffset, uint64_t innerOffset) const {
+    SmallVector<Value> words;
+    for (unsigned r = 0; r < own.numRegisters(); ++r) {
+      auto found = layout.invert(place(own.evaluate(r, 0), outerOffset, innerOffset));
+      if (!found || found->lane || found->warp)
+        return {};
+      words.push_back(registers[found->reg]);
+    }
+    return words;
+  }
+
+private:
+  /// Words of the operand for each word of scales.
+  unsigned unit() const { return atom.wordsOfScaleWord(); }
+  /// The tile's index of the instruction's.
+  uint64_t place(uint64_t index, uint64_t outerOffset, uint64_t innerOffset) const {
+    uint64_t row = operand.outer.spread(index / atom.scaleWords()) | outerOffset;
+    uint64_t word = operand.inner.spread(index % atom.scaleWords() * unit()) | innerOffset;
+    return row * (operand.tileInner / unit()) + word / unit();
+  }
+
+  const TargetInfo::MmaAtom &atom;
+  LinearLayout own; ///< of the instruction
+  ValueRange registers;
+  LinearLayout layout;
+  const FragmentMap &operand;
+};
+
 class DotPattern : public TilePattern<tile::DotOp> {
 public:
   using TilePattern::TilePattern;
@@ -177,11 +229,6 @@ public:
     if ((op.getScales().empty() || hasBlocks) != !atom->wordsOfScale)
       return op.emitOpError("needs ") << (atom->wordsOfScale ? "" : "no ") << "scales for "
                                       << op.getCarrier();
-    ValueRange lhsScales, rhsScales;
-    if (atom->wordsOfScale) {
-      lhsScales = adaptor.getScales()[0];
-      rhsScales = adaptor.getScales()[1];
-    }
     auto shape = tileType(op.getAcc()).getShape();
     int64_t words = tileType(op.getLhs()).getDimSize(1), parts = shape[2];
     LinearLayout accLayout = layoutOf(op.getAcc()), lhsLayout = layoutOf(op.getLhs());
@@ -208,6 +255,15 @@ public:
       if (!blocks->holds(k, atom->k) || !blocks->match(acc, lhsLayout, rhs.tile))
         return op.emitOpError("has scales for other words or lanes than the instruction has");
     }
+    SmallVector<ScaleWords, 2> taken;
+    if (atom->wordsOfScale) {
+      const FragmentMap *operands[] = {&lhs, &rhs};
+      for (auto [i, operand] : llvm::enumerate(operands))
+        taken.emplace_back(*atom, adaptor.getScales()[i], layoutOf(op.getScales()[i]), *operand);
+      if (!taken[0].match(tileType(op.getScales()[0]).getDimSize(1)) ||
+          !taken[1].match(tileType(op.getScales()[1]).getDimSize(1)))
+        return op.emitOpError("has scales for other words or lanes than the instruction has");
+    }
     Type sum = atom->sumsIntegers ? Type(rewriter.getI32Type()) : rewriter.getF32Type();
     if (!hasBlocks && tileType(op.getAcc()).getElementType() != sum)
       return op.emitOpError("needs accumulators of type ") << sum << " for " << op.getCarrier();
@@ -227,10 +283,15 @@ public:
           int64_t block = blocks ? blocks->blockOf(word) : 0;
           if (blocks && (i == 0 || blocks->blockOf(steps[i - 1]) != block))
             running.assign(own.size(), none);
-          running = target.multiplyFragments(rewriter, op.getLoc(), op.getCarrier(),
-                                             fragment(*atom, adaptor.getLhs(), lhsScales, a),
-                                             fragment(*atom, adaptor.getRhs(), rhsScales, c),
-                                             running);
+          TargetInfo::MmaFragment x{select(adaptor.getLhs(), a), {}, op.getScaleByte()};
+          TargetInfo::MmaFragment y{select(adaptor.getRhs(), c), {}, op.getScaleByte()};
+          if (atom->wordsOfScale) {
+            x.scales = taken[0].at(row, word);
+            y.scales = taken[1].at(col, word);
+            if (x.scales.empty() || y.scales.empty())
+              return op.emitOpError("has scales that other lanes hold");
+          }
+          running = target.multiplyFragments(rewriter, op.getLoc(), op.getCarrier(), x, y, running);
           if (blocks && (i + 1 == steps.size() || blocks->blockOf(steps[i + 1]) != block))
             for (auto [r, sum] : llvm::zip_equal(own, running))
               sums[r] = blocks->add(rewriter, op.getLoc(), acc, r, block, sum, sums[r]);
@@ -247,15 +308,6 @@ private:
   static bool isOfBlocks(Value scales) { return tileType(scales).getElementType().isF32(); }
   static SmallVector<Value> select(ValueRange values, ArrayRef<unsigned> which) {
     return llvm::map_to_vector(which, [&](unsigned r) { return values[r]; });
-  }
-  /// The registers `which` of an operand, and of its scales every so many.
-  static TargetInfo::MmaFragment fragment(const TargetInfo::MmaAtom &atom, ValueRange words,
-                                          ValueRange scales, ArrayRef<unsigned> which) {
-    TargetInfo::MmaFragment result{select(words, which), {}};
-    if (atom.wordsOfScale)
-      for (size_t i = 0; i < which.size(); i += atom.wordsOfScale)
-        result.scales.push_back(scales[which[i]]);
-    return result;
   }
   /// Warps have rows or columns of the accumulators, as they have of the operands, or one part
   /// each of those of the words.

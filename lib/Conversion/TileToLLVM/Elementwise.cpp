@@ -219,6 +219,20 @@ public:
   }
 };
 
+class FromRegistersPattern : public TilePattern<tile::FromRegistersOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::FromRegistersOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (target.registerType(tileType(op.getResult()).getElementType()) !=
+        op.getValues().front().getType())
+      return op.emitOpError("needs a target whose lanes have scalars in registers");
+    rewriter.replaceOpWithMultiple(op, {Registers(op.getValues())});
+    return success();
+  }
+};
+
 class LookupBytesPattern : public TilePattern<tile::LookupBytesOp> {
 public:
   using TilePattern::TilePattern;
@@ -418,7 +432,8 @@ void populateTileElementwisePatterns(RewritePatternSet &patterns, const TypeConv
                                      const TargetInfo &target) {
   MLIRContext *context = patterns.getContext();
   patterns.add<ElementwisePattern, ConstantPattern, SplatPattern, IotaPattern, BroadcastPattern,
-               LookupPattern, LookupBytesPattern, LookupPairsPattern, MultiplyPairsPattern, EncodeE4M3Pattern,
+               LookupPattern, LookupBytesPattern, LookupPairsPattern, MultiplyPairsPattern,
+               EncodeE4M3Pattern, FromRegistersPattern,
                RenamingPattern<tile::ReshapeOp>, RenamingPattern<tile::TransposeOp>>(
       converter, context, target);
 }

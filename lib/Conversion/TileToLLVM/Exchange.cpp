@@ -403,6 +403,59 @@ public:
   }
 };
 
+class PackSixBitsPattern : public TilePattern<tile::PackSixBitsOp> {
+public:
+  using TilePattern::TilePattern;
+
+  LogicalResult matchAndRewrite(tile::PackSixBitsOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    LinearLayout layout = layoutOf(op.getBytes());
+    Registers results(layout.numRegisters());
+    for (unsigned r = 0; r < results.size(); ++r) {
+      uint64_t first = registerIndex(layout, r);
+      if (first % wordsOfRun != 0)
+        continue;
+      Registers bytes;
+      for (unsigned word = 0; word < wordsOfRun; ++word)
+        bytes.push_back(adaptor.getBytes()[registerOf(layout, first + word)]);
+      for (auto [word, packed] : llvm::enumerate(packRun(rewriter, op.getLoc(), bytes)))
+        results[registerOf(layout, first + word)] = packed;
+    }
+    rewriter.replaceOpWithMultiple(op, {results});
+    return success();
+  }
+
+private:
+  static constexpr unsigned wordsOfRun = 8;
+
+  Registers packRun(OpBuilder &b, Location loc, ArrayRef<Value> bytes) const {
+    auto constant = [&](int32_t value) { return constantI32(b, loc, target, value); };
+    auto bitAnd = [&](Value x, int32_t mask) -> Value {
+      return arith::AndIOp::create(b, loc, x, constant(mask));
+    };
+    auto right = [&](Value x, int32_t n) -> Value {
+      return n ? Value(arith::ShRUIOp::create(b, loc, x, constant(n))) : x;
+    };
+    auto bitOr = [&](Value x, Value y) -> Value { return arith::OrIOp::create(b, loc, x, y); };
+    constexpr unsigned wordsOfHalf = 4, bitsOfWord = 24;
+    Registers words;
+    for (size_t first = 0; first < wordsOfRun; first += wordsOfHalf) {
+      Registers dense; // 24 bits each
+      for (Value word : bytes.slice(first, wordsOfHalf)) {
+        Value pairs = bitOr(bitAnd(word, 0x003f003f), bitAnd(right(word, 2), 0x0fc00fc0));
+        dense.push_back(bitOr(bitAnd(pairs, 0xfff), bitAnd(right(pairs, 4), 0xfff000)));
+      }
+      for (unsigned i = 0; i + 1 < wordsOfHalf; ++i) {
+        Value left = constant(bitsOfWord - 8 * i);
+        words.push_back(bitOr(right(dense[i], 8 * i),
+                              arith::ShLIOp::create(b, loc, dense[i + 1], left)));
+      }
+    }
+    words.resize(wordsOfRun, constant(0));
+    return words;
+  }
+};
+
 class UnpackPattern : public TilePattern<tile::UnpackOp> {
 public:
   using TilePattern::TilePattern;
@@ -527,8 +580,9 @@ public:
 
 void populateTileExchangePatterns(RewritePatternSet &patterns, const TypeConverter &converter,
                                   const TargetInfo &target) {
-  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, EncodeE2M1Pattern, UnpackPattern,
-               WidenPattern, ConvertLayoutPattern>(converter, patterns.getContext(), target);
+  patterns.add<ReducePattern, HadamardPattern, PackPattern, PackSignsPattern, PackSixBitsPattern,
+               EncodeE2M1Pattern, UnpackPattern, WidenPattern, ConvertLayoutPattern>(
+      converter, patterns.getContext(), target);
 }
 
 } // namespace quadrille

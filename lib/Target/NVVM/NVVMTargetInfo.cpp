@@ -58,7 +58,6 @@ const MatrixInstruction *findMatrixInstruction(StringRef carrier) {
                                  {6, {32}, {1, 2, 4, 8, 16}},
                                  {5, {}, {1, 2, 4, 8, 16}},
                                  {7, {1, 64}, {2, 4, 8, 16, 32}},
-                                 /*wordsOfScale=*/0,
                                  /*sumsIntegers=*/true};
   static const MatrixInstruction table[] = {
       {"bf16", "m16n8k16.row.col.f32.bf16.bf16.f32", false, eight},

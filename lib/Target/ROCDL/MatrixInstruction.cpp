@@ -30,7 +30,7 @@ layout::LinearLayout rowsByLane(unsigned words, std::vector<uint64_t> reg,
 TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
                                      std::vector<uint64_t> rowsByRegister,
                                      std::vector<uint64_t> rowsByHigherLanes,
-                                     unsigned wordsOfScale = 0, bool sumsIntegers = false) {
+                                     bool sumsIntegers = false) {
   constexpr unsigned size = 16;
   std::vector<uint64_t> reg, lane{1, 2, 4, 8};
   for (uint64_t row : rowsByRegister)
@@ -38,29 +38,43 @@ TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
   for (uint64_t row : rowsByHigherLanes)
     lane.push_back(row * size);
   unsigned words = unsigned(operand.numElements()) / size;
-  return {size, size, words, operand, operand, {8, reg, lane}, wordsOfScale, sumsIntegers};
+  return {size, size, words, operand, operand, {8, reg, lane}, sumsIntegers};
+}
+
+TargetInfo::MmaAtom withScales(TargetInfo::MmaAtom atom, unsigned wordsOfScale,
+                               bool choosesScale) {
+  atom.wordsOfScale = wordsOfScale;
+  atom.choosesScale = choosesScale;
+  return atom;
 }
 
 /// "MFMA Register Layout" of AMD's CDNA3 and CDNA4 ISA documents, "WMMA" of its RDNA3 and RDNA4
 /// ones. RDNA3 wants each row in two lanes. Of gfx1250 (no document was published) as Triton's
-/// AMD back end has it; there both operands are alike, so the order of words does not matter.
+/// AMD back end has it, where both operands are alike; and of its six-bit numbers, which that does
+/// not have, as of four-bit ones: 32 numbers of one half of the lanes, then of the other.
 const std::vector<MatrixInstruction> &table() {
   using I = MatrixInstruction;
   constexpr int e4m3 = 0, e5m2 = 1, e2m3 = 2, e2m1 = 4; // types of f8f6f4
   auto integers = [](const layout::LinearLayout &operand, std::vector<uint64_t> rowsByRegister,
                      std::vector<uint64_t> rowsByHigherLanes) {
     return sixteenBySixteen(operand, std::move(rowsByRegister), std::move(rowsByHigherLanes),
-                            /*wordsOfScale=*/0, /*sumsIntegers=*/true);
+                            /*sumsIntegers=*/true);
   };
+  const TargetInfo::MmaAtom
+      fp4OfGfx1250 = sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8}),
+      fp6OfGfx1250 = sixteenBySixteen(rowsByLane(32, {1, 2, 4, 16}, {8}), {1, 2, 4}, {8});
   static const std::vector<MatrixInstruction> rows = {
       {"gfx950", "f16", "llvm.amdgcn.mfma.f32.16x16x32.f16", I::MFMA, I::F16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "bf16", "llvm.amdgcn.mfma.f32.16x16x32.bf16", I::MFMA, I::BF16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "e2m1", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32", I::ScaledMFMA,
-       I::Words, sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}, 4), e2m1},
+       I::Words, withScales(sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}), 4, true),
+       e2m1},
       {"gfx950", "e2m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32", I::ScaledMFMA,
-       I::Bits6, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}, 8), e2m3},
+       I::Bits6,
+       withScales(sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), 8, true),
+       e2m3},
       {"gfx950", "e4m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32", I::ScaleOfOne,
        I::Words, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), e4m3},
       {"gfx950", "e5m2", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32", I::ScaleOfOne,
@@ -81,6 +95,14 @@ const std::vector<MatrixInstruction> &table() {
        sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
       {"gfx1250", "bf16", "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16", I::WMMAModified,
        I::BF16, sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
+      {"gfx1250", "e2m1", "llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32",
+       I::WMMAScaled, I::Words, withScales(fp4OfGfx1250, 4, false), e2m1},
+      {"gfx1250", "e2m1:e4m3", "llvm.amdgcn.wmma.scale16.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32",
+       I::WMMAScaled16, I::Words, withScales(fp4OfGfx1250, 2, false), e2m1},
+      {"gfx1250", "e2m3", "llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v12i32.v12i32",
+       I::WMMAScaled, I::Bits6, withScales(fp6OfGfx1250, 8, false), e2m3},
+      {"gfx1250", "e2m3:e4m3", "llvm.amdgcn.wmma.scale16.f32.16x16x128.f8f6f4.v8f32.v12i32.v12i32",
+       I::WMMAScaled16, I::Bits6, withScales(fp6OfGfx1250, 4, false), e2m3},
       {"gfx1250", "e4m3", "llvm.amdgcn.wmma.f32.16x16x64.fp8.fp8.v8f32.v8i32", I::WMMAOfBytes,
        I::Words, sixteenBySixteen(rowsByLane(16, {1, 2, 4}, {8}), {1, 2, 4}, {8})},
       {"gfx1250", "e5m2", "llvm.amdgcn.wmma.f32.16x16x64.bf8.bf8.v8f32.v8i32", I::WMMAOfBytes,
@@ -117,35 +139,6 @@ Value vectorOf(OpBuilder &b, Location loc, ValueRange registers) {
   return vector;
 }
 
-/// Words of 32 numbers of six bits, the lower ones of the bytes of eight words.
-SmallVector<Value> packBits6(OpBuilder &b, Location loc, ValueRange bytes) {
-  auto constant = [&](int32_t c) {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(c));
-  };
-  auto bitAnd = [&](Value x, int32_t mask) -> Value {
-    return arith::AndIOp::create(b, loc, x, constant(mask));
-  };
-  auto right = [&](Value x, int32_t n) -> Value {
-    return n ? Value(arith::ShRUIOp::create(b, loc, x, constant(n))) : x;
-  };
-  auto bitOr = [&](Value x, Value y) -> Value { return arith::OrIOp::create(b, loc, x, y); };
-  constexpr unsigned wordsOfGroup = 4, bitsOfWord = 24;
-  SmallVector<Value> words;
-  for (size_t first = 0; first < bytes.size(); first += wordsOfGroup) {
-    SmallVector<Value> dense; // 24 bits each
-    for (Value word : bytes.slice(first, wordsOfGroup)) {
-      Value pairs = bitOr(bitAnd(word, 0x003f003f), bitAnd(right(word, 2), 0x0fc00fc0));
-      dense.push_back(bitOr(bitAnd(pairs, 0xfff), bitAnd(right(pairs, 4), 0xfff000)));
-    }
-    for (unsigned i = 0; i + 1 < wordsOfGroup; ++i) {
-      Value left = constant(bitsOfWord - 8 * i);
-      words.push_back(bitOr(right(dense[i], 8 * i),
-                            arith::ShLIOp::create(b, loc, dense[i + 1], left)));
-    }
-  }
-  return words;
-}
-
 Value fragmentOf(OpBuilder &b, Location loc, const MatrixInstruction &instruction,
                  ValueRange words) {
   auto ofPairs = [&](Type element) -> Value {
@@ -157,8 +150,13 @@ Value fragmentOf(OpBuilder &b, Location loc, const MatrixInstruction &instructio
     return vectorOf(b, loc, words);
   case MatrixInstruction::I64:
     return LLVM::BitcastOp::create(b, loc, b.getI64Type(), vectorOf(b, loc, words));
-  case MatrixInstruction::Bits6:
-    return vectorOf(b, loc, packBits6(b, loc, words));
+  case MatrixInstruction::Bits6: {
+    SmallVector<Value> six;
+    for (auto [i, word] : llvm::enumerate(words))
+      if (i % 8 < 6)
+        six.push_back(word);
+    return vectorOf(b, loc, six);
+  }
   case MatrixInstruction::F16:
     return ofPairs(b.getF16Type());
   case MatrixInstruction::BF16:
@@ -184,11 +182,25 @@ SmallVector<Value> argumentsOf(OpBuilder &b, Location loc, const MatrixInstructi
     return {x, y, acc, none, none, none};
   case MatrixInstruction::ScaledMFMA: {
     Value type = number(32, instruction.type);
-    return {x, y, acc, type, type, none, lhs.scales.front(), none, rhs.scales.front()};
+    Value byte = number(32, int(lhs.scaleByte));
+    return {x, y, acc, type, type, byte, lhs.scales.front(), byte, rhs.scales.front()};
   }
   case MatrixInstruction::ScaleOfOne: {
     Value type = number(32, instruction.type);
     return {x, y, acc, type, type, none, none, none, none};
+  }
+  case MatrixInstruction::WMMAScaled:
+  case MatrixInstruction::WMMAScaled16: {
+    const bool isOf16 = instruction.form == MatrixInstruction::WMMAScaled16;
+    constexpr int e8m0 = 0, e4m3 = 2; // types of scales
+    Value type = number(32, instruction.type), scaleType = number(32, isOf16 ? e4m3 : e8m0);
+    auto scales = [&](const Fragment &operand) -> Value {
+      return isOf16 ? LLVM::BitcastOp::create(b, loc, b.getI64Type(),
+                                              vectorOf(b, loc, operand.scales))
+                    : operand.scales.front();
+    };
+    return {type, x,         type, y, number(16, 0), acc, none, scaleType, scales(lhs), none,
+            scaleType, scales(rhs), no, no};
   }
   case MatrixInstruction::WMMA:
     return {x, y, acc};

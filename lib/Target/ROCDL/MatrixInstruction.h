@@ -21,7 +21,7 @@ struct MatrixInstruction {
     I16,   ///< in the place of bf16
     Words, ///< as they are
     I64,   ///< two words
-    Bits6, ///< the lower six bits of each byte, in words without gaps
+    Bits6, ///< words as by tile.pack_six_bits, without those that are 0
   };
   /// The intrinsic's parameters besides the fragments.
   enum Form : uint8_t {
@@ -29,6 +29,9 @@ struct MatrixInstruction {
     ScaledMFMA,   ///< a, b, acc, type of a, type of b, and of each operand byte and scales
     ScaleOfOne,   ///< ScaledMFMA without scales, which LLVM makes the instruction that takes none
     WMMA,         ///< a, b, acc
+    WMMAScaled,   ///< of each operand type and a, modifier of acc, acc, of each operand half of the
+                  ///< lanes, type and words of scales, reuse a, reuse b
+    WMMAScaled16, ///< WMMAScaled with two words of scales
     WMMAInteger,  ///< a is signed, a, b is signed, b, acc, clamp
     WMMAModified, ///< neg a, a, neg b, b, modifier of acc, acc, reuse a, reuse b
     WMMAOfBytes,  ///< a, b, modifier of acc, acc, reuse a, reuse b
@@ -36,12 +39,12 @@ struct MatrixInstruction {
   };
 
   llvm::StringLiteral targets; ///< what their names start with
-  llvm::StringLiteral carrier;
+  llvm::StringLiteral carrier; ///< as TargetInfo::mmaAtom has it
   llvm::StringLiteral intrinsic;
   Form form;
   Operand operand;
   TargetInfo::MmaAtom atom;
-  int type = 0; ///< ScaledMFMA, ScaleOfOne: the number of both operands' type
+  int type = 0; ///< of f8f6f4: the number of both operands' type
 };
 
 /// The one of a target's processor, such as gfx942; null if there is none.

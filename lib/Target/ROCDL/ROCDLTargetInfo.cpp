@@ -154,9 +154,9 @@ public:
   /// bytes of a row, with half the accumulators.
   PanelTile panelTile(const MmaAtom &atom) const override {
     constexpr unsigned bytesOfWord = 4, least = 64;
-    if (getLanes() == 32)
-      return {32, 64, least};
     unsigned bytes = std::max(least, atom.k * bytesOfWord);
+    if (getLanes() == 32)
+      return {32, 64, bytes};
     return {64, bytes > least ? 64u : 128u, bytes};
   }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
@@ -181,6 +181,11 @@ protected:
     kernel->setAttr("rocdl.reqd_work_group_size", b.getDenseI32ArrayAttr({threadsPerBlock, 1, 1}));
     std::string size = std::to_string(threadsPerBlock);
     kernel->setAttr("rocdl.flat_work_group_size", b.getStringAttr(size + "," + size));
+    // With accumulators in registers of their own LLVM copies them in loops.
+    Attribute noAccumulationRegisters[] = {b.getStringAttr("amdgpu-agpr-alloc"),
+                                           b.getStringAttr("0")};
+    cast<LLVM::LLVMFuncOp>(kernel).setPassthroughAttr(
+        b.getArrayAttr(b.getArrayAttr(noAccumulationRegisters)));
   }
 
   Value threadId(OpBuilder &b, Location loc) const override {

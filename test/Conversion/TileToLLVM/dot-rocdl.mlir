@@ -9,6 +9,7 @@
 // RUN: quad-opt %t/invalid.mlir --split-input-file --verify-diagnostics --convert-tile-to-llvm=target=gfx950
 // RUN: quad-opt %t/gfx1100.mlir --convert-tile-to-llvm=target=gfx1100 | FileCheck %t/gfx1100.mlir
 // RUN: quad-opt %t/gfx1200.mlir --convert-tile-to-llvm=target=gfx1200 | FileCheck %t/gfx1200.mlir
+// RUN: quad-opt %t/scaled-words.mlir --convert-tile-to-llvm=target=gfx1250 | FileCheck %t/scaled-words.mlir
 // RUN: quad-opt %t/gfx1250.mlir --convert-tile-to-llvm=target=gfx1250 | FileCheck %t/gfx1250.mlir
 
 //--- gfx942.mlir
@@ -93,35 +94,37 @@ func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
 }
 
 //--- scaled.mlir
-// Words of eight codes, of which four share a scale.
+// Words of eight codes, of which four share a scale: the lane's own, a byte of a word.
 
 #operand = #tile.layout<reg = [1, 2], lane = [32, 64, 128, 256, 4, 8], warp = [16]>
 #bytes = #tile.layout<reg = [1, 2, 4], lane = [64, 128, 256, 512, 8, 16], warp = [32]>
+#scales = #tile.layout<reg = [], lane = [8, 16, 32, 64, 1, 2], warp = [4]>
 #acc = #tile.layout<reg = [32, 64], lane = [2, 4, 8, 16, 128, 256], warp = [1]>
 
 // CHECK-LABEL: llvm.func @dot(
-// CHECK-COUNT-1: "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32"({{.*}}) : (vector<4xi32>, vector<4xi32>, vector<4xf32>, i32, i32, i32, i32, i32, i32) -> vector<4xf32>
+// CHECK: "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32"(%{{.*}}, %[[TYPE:[0-9]+]], %[[TYPE]], %[[BYTE:[0-9]+]], %[[S:[0-9]+]], %[[BYTE]], %[[S]]) : (vector<4xi32>, vector<4xi32>, vector<4xf32>, i32, i32, i32, i32, i32, i32) -> vector<4xf32>
 // CHECK-NOT: mfma
 func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
   %one = arith.constant 1 : i64
   %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
-  %s = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x32xi32, #operand>
+  %s = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x8xi32, #scales>
   %none = arith.constant dense<0.0> : tensor<16x16x2xf32, #acc>
-  %sums = tile.dot %x, %x to %none by "e2m1" scales %s, %s : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x2xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "e2m1" scales %s, %s : tensor<16x8xi32, #scales>, tensor<16x8xi32, #scales> {scaleByte = 3 : i32} : tensor<16x32xi32, #operand>, tensor<16x32xi32, #operand> -> tensor<16x16x2xf32, #acc>
   tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x2xf32, #acc>, !llvm.ptr
   return
 }
 
-// Bytes of six bits become words without gaps.
+// Of eight words of six bits' numbers the instruction takes six.
 // CHECK-LABEL: llvm.func @bits6(
 // CHECK: llvm.mlir.poison : vector<6xi32>
 // CHECK: "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32"
 func.func @bits6(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
   %one = arith.constant 1 : i64
   %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x64xi32, #bytes>
-  %s = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x64xi32, #bytes>
+  %s = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x8xi32, #scales>
+  %packed = tile.pack_six_bits %x : tensor<16x64xi32, #bytes>
   %none = arith.constant dense<0.0> : tensor<16x16x2xf32, #acc>
-  %sums = tile.dot %x, %x to %none by "e2m3" scales %s, %s : tensor<16x64xi32, #bytes>, tensor<16x64xi32, #bytes> : tensor<16x64xi32, #bytes>, tensor<16x64xi32, #bytes> -> tensor<16x16x2xf32, #acc>
+  %sums = tile.dot %packed, %packed to %none by "e2m3" scales %s, %s : tensor<16x8xi32, #scales>, tensor<16x8xi32, #scales> : tensor<16x64xi32, #bytes>, tensor<16x64xi32, #bytes> -> tensor<16x16x2xf32, #acc>
   tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x2xf32, #acc>, !llvm.ptr
   return
 }
@@ -143,6 +146,29 @@ func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
   %none = arith.constant dense<0.0> : tensor<32x16x1xf32, #acc>
   %sums = tile.dot %x, %y to %none by "bf16" : tensor<32x16xi32, #lhs>, tensor<16x16xi32, #rhs> -> tensor<32x16x1xf32, #acc>
   tile.store %sums, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<32x16x1xf32, #acc>, !llvm.ptr
+  return
+}
+
+//--- scaled-words.mlir
+// A word of the bytes of four blocks, or of eight two, of the lanes' rows.
+
+#operand = #tile.layout<reg = [1, 2, 8], lane = [16, 32, 64, 128, 4], warp = [0, 0]>
+#word = #tile.layout<reg = [], lane = [1, 2, 4, 8, 0], warp = [0, 0]>
+#words = #tile.layout<reg = [1], lane = [2, 4, 8, 16, 0], warp = [0, 0]>
+#acc = #tile.layout<reg = [16, 32, 64], lane = [1, 2, 4, 8, 128], warp = [0, 0]>
+
+// CHECK-LABEL: llvm.func @dot(
+// CHECK: "llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32"
+// CHECK: "llvm.amdgcn.wmma.scale16.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32"({{.*}}) : (i32, vector<8xi32>, i32, vector<8xi32>, i16, vector<8xf32>, i32, i32, i64, i32, i32, i64, i1, i1) -> vector<8xf32>
+func.func @dot(%p: !llvm.ptr, %zero: i64, %many: i64) attributes {tile.kernel} {
+  %one = arith.constant 1 : i64
+  %x = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x16xi32, #operand>
+  %s = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x1xi32, #word>
+  %t = tile.load %p[%zero, %zero] bounds(%many, %many) strides(%many, %one) : !llvm.ptr -> tensor<16x2xi32, #words>
+  %none = arith.constant dense<0.0> : tensor<16x16x1xf32, #acc>
+  %sums = tile.dot %x, %x to %none by "e2m1" scales %s, %s : tensor<16x1xi32, #word>, tensor<16x1xi32, #word> : tensor<16x16xi32, #operand>, tensor<16x16xi32, #operand> -> tensor<16x16x1xf32, #acc>
+  %more = tile.dot %x, %x to %sums by "e2m1:e4m3" scales %t, %t : tensor<16x2xi32, #words>, tensor<16x2xi32, #words> : tensor<16x16xi32, #operand>, tensor<16x16xi32, #operand> -> tensor<16x16x1xf32, #acc>
+  tile.store %more, %p[%zero, %zero, %zero] bounds(%many, %many, %many) strides(%many, %many, %one) : tensor<16x16x1xf32, #acc>, !llvm.ptr
   return
 }
 

@@ -478,7 +478,58 @@ func.func @dot_block_scales(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %ac
 // -----
 
 func.func @dot_scales(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<8x2xf32>) {
-  // expected-error @+1 {{needs scales of both operands' types, or f32 for blocks of their rows}}
+  // expected-error @+1 {{needs scales of one type for blocks of both operands' rows}}
   %0 = tile.dot %lhs, %rhs to %acc by "bf16" scales %a, %a : tensor<8x2xf32>, tensor<8x2xf32> : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return
+}
+
+// -----
+
+func.func @dot_scale_byte(%lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<16x4xi32>, %b: tensor<8x4xi32>) {
+  // expected-error @+1 {{needs a byte of a word, got number 4}}
+  %0 = tile.dot %lhs, %rhs to %acc by "e2m1" scales %a, %b : tensor<16x4xi32>, tensor<8x4xi32> {scaleByte = 4 : i32} : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return
+}
+
+// -----
+
+func.func @pack_six_bits_words(%x: tensor<2x4xi32>) {
+  // expected-error @+1 {{needs a multiple of 8 words in a row}}
+  %0 = tile.pack_six_bits %x : tensor<2x4xi32>
+  return
+}
+
+// -----
+
+#lanes = #tile.layout<reg = [1, 2], lane = [4, 8], warp = []>
+func.func @pack_six_bits_lanes(%x: tensor<2x8xi32, #lanes>) {
+  // expected-error @+1 {{needs the eight words of 32 bytes in registers of one lane}}
+  %0 = tile.pack_six_bits %x : tensor<2x8xi32, #lanes>
+  return
+}
+
+// -----
+
+func.func @registers_without_layout(%x: f32) {
+  // expected-error @+1 {{needs a layout of its result}}
+  %0 = tile.from_registers %x : f32 -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+#tile = #tile.layout<reg = [1], lane = [2], warp = []>
+func.func @too_few_registers(%x: f32) {
+  // expected-error @+1 {{needs 2 registers, got 1}}
+  %0 = tile.from_registers %x : f32 -> tensor<1x4xf32, #tile>
+  return
+}
+
+// -----
+
+#tile = #tile.layout<reg = [1], lane = [2], warp = []>
+func.func @other_registers(%x: i32) {
+  // expected-error @+1 {{needs registers of type 'f32', got 'i32'}}
+  %0 = tile.from_registers %x, %x : i32, i32 -> tensor<1x4xf32, #tile>
   return
 }

@@ -144,3 +144,15 @@ func.func @dot(%lhs: tensor<16x8xi32>, %rhs: tensor<8x8xi32>, %acc: tensor<16x8x
   %sums = tile.dot %scaled, %rhs to %acc by "bf16" : tensor<16x8xi32>, tensor<8x8xi32> -> tensor<16x8x4xf32>
   return %sums : tensor<16x8x4xf32>
 }
+
+#registers = #tile.layout<reg = [1, 2, 4], lane = [8], warp = []>
+// CHECK-LABEL: func.func @words(
+func.func @words(%x: i32, %lhs: tensor<16x16xi32>, %rhs: tensor<8x16xi32>, %acc: tensor<16x8x1xf32>, %a: tensor<16x4xi32>, %b: tensor<8x4xi32>) -> tensor<2x8xi32, #registers> {
+  // CHECK: tile.from_registers %{{.*}} : i32, i32, i32, i32, i32, i32, i32, i32 -> tensor<2x8xi32, #{{.*}}>
+  %words = tile.from_registers %x, %x, %x, %x, %x, %x, %x, %x : i32, i32, i32, i32, i32, i32, i32, i32 -> tensor<2x8xi32, #registers>
+  // CHECK: tile.pack_six_bits %{{.*}} : tensor<2x8xi32, #{{.*}}>
+  %packed = tile.pack_six_bits %words : tensor<2x8xi32, #registers>
+  // CHECK: tile.dot %{{.*}} by "e2m1" scales %{{.*}}, %{{.*}} : tensor<16x4xi32>, tensor<8x4xi32> {scaleByte = 2 : i32} :
+  %sums = tile.dot %lhs, %rhs to %acc by "e2m1" scales %a, %b : tensor<16x4xi32>, tensor<8x4xi32> {scaleByte = 2 : i32} : tensor<16x16xi32>, tensor<8x16xi32> -> tensor<16x8x1xf32>
+  return %packed : tensor<2x8xi32, #registers>
+}

@@ -358,18 +358,20 @@ LogicalResult LookupPairsOp::verify() {
 
 /// None, those of words, or those of blocks of words.
 static LogicalResult verifyDotScales(DotOp op, RankedTensorType lhs, RankedTensorType rhs) {
-  if (op.getScales().empty() || llvm::equal(op.getScales().getTypes(), TypeRange{lhs, rhs}))
+  if (op.getScales().empty())
     return success();
   if (op.getScales().size() != 2)
     return op.emitOpError("needs scales of both operands, or none");
   auto ofLhs = cast<RankedTensorType>(op.getScales()[0].getType());
   auto ofRhs = cast<RankedTensorType>(op.getScales()[1].getType());
   auto isOfRows = [](RankedTensorType scales, RankedTensorType operand) {
-    return scales.getElementType().isF32() && scales.getRank() == 2 &&
-           scales.getDimSize(0) == operand.getDimSize(0);
+    return scales.getRank() == 2 && scales.getDimSize(0) == operand.getDimSize(0);
   };
-  if (!isOfRows(ofLhs, lhs) || !isOfRows(ofRhs, rhs))
-    return op.emitOpError("needs scales of both operands' types, or f32 for blocks of their rows");
+  if (!isOfRows(ofLhs, lhs) || !isOfRows(ofRhs, rhs) ||
+      ofLhs.getElementType() != ofRhs.getElementType())
+    return op.emitOpError("needs scales of one type for blocks of both operands' rows");
+  if (op.getScaleByte() > 3)
+    return op.emitOpError("needs a byte of a word, got number ") << op.getScaleByte();
   int64_t blocks = ofLhs.getDimSize(1);
   if (ofRhs.getDimSize(1) != blocks || lhs.getDimSize(1) % blocks != 0)
     return op.emitOpError("needs scales for as many blocks of words of both operands, got ")
@@ -392,6 +394,19 @@ LogicalResult DotOp::verify() {
   return failed(verifyDotScales(*this, lhs, rhs)) ? failure() : verifyTiles(*this);
 }
 
+LogicalResult PackSixBitsOp::verify() {
+  auto type = cast<RankedTensorType>(getBytes().getType());
+  if (type.getRank() == 0 || type.getShape().back() % 8)
+    return emitOpError("needs a multiple of 8 words in a row, got ") << type;
+  if (!hasLayout(getBytes()))
+    return verifyTiles(*this);
+  LinearLayout layout = getLayout(type);
+  for (uint64_t basis : {1, 2, 4})
+    if (!llvm::is_contained(layout.reg, basis))
+      return emitOpError("needs the eight words of 32 bytes in registers of one lane");
+  return verifyTiles(*this);
+}
+
 LogicalResult PackOp::verify() {
   if (getShift() > 28)
     return emitOpError("needs codes of four bits, got a shift of ") << getShift();
@@ -406,6 +421,19 @@ LogicalResult EncodeE4M3Op::verify() {
   return verifyTiles(*this);
 }
 LogicalResult UnpackOp::verify() { return verifyPacking(*this, getCodes(), getWords()); }
+
+LogicalResult FromRegistersOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (!hasLayout(getResult()))
+    return emitOpError("needs a layout of its result, got ") << type;
+  if (getValues().size() != getLayout(type).numRegisters())
+    return emitOpError("needs ") << getLayout(type).numRegisters() << " registers, got "
+                                 << getValues().size();
+  for (Type own : getValues().getTypes())
+    if (own != type.getElementType())
+      return emitOpError("needs registers of type ") << type.getElementType() << ", got " << own;
+  return verifyTiles(*this);
+}
 
 LogicalResult SplatOp::verify() {
   auto type = cast<RankedTensorType>(getResult().getType());

@@ -43,7 +43,8 @@ const TargetInfo::MmaAtom &atom() {
     LinearLayout lhs(4, /*reg=*/Bases{1, 2}, /*lane=*/Bases{4, 8}, /*warp=*/none);
     LinearLayout rhs(6, /*reg=*/Bases{1, 2, 4, 8, 16, 32}, /*lane=*/copies, /*warp=*/none);
     LinearLayout sums(6, /*reg=*/Bases{1, 2, 4, 8}, /*lane=*/Bases{16, 32}, /*warp=*/none);
-    return TargetInfo::MmaAtom{4, 16, 4, lhs, rhs, sums, /*wordsOfScale=*/2};
+    return TargetInfo::MmaAtom{4, 16, 4, lhs, rhs, sums, /*sumsIntegers=*/false,
+                               /*wordsOfScale=*/2};
   }();
   return atom;
 }

@@ -123,6 +123,17 @@ def AtomicReduceOp : TileOp<"atomic_reduce", [MemoryEffects<[MemRead, MemWrite]>
 // Shape
 //===----------------------------------------------------------------------===//
 
+def FromRegistersOp : TileOp<"from_registers", [Pure]> {
+  let summary = "A tile of what code outside of tiles made";
+  let description = [{
+    Value i is register i of a lane, all of the tile's element type, in the result's layout.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let results = (outs TileTensor:$result);
+  let assemblyFormat = "$values attr-dict `:` type($values) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def ReshapeOp : TileOp<"reshape", [Pure, SameOperandsAndResultElementType]> {
   let summary = "Same elements in row-major order under another shape";
   let description = "Moves nothing: a layout speaks of the row-major index.";
@@ -324,6 +335,19 @@ def LookupBytesOp : TileOp<"lookup_bytes", [Pure]> {
   let hasVerifier = 1;
 }
 
+def PackSixBitsOp : TileOp<"pack_six_bits", [Pure, SameOperandsAndResultType]> {
+  let summary = "The lower six bits of 32 bytes, without gaps";
+  let description = [{
+    Of each eight words of a row, which hold 32 bytes, words 0 to 5 of the result hold the lower
+    six bits, from the lowest byte's on; words 6 and 7 are 0. The lowest three bits of the last
+    dimension must be register bits.
+  }];
+  let arguments = (ins I32Tile:$bytes);
+  let results = (outs I32Tile:$words);
+  let assemblyFormat = "$bytes attr-dict `:` type($bytes)";
+  let hasVerifier = 1;
+}
+
 def LookupPairsOp : TileOp<"lookup_pairs", [Pure]> {
   let summary = "16-bit entries of a constant table for 4-bit codes, two to a word";
   let description = [{
@@ -365,14 +389,15 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "Accumulators plus products of two operands, by a matrix instruction";
   let description = [{
     acc (M x N x P) += lhs (M x K) times rhs (N x K) transposed, K in words of elements of
-    the carrier's type (of 6 bits: in four bytes each). Warps have rows or columns of their own, or each a
+    the carrier's type (of 6 bits: as by `tile.pack_six_bits`). Warps have rows or columns of their own, or each a
     part of the words, and add their products to the accumulators of that part: P is the number of parts.
 
-    Scales are of one of two kinds. Where the instruction takes them, i32: those of the elements
-    of each word of lhs and of rhs, as stored. Else f32: (M x B) of the rows of lhs and (N x B) of
-    those of rhs for each of B blocks of words. The products of a block are then summed by themselves
-    to p, from zero, and acc := fl(fl(p * lhs's) * rhs's + acc), the last with one rounding, block after
-    block. Accumulators of an integer carrier are i32, but f32 beside scales, where p is rounded to f32. Lanes have those of their accumulators' rows and columns.
+    Scales, of the rows of lhs and of rhs, are of one of two kinds, for B blocks of words. Where the
+    instruction takes them, i32, as stored: (M x B) words, of which perhaps only byte `scaleByte`
+    counts, or (M x B/4) words of four blocks' bytes each, as TargetInfo::MmaAtom says. Else f32, (M x B). The products
+    of a block are then summed by themselves to p, from zero, and acc := fl(fl(p * lhs's) * rhs's + acc),
+    the last with one rounding, block after block; lanes have the scales of their accumulators' rows and
+    columns. Accumulators of an integer carrier are i32, but f32 beside scales, where p is rounded to f32.
 
     The layouts are those of the target's instruction, repeated in registers: which lane has
     which of its rows, columns and words is what TargetInfo::mmaAtom says, but any words may
@@ -381,7 +406,7 @@ def DotOp : TileOp<"dot", [Pure, AllTypesMatch<["acc", "result"]>]> {
   }];
   let arguments = (ins I32Tile:$lhs, I32Tile:$rhs, AnyTypeOf<[F32Tile, I32Tile]>:$acc,
                    Variadic<AnyTypeOf<[I32Tile, F32Tile]>>:$scales,
-                   StrAttr:$carrier);
+                   StrAttr:$carrier, DefaultValuedAttr<I32Attr, "0">:$scaleByte);
   let results = (outs AnyTypeOf<[F32Tile, I32Tile]>:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs `to` $acc `by` $carrier (`scales` $scales^ `:` type($scales))? attr-dict
