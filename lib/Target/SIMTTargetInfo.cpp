@@ -78,8 +78,10 @@ Value SIMTTargetInfo::laneId(OpBuilder &b, Location loc) const {
 }
 
 Value SIMTTargetInfo::warpId(OpBuilder &b, Location loc) const {
-  return arith::ShRUIOp::create(b, loc, threadId(b, loc),
-                                constantI32(b, loc, llvm::Log2_32(getLanes())));
+  // Of a block with more warps than tiles have, each so many have tiles of their own.
+  Value warp = arith::ShRUIOp::create(b, loc, threadId(b, loc),
+                                      constantI32(b, loc, llvm::Log2_32(getLanes())));
+  return arith::AndIOp::create(b, loc, warp, constantI32(b, loc, getWarps() - 1));
 }
 
 Value SIMTTargetInfo::exchange(OpBuilder &b, Location loc, Value reg, unsigned bit) const {

@@ -31,8 +31,8 @@ namespace {
 
 /// The carriers that words of codes become in registers. Others keep to the memory of blocks.
 /// Of equal rates the first is taken: f16 is decoded faster than bf16.
-constexpr StringLiteral carriers[] = {"e1m2",     "e2m1",     "e2m3", "s8",  "e4m3",
-                                      "e4m3fnuz", "e5m2fnuz", "f16",  "bf16"};
+constexpr StringLiteral carriers[] = {"e1m2", "e2m1",     "e2m3",     "s4",  "s8",
+                                      "e4m3", "e4m3fnuz", "e5m2fnuz", "f16", "bf16"};
 /// Of few rows of the product a block makes so many columns, or as many as its blocks have rows.
 constexpr int64_t weightRowsOfFew = 16, mostWeightRows = 32;
 
@@ -439,7 +439,14 @@ std::string whyNotSums(const Format &format, const target::OperandPlan &plan, un
   if (plan.foldedLevels != 0 || levels != 1 || block.rows != 1 || block.cols != kBlock)
     return "the scales of " + format.name + " are not those of rows of " +
            std::to_string(kBlock) + " alone";
-  return "";
+  return whyNoCarrierWords(format, plan);
+}
+
+/// The instruction takes the scales, and words of codes become its operands.
+std::string whyNotNative(const Format &format, const target::OperandPlan &plan) {
+  if (plan.application != target::ScaleApplication::Native)
+    return std::string(plan.carrier->name) + " instructions take no scales of " + format.name;
+  return whyNoCarrierWords(format, plan);
 }
 
 std::string whyNotPlain(const std::optional<ScheduledMatrix> &plain) {
@@ -482,7 +489,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
     if (why.empty() && plan.application == target::ScaleApplication::PerKBlock)
       why = whyNotSums(format, plan, choice.kBlock);
     else if (why.empty())
-      why = isNative ? whyNoCarrierWords(format, plan) : whyNotPairs(format, plan);
+      why = isNative ? whyNotNative(format, plan) : whyNotPairs(format, plan);
     return why;
   };
   std::string why = whyNot(*rhs, choice.b, mostWeightRows);

@@ -34,6 +34,9 @@ Value ScheduleBuilder::isEqual(Value x, Value y) {
 Value ScheduleBuilder::isAtMost(Value x, Value y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, x, y);
 }
+Value ScheduleBuilder::isNot(Value condition) {
+  return isEqual(select(condition, constant(1), constant(0)), constant(0));
+}
 Value ScheduleBuilder::select(Value condition, Value x, Value y) {
   return arith::SelectOp::create(b, loc, condition, x, y);
 }
@@ -84,6 +87,11 @@ void KernelBuilder::beginRanged() {
   kernel->setAttr("tile.ranged", body.getUnitAttr());
   for (unsigned i = 0; i < 4; ++i)
     (void)kernel.insertArgument(kernel.getNumArguments(), body.getI64Type(), {}, loc);
+}
+
+bool KernelBuilder::isWholeBlock() const {
+  auto threads = kernel->getAttrOfType<IntegerAttr>("tile.threads");
+  return !threads || threads.getInt() == int64_t(target.getThreads());
 }
 
 void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {

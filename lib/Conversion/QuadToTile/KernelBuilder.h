@@ -95,6 +95,7 @@ public:
   /// x rounded up to a multiple of y.
   mlir::Value roundUp(mlir::Value x, int64_t y) { return mul(ceilDiv(x, y), constant(y)); }
   mlir::Value isLess(mlir::Value x, mlir::Value y);
+  mlir::Value isNot(mlir::Value condition);
   /// An error of the caller unless the condition holds.
   void check(mlir::Value condition, const llvm::Twine &message);
   /// An error of the caller unless y divides x.
@@ -117,6 +118,9 @@ public:
   /// run for each: its last arguments are x0, x1, y0, y1. Nothing can be passed
   /// after that. For CPUs.
   void beginRanged();
+  /// The warps that have a tile are all of their block, so they may exchange it. Else the kernel
+  /// has `tile.threads` more than that.
+  bool isWholeBlock() const;
   /// Ends the kernel and launches it. `cost` is about how many bytes one program
   /// reads and writes, or would in the time it takes: how much work is worth a thread.
   void launch(mlir::Value gridX, mlir::Value gridY, int64_t cost);

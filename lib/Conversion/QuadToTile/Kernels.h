@@ -192,6 +192,9 @@ layout::LinearLayout computeLayout(const TargetInfo &target, TileShape shape, in
 layout::LinearLayout storeLayout(const TargetInfo &target, const layout::LinearLayout &computed,
                                  unsigned contiguousBits, unsigned elementBytes,
                                  int64_t alignment);
+/// The same with the warps of `computed`: registers have an access of 2^access elements, lanes
+/// what follows.
+layout::LinearLayout storeLayoutOfWarps(const layout::LinearLayout &computed, unsigned access);
 
 /// Where rows follow each other without gaps, one row of all elements is the same matrix
 /// and fills tiles better. The schedule's i1: rows are dense, and of `stored` elements if given.
@@ -242,6 +245,12 @@ Tile loadMatrix(KernelBuilder &kernel, const ScheduledMatrix &matrix, unsigned a
 /// of what quantizes it, whose stored axis is no shorter.
 mlir::Value isInside(KernelBuilder &kernel, const ScheduledMatrix &matrix,
                      const mlir::Value (&origin)[2], const int64_t (&sizes)[2]);
+
+/// Elements along the axis that must be in one tile.
+int64_t minimalAlong(const QuantizeRequest &request);
+/// Quantizes values in registers, a tile at (p0, a0) of the result, as a kernel that reads them.
+mlir::LogicalResult quantizeRegisters(KernelBuilder &kernel, const QuantizeRequest &request,
+                                      Tile y, mlir::Value p0, mlir::Value a0);
 
 /// Stores a tile of (rows, columns) at (row, column) of a dense row-major array of
 /// `length` columns, a multiple of `divisor`, in the memory's layout. The array is
@@ -302,11 +311,12 @@ void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
                  const ScheduledTensor &tensor, const Tiling &tiling, const PackedTile &packed,
                  const DirectPanels &panels, mlir::Value p0, mlir::Value a0);
 
-/// The words of a carrier of at most 8 bits for codes in words: these as they are, or a byte for
-/// each by a table, of which those of 6 bits are packed (tile.pack_six_bits).
+/// The words of a carrier of at most 8 bits for codes in words: these as they are or in two's
+/// complement, or a byte for each by a table, of which those of 6 bits are packed
+/// (tile.pack_six_bits).
 Tile carrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,
                   Tile codes, const target::OperandPlan &plan);
-/// Why those are not the operands of an instruction that takes a format's scales; empty if so.
+/// Why there are none of a format; empty if there are.
 std::string whyNoCarrierWords(const Format &format, const target::OperandPlan &plan);
 /// For each `wordsOfScale` words of rows of `words` the innermost scale as stored, i32.
 Tile scalesOfBlocks(KernelBuilder &kernel, quad::QuantizedTensorType type, const Tiling &tiling,

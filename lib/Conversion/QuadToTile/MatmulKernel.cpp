@@ -172,6 +172,8 @@ static LogicalResult emitDeviceMatmul(ScheduleBuilder &s, const TargetInfo &targ
   s.condition = isMore;
   LogicalResult result = hasLarge ? emitLarge() : success();
   s.condition = Value();
+  if (request.quantized && request.quantized->isDone)
+    request.quantized->isDone = both(s, isMore, request.quantized->isDone);
   return result;
 }
 

@@ -79,6 +79,13 @@ struct MatmulGroups {
       makeTable;
 };
 
+/// How the result of a product is quantized, which is all that is read of it.
+struct QuantizedProduct {
+  QuantizeRequest request;
+  /// i1: the product's kernel did so; null: none did.
+  mlir::Value isDone = {};
+};
+
 /// Schedule values of one quad.matmul; absent parts empty.
 struct MatmulRequest {
   mutable quad::MatmulOp op; // accessors of operations are not const
@@ -87,6 +94,8 @@ struct MatmulRequest {
   std::optional<ScheduledMap> epilogue;
   ScheduledMatrix result;
   std::optional<MatmulGroups> groups = {};
+  /// Engines may store this in place of the result where they say so.
+  QuantizedProduct *quantized = nullptr;
 };
 
 /// What a kernel of a product does with sums: operands of the request, which are passed to

@@ -21,6 +21,7 @@
 #include "quadrille/Target/TargetSpec.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/SaveAndRestore.h"
 #include <numeric>
 
 namespace quadrille {
@@ -61,6 +62,9 @@ private:
   LogicalResult lower(quad::PrepareOp op, quad::LaunchOp launch);
   LogicalResult lower(quad::MatmulOp op, quad::LaunchOp launch);
   PrepareRequest prepareRequest(quad::LaunchOp launch, quad::PrepareOp op);
+  QuantizeRequest quantizeRequest(quad::LaunchOp launch, quad::QuantizeOp op, Value result,
+                                  const ScheduledMatrix &input);
+  QuantizedProduct *planQuantized(Value product);
   std::optional<DirectPanels> directPanels(Value result, const ScheduledMatrix &input,
                                            unsigned axis, Value length);
   ScheduledTensor preparedTensor(Value result, Value rows, Value length);
@@ -116,6 +120,8 @@ private:
   llvm::DenseMap<Value, ScheduledTensor> tensors;
   llvm::DenseMap<Value, ScheduledPrepared> prepared;
   llvm::DenseMap<Value, Value> scalars;
+  /// By their launches, the quantizations that products may do.
+  llvm::DenseMap<Operation *, std::unique_ptr<QuantizedProduct>> quantizedProducts;
   /// Buffers of the caller for values that the function returns.
   llvm::DenseMap<Value, SmallVector<Value>> destinations;
 };
@@ -415,43 +421,95 @@ LogicalResult FunctionLowering::lowerQuantize(quad::KernelOp kernel, quad::Launc
   } else {
     input = {matrixOf(launch, source)};
   }
-  for (auto [op, result] : llvm::zip_equal(quantizations, launch.getResults())) {
-    unsigned axis = op.getAxis();
-    int64_t granularity = op.getType().getGranularity();
-    Value length = input.sizes[axis];
-    ScheduledGroups groups = scheduledGroups(launch, op.getGroups(), length, granularity);
-    if (groups)
-      length = groupedLength(s, length, groups.count, granularity);
-    else if (op.getPad())
-      length = s.roundUp(length, granularity);
-    else
-      s.checkDivides(length, granularity,
-                     "the length of axis " + Twine(axis) + " must be a multiple of " +
-                         Twine(granularity) + "; pad=True extends it with zeros");
-    int64_t multiple = op.getKey() ? elementsPerDraw : codesPerWord;
-    if (granularity % multiple != 0)
-      s.checkDivides(length, multiple, "kernels of this format need a multiple of " +
-                                           Twine(multiple) + " elements along axis " + Twine(axis));
-    if (op.getKey())
-      s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
-                     "index_base must be a multiple of " + Twine(elementsPerDraw));
-    std::optional<DirectPanels> panels = directPanels(result, input, axis, length);
-    ScheduledTensor stored =
-        panels ? preparedTensor(result, input.sizes[1 - axis], length)
-               : resultTensor(result, input.sizes[1 - axis], length,
-                              /*ownLength=*/input.sizes[axis]);
-    bool isExtended = groups || (op.getPad() && input.divisors[axis] % granularity != 0);
-    stored.divisor = std::max(powerOfTwoDivisor(granularity),
-                              isExtended ? 1 : input.divisors[axis]);
-    stored.rowsDivisor = input.divisors[1 - axis];
-    tensors[result] = stored;
-    requests.push_back({op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
-                        scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
-                        scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
-                        scheduledOf(launch, op.getFlags()), stored, groups, panels});
+  if (auto made = quantizedProducts.find(launch); made != quantizedProducts.end()) {
+    const QuantizedProduct &product = *made->second;
+    if (product.isDone) {
+      quantizations.front().emitRemark("is done by the kernel of the product, but of few rows and "
+                                       "of sums of parts of the contraction by its own");
+      s.condition = s.isNot(product.isDone);
+    }
+    KernelBuilder builder = makeKernel(launch);
+    LogicalResult result = emitQuantize(builder, input, product.request);
+    s.condition = Value();
+    return result;
   }
+  for (auto [op, result] : llvm::zip_equal(quantizations, launch.getResults()))
+    requests.push_back(quantizeRequest(launch, op, result, input));
   KernelBuilder builder = makeKernel(launch);
   return emitQuantize(builder, input, requests);
+}
+
+QuantizeRequest FunctionLowering::quantizeRequest(quad::LaunchOp launch, quad::QuantizeOp op,
+                                                  Value result, const ScheduledMatrix &input) {
+  unsigned axis = op.getAxis();
+  int64_t granularity = op.getType().getGranularity();
+  Value length = input.sizes[axis];
+  ScheduledGroups groups = scheduledGroups(launch, op.getGroups(), length, granularity);
+  if (groups)
+    length = groupedLength(s, length, groups.count, granularity);
+  else if (op.getPad())
+    length = s.roundUp(length, granularity);
+  else
+    s.checkDivides(length, granularity,
+                   "the length of axis " + Twine(axis) + " must be a multiple of " +
+                       Twine(granularity) + "; pad=True extends it with zeros");
+  int64_t multiple = op.getKey() ? elementsPerDraw : codesPerWord;
+  if (granularity % multiple != 0)
+    s.checkDivides(length, multiple, "kernels of this format need a multiple of " +
+                                         Twine(multiple) + " elements along axis " + Twine(axis));
+  if (op.getKey())
+    s.checkDivides(scheduledOf(launch, op.getIndexBase()), elementsPerDraw,
+                   "index_base must be a multiple of " + Twine(elementsPerDraw));
+  std::optional<DirectPanels> panels = directPanels(result, input, axis, length);
+  ScheduledTensor stored =
+      panels ? preparedTensor(result, input.sizes[1 - axis], length)
+             : resultTensor(result, input.sizes[1 - axis], length,
+                            /*ownLength=*/input.sizes[axis]);
+  bool isExtended = groups || (op.getPad() && input.divisors[axis] % granularity != 0);
+  stored.divisor = std::max(powerOfTwoDivisor(granularity),
+                            isExtended ? 1 : input.divisors[axis]);
+  stored.rowsDivisor = input.divisors[1 - axis];
+  tensors[result] = stored;
+  return {op, scheduledOf(launch, op.getSigns()), scheduledOf(launch, op.getKey()),
+          scheduledOf(launch, op.getIndexBase()), scheduledOf(launch, op.getStep()),
+          scheduledOf(launch, op.getAmax()), scheduledOf(launch, op.getAmaxOut()),
+          scheduledOf(launch, op.getFlags()), stored, groups, panels};
+}
+
+/// What a product's kernel can do with values in its registers: a row's blocks and transforms lie
+/// in one warp, and nothing has to be known of other tiles.
+static bool canQuantizeRegisters(quad::QuantizeOp op) {
+  constexpr int64_t most = 128;
+  quad::QuantizedTensorType type = op.getType();
+  quad::FormatAttr format = type.getFormat();
+  bool isOfBlocks = llvm::all_of(format.getLevels(), [](quad::LevelAttr level) {
+    return !level.isTensor() && level.getBlock().rows == 1 &&
+           level.getRule() != ScaleRule::Program;
+  });
+  return isOfBlocks && op.getAxis() == 1 && !op.getGroups() &&
+         type.getScaleLayout() == quad::ScaleLayout::RowMajor &&
+         format.getOuterBlockCols() <= most && (!type.getRht() || type.getRht().getSize() <= most);
+}
+
+/// The quantization of a product that nothing else reads, by what the caller gave; or null.
+QuantizedProduct *FunctionLowering::planQuantized(Value product) {
+  auto launch = product.hasOneUse() ? dyn_cast<quad::LaunchOp>(*product.user_begin())
+                                    : quad::LaunchOp();
+  if (!launch || destinations.contains(product))
+    return nullptr;
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
+  auto op = dyn_cast<quad::QuantizeOp>(kernel.getBody().front().front());
+  bool isOne = op && launch->getNumResults() == 1 && operandOf(launch, op.getInput()) == product;
+  bool isGiven = llvm::all_of(launch.getInputs(), [&](Value input) {
+    return input == product || isa<BlockArgument>(input);
+  });
+  if (!isOne || !isGiven || !canQuantizeRegisters(op) || findPrepare(launch.getResult(0)).second)
+    return nullptr;
+  llvm::SaveAndRestore ofLaunch(s.loc, Location(launch.getLoc()));
+  QuantizeRequest request = quantizeRequest(launch, op, launch.getResult(0), matrices[product]);
+  auto &made = quantizedProducts[launch];
+  made = std::make_unique<QuantizedProduct>(QuantizedProduct{request});
+  return made.get();
 }
 
 LogicalResult FunctionLowering::lower(quad::AmaxOp op, quad::LaunchOp launch) {
@@ -695,6 +753,8 @@ LogicalResult FunctionLowering::lower(quad::MatmulOp op, quad::LaunchOp launch) 
       return failure();
     request.epilogue = std::move(*epilogue);
   }
+  if (!groups)
+    request.quantized = planQuantized(launch.getResult(0));
   auto allocateBytes = [&](Value bytes) {
     return allocate(s.conditional(bytes), b.getI8Type(), 1);
   };

@@ -37,9 +37,14 @@ void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Valu
   unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
   unsigned bytes = bytesOf(TileBuilder::typeOf(value));
   int64_t alignment = denseAlignment(TileBuilder::typeOf(value), divisor);
-  if (!where)
+  if (!where && kernel.isWholeBlock()) {
     value =
         t.convertLayout(value, storeLayout(kernel.target, layout, contiguous, bytes, alignment));
+  } else if (!where) {
+    unsigned width = kernel.target.maxAccessWidth(bytes, unsigned(alignment));
+    value = t.convertLayout(
+        value, storeLayoutOfWarps(layout, std::min(contiguous, llvm::Log2_32(width))));
+  }
   tile::StoreOp::create(kernel.body, kernel.loc, value, buffer, ValueRange{row, column},
                         ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
                         kernel.inside, where, t.b.getI64IntegerAttr(alignment),
@@ -161,15 +166,6 @@ LogicalResult quantizeTile(KernelBuilder &kernel, const QuantizeRequest &request
              kernel.div(kernel.pass(request.result.length), codesPerWord),
              std::max<int64_t>(1, request.result.divisor / codesPerWord));
   return success();
-}
-
-/// Elements along the axis that must be in one tile.
-int64_t minimalAlong(const QuantizeRequest &request) {
-  quad::QuantizedTensorType type = request.op.getType();
-  int64_t along = type.getFormat().getOuterBlockCols();
-  if (type.getRht())
-    along = std::max(along, type.getRht().getSize());
-  return request.key ? std::max(along, elementsPerDraw) : along;
 }
 
 /// Rows that must be in one tile.
@@ -385,6 +381,22 @@ LogicalResult emitPair(KernelBuilder &kernel, const QuantizeInput &input,
 }
 
 } // namespace
+
+LogicalResult quantizeRegisters(KernelBuilder &kernel, const QuantizeRequest &request, Tile y,
+                                Value p0, Value a0) {
+  ArrayRef<int64_t> shape = TileBuilder::shapeOf(y);
+  Tile factors = factorsOf(kernel, request, {shape[0], shape[1]},
+                           tile::getLayout(TileBuilder::typeOf(y)));
+  return quantizeTile(kernel, request, y, factors, p0, a0);
+}
+
+int64_t minimalAlong(const QuantizeRequest &request) {
+  quad::QuantizedTensorType type = request.op.getType();
+  int64_t along = type.getFormat().getOuterBlockCols();
+  if (type.getRht())
+    along = std::max(along, type.getRht().getSize());
+  return request.key ? std::max(along, elementsPerDraw) : along;
+}
 
 LogicalResult emitQuantize(KernelBuilder &kernel, const QuantizeInput &input,
                            ArrayRef<QuantizeRequest> requests) {

@@ -102,6 +102,7 @@ StringRef SchedulePrinter::binaryName(Operation *op) {
       .Case<arith::MaxSIOp>([](auto) { return "max"; })
       .Case<arith::AndIOp>([](auto) { return "and"; })
       .Case<arith::OrIOp>([](auto) { return "or"; })
+      .Case<arith::XOrIOp>([](arith::XOrIOp op) { return op.getType().isInteger(1) ? "ne" : ""; })
       .Case<arith::CmpIOp>([](arith::CmpIOp cmp) -> StringRef {
         switch (cmp.getPredicate()) {
         case arith::CmpIPredicate::eq:
@@ -149,9 +150,16 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     os << "check " << condition << " " << check.getMessage() << "\n";
     return success();
   }
+  if (auto extended = dyn_cast<arith::ExtUIOp>(op)) { // flags are numbers
+    value(extended.getIn());
+    numbers[extended.getResult()] = numbers.lookup(extended.getIn());
+    return success();
+  }
   std::string text;
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-    text = "const " + std::to_string(cast<IntegerAttr>(constant.getValue()).getInt());
+    APInt number = cast<IntegerAttr>(constant.getValue()).getValue();
+    bool isFlag = constant.getType().isInteger(1);
+    text = "const " + std::to_string(isFlag ? number.getZExtValue() : number.getSExtValue());
   } else if (auto dim = dyn_cast<tile::DimOp>(op)) {
     text = "dim " + std::to_string(argumentNumber(dim.getBuffer())) + " " +
            std::to_string(dim.getDim());

@@ -459,12 +459,30 @@ bool isOfCodes(ArrayRef<uint8_t> encodings, const target::OperandPlan &plan) {
            return entry.value() == entry.index();
          });
 }
+/// Codes are a sign and the magnitude of the carrier's two's complement.
+bool isOfMagnitudes(ArrayRef<uint8_t> encodings) {
+  constexpr unsigned sign = 8, all = 15;
+  return llvm::all_of(llvm::enumerate(encodings), [](auto entry) {
+    unsigned magnitude = entry.index() & (sign - 1);
+    return entry.value() == (entry.index() & sign ? (0 - magnitude) & all : magnitude);
+  });
+}
+
+/// Words of codes that are a sign and a magnitude of three bits as two's complement.
+Tile complementNegative(TileBuilder &t, Tile codes) {
+  constexpr int64_t ones = 0x11111111;
+  Tile magnitudes = t.bitAnd(codes, 7 * ones);
+  Tile isSome = t.bitOr(t.bitOr(magnitudes, t.shrU(magnitudes, 1)), t.shrU(magnitudes, 2));
+  Tile negative = t.bitAnd(t.bitAnd(t.shrU(codes, 3), isSome), ones); // but not -0
+  Tile masks = t.sub(t.shl(negative, 4), negative);
+  return t.add(t.bitXor(magnitudes, masks), negative);
+}
 } // namespace
 
 std::string whyNoCarrierWords(const Format &format, const target::OperandPlan &plan) {
-  bool isPacked = plan.carrier->storageBits == 4;
-  if (plan.application == target::ScaleApplication::Native &&
-      (!isPacked || isOfCodes(encodingsOf(format.grid, plan), plan)))
+  SmallVector<uint8_t> table = encodingsOf(format.grid, plan);
+  if (plan.carrier->storageBits > 4 || isOfCodes(table, plan) ||
+      (plan.carrier->isInteger && isOfMagnitudes(table)))
     return "";
   return std::string(plan.carrier->name) + " does not take " + format.name + " as it is stored";
 }
@@ -474,6 +492,10 @@ Tile carrierWords(KernelBuilder &kernel, quad::QuantizedTensorType type, const T
   SmallVector<uint8_t> table = encodingsOf(type.getFormat().toFormat().grid, plan);
   if (isOfCodes(table, plan))
     return codes;
+  if (plan.carrier->storageBits == 4) {
+    TileBuilder t(kernel.body, kernel.loc);
+    return complementNegative(t, codes);
+  }
   Tile bytes = lookUpBytes(kernel, tiling, codes, table);
   return plan.carrier->storageBits == 6
              ? tile::PackSixBitsOp::create(kernel.body, kernel.loc, bytes.getType(), bytes)

@@ -117,16 +117,16 @@ LinearLayout storeLayout(const TargetInfo &target, const LinearLayout &computed,
     ++run;
   bool isInWarp = llvm::none_of(llvm::seq(0u, wanted),
                                 [&](unsigned bit) { return isOf(layout.warp, bit); });
-  if (run == wanted || !isInWarp)
-    return layout;
-  // Registers have an access, lanes what follows.
+  return run == wanted || !isInWarp ? layout : storeLayoutOfWarps(layout, access);
+}
+
+LinearLayout storeLayoutOfWarps(const LinearLayout &computed, unsigned access) {
   std::vector<uint64_t> reg, lane;
-  for (unsigned bit = 0; bit < layout.indexBits; ++bit)
-    if (!isOf(layout.warp, bit))
-      (bit < access || lane.size() == layout.lane.size() ? reg : lane)
-          .push_back(uint64_t(1) << bit);
-  lane.resize(layout.lane.size());
-  return LinearLayout(layout.indexBits, reg, lane, layout.warp);
+  for (unsigned bit = 0; bit < computed.indexBits; ++bit)
+    if (uint64_t basis = uint64_t(1) << bit; !llvm::is_contained(computed.warp, basis))
+      (bit < access || lane.size() == computed.lane.size() ? reg : lane).push_back(basis);
+  lane.resize(computed.lane.size());
+  return LinearLayout(computed.indexBits, reg, lane, computed.warp);
 }
 
 Value flattenRows(ScheduleBuilder &s, ScheduledMatrix &matrix, unsigned axis, Value stored) {

@@ -5,15 +5,49 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Elementwise.h"
 #include "PanelOperands.h"
 #include "WarpgroupGroups.h"
 #include "WarpgroupParts.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using quadrille::nvvm::WarpgroupPlan;
 
 namespace quadrille {
 namespace {
+
+/// What a sink takes, of so many columns, as a tile.
+Tile tileOfFragment(OpBuilder &b, Location loc, ValueRange values, int64_t columns) {
+  constexpr int64_t rows = 64;
+  auto row = [&](uint64_t number) { return number * columns; };
+  std::vector<uint64_t> reg{1, 2, 4, row(8)}, lane{8, 16, row(1), row(2), row(4)};
+  for (int64_t column = 32; column < columns; column *= 2)
+    reg.push_back(column);
+  layout::LinearLayout layout(llvm::Log2_64(rows * columns), reg, lane, {row(16), row(32)});
+  auto type = tile::withLayout(RankedTensorType::get({rows, columns}, b.getF32Type()), layout);
+  return tile::FromRegistersOp::create(b, loc, type, values);
+}
+
+/// The sink that quantizes.
+nvvm::FragmentSink quantizingSink(KernelBuilder &kernel, const MatmulRequest &request) {
+  const QuantizeRequest &own = request.quantized->request;
+  constexpr int64_t least = 32;
+  int64_t columns = std::max(least, minimalAlong(own));
+  Value m = kernel.pass(request.result.sizes[0]), n = kernel.pass(request.result.sizes[1]);
+  auto take = [&kernel, &own, columns, m, n](OpBuilder &b, Location loc, ValueRange values,
+                                             Value row, Value col) {
+    OpBuilder::InsertionGuard guard(kernel.body);
+    kernel.body.setInsertionPoint(b.getInsertionBlock(), b.getInsertionPoint());
+    Tile y = tileOfFragment(kernel.body, loc, values, columns);
+    if (own.op.getPad() || own.flags || own.amaxOut)
+      y = zeroOutside(kernel, y, {row, col}, {m, n});
+    LogicalResult result = quantizeRegisters(kernel, own, y, row, col);
+    assert(succeeded(result) && "rules of scales were verified");
+    (void)result;
+  };
+  return {unsigned(columns), take};
+}
 
 /// Emits the conversions of both operands to panels, and the product.
 class WarpgroupMatmulEmitter {
@@ -81,6 +115,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
                                    passIf(lhs.panels.overflow),
                                    passIf(rhs.panels.overflow),
                                    std::nullopt,
+                                   std::nullopt,
                                    std::nullopt};
   quad::MatmulOp op = request.op;
   std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
@@ -95,9 +130,13 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
     operands.tiles = parts->describeTiles(kernel);
     operands.partial = parts->sums(kernel);
   }
-  nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.get());
   Builder b(module.getContext());
   kernel.kernel->setAttr("tile.threads", b.getI64IntegerAttr(plan.threads));
+  if (request.quantized && !groups && !lhs.panels.overflow) {
+    operands.sink = quantizingSink(kernel, request);
+    request.quantized->isDone = parts->areFinished();
+  }
+  nvvm::emitMatmul(kernel.body, kernel.loc, target, plan, operands, epilogue.get());
   kernel.kernel->setAttr("tile.shared", b.getI64IntegerAttr(plan.sharedBytes()));
   kernel.kernel->setAttr("tile.cluster", b.getI64IntegerAttr(plan.blocksOfCluster));
   Value ofRows = groups ? groups->tiles() : parts->tiles();

@@ -85,6 +85,8 @@ PartialSums WarpgroupParts::sums(KernelBuilder &kernel) const {
   return {isUsed, kernel.pass(storage), kernel.pass(stride)};
 }
 
+Value WarpgroupParts::areFinished() const { return s.isAtMost(count, s.constant(1)); }
+
 /// The elements of a thread of a kernel of the sum: eight neighbours.
 static MatmulElements elementsOf(KernelBuilder &kernel, VectorBuilder &b, Value cols) {
   const TargetInfo &target = kernel.target;

@@ -25,6 +25,8 @@ public:
   WarpgroupParts(ScheduleBuilder &s, const nvvm::WarpgroupPlan &plan,
                  const MatmulRequest &request, mlir::Value pieces, Allocate allocate);
 
+  /// There is one part: the product's kernel finishes its sums itself. An i1.
+  mlir::Value areFinished() const;
   /// How many rows of tiles there are, of all parts.
   mlir::Value tiles() const { return s.mul(count, tilesOfRows); }
   // In the kernel of the product: what they are, and where sums go.

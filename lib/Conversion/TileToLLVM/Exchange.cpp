@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "TilePattern.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -556,11 +557,11 @@ public:
     unsigned bits = tileType(op.getSource()).getElementTypeBitWidth();
     layout::SharedMemoryModel memory;
     memory.elementBytes = std::max(1u, bits / 8);
+    bool sharesMemory = target.getWarps() > 1 && isWholeBlock(op);
     std::optional<layout::Conversion> plan = layout::planConversion(
-        layoutOf(op.getSource()), layoutOf(op.getResult()), memory,
-        /*allowShared=*/target.getWarps() > 1);
+        layoutOf(op.getSource()), layoutOf(op.getResult()), memory, sharesMemory);
     // Registers and lanes are named by constants, which all warps share.
-    if (plan && plan->dependsOnWarp())
+    if (plan && plan->dependsOnWarp() && sharesMemory)
       plan = layout::planSharedConversion(layoutOf(op.getSource()), layoutOf(op.getResult()),
                                           memory);
     if (!plan)
@@ -573,6 +574,13 @@ public:
                << plan->str();
     rewriter.replaceOpWithMultiple(op, {emitter.values});
     return success();
+  }
+
+private:
+  /// The warps that have the tile are all of their block, which a barrier waits for.
+  bool isWholeBlock(Operation *op) const {
+    auto threads = op->getParentOfType<func::FuncOp>()->getAttrOfType<IntegerAttr>("tile.threads");
+    return !threads || threads.getInt() == int64_t(target.getThreads());
   }
 };
 

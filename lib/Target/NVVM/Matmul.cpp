@@ -90,6 +90,8 @@ private:
                       SmallVectorImpl<Value> &words);
   void storeWords(const TileRows &rows, ValueRange words, MatmulElements elements,
                   Value isFlagged);
+  /// What a lane has of a row's columns, as f32.
+  void appendValues(ValueRange words, SmallVectorImpl<Value> &values);
   /// The row of C, and the column as panels of B have it.
   Value resultRow(const TileRows &rows, Value row) {
     return rows.result ? b.add(row, rows.result) : row;
@@ -449,6 +451,18 @@ void Emitter::storeWords(const TileRows &rows, ValueRange words, MatmulElements 
   });
 }
 
+void Emitter::appendValues(ValueRange words, SmallVectorImpl<Value> &values) {
+  Value packed = vector::FromElementsOp::create(
+      b, VectorType::get({int64_t(words.size())}, b.getI32Type()), words);
+  Value elements = b.bitcast(VectorType::get({storedColumns}, store.elementType), packed);
+  for (unsigned i = 0; i < storedColumns; ++i) {
+    Value element = vector::ExtractOp::create(b, elements, int64_t(i));
+    bool isWide = store.elementType.isF32();
+    values.push_back(isWide ? element
+                            : Value(arith::ExtFOp::create(b, b.getF32Type(), element)));
+  }
+}
+
 void Emitter::storePartial(const TileRows &rows, Value pair, Value row, Value col) {
   constexpr int64_t bytes = sizeof(float);
   Value index = b.add(b.mul(resultRow(rows, row), operands.partial->stride), col);
@@ -477,6 +491,7 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
                                      sizeof(int32_t)));
   }
   Value lhsFlags = flagsOf(operands.lhsOverflow, row), rhsFlags;
+  SmallVector<Value> values; // for the sink
   for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
     Value firstCol = b.add(col, b.i64(done));
     if (done % panelRows == 0)
@@ -519,9 +534,18 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
     elements.isFull = isFull(kind, elements.col, storedColumns);
     for (unsigned j = 0; j < rowsOfLane; ++j) {
       exchangeColumns(b, target, words[j]);
+      if (operands.sink) {
+        appendValues(words[j], values);
+        continue;
+      }
       elements.row = rows[j];
       Value isLeft = lhsFlags ? isFlagged(b, lhsFlags, rhsFlags, rows[j], elements.col) : Value();
       storeWords(tile, words[j], elements, isLeft);
+    }
+    if (unsigned end = done + columnsAtOnce; operands.sink && end % operands.sink->columns == 0) {
+      operands.sink->take(b, b.getLoc(), values, row,
+                          b.add(col, b.i64(end - operands.sink->columns)));
+      values.clear();
     }
   }
 }
@@ -532,6 +556,8 @@ void Emitter::storeTile(const TileRows &rows, const Sums &sums, Value row, Value
       storeFragment(rows, fragment, b.add(row, b.i64(i * fragmentRows)), col, kind);
   };
   auto finish = [&] {
+    if (operands.sink) // much code, which is there once
+      return storeAs(StoreKind::cut);
     b.ifThen(isFull(StoreKind::cut, col, plan.width()), [&] { storeAs(StoreKind::whole); },
              [&] { storeAs(StoreKind::cut); });
   };

@@ -63,8 +63,9 @@ const MatrixInstruction *findMatrixInstruction(StringRef carrier) {
       {"bf16", "m16n8k16.row.col.f32.bf16.bf16.f32", false, eight},
       {"e4m3", "m16n8k32.row.col.f32.e4m3.e4m3.f32", true, eight},
       {"e5m2", "m16n8k32.row.col.f32.e5m2.e5m2.f32", true, eight},
-      // Of sixteen elements, as blocks have at least.
+      // Of few elements, as blocks have at least.
       {"s8", "m16n8k16.row.col.s32.s8.s8.s32", false, four},
+      {"s4", "m16n8k32.row.col.s32.s4.s4.s32", false, four},
   };
   const auto *row = llvm::find_if(table, [&](auto &r) { return r.carrier == carrier; });
   return row == std::end(table) ? nullptr : row;

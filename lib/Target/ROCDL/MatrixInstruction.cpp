@@ -115,6 +115,8 @@ const std::vector<MatrixInstruction> &table() {
        sixteenBySixteen(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
       {"gfx12", "s8", "llvm.amdgcn.wmma.i32.16x16x16.iu8.v8i32.v2i32", I::WMMAInteger, I::Words,
        integers(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
+      {"gfx12", "s4", "llvm.amdgcn.wmma.i32.16x16x32.iu4.v8i32.v2i32", I::WMMAInteger, I::Words,
+       integers(rowsByLane(4, {1}, {2}), {1, 2, 4}, {8})},
       {"gfx12", "f16", "llvm.amdgcn.wmma.f32.16x16x16.f16.v8f32.v8f16", I::WMMA, I::F16,
        sixteenBySixteen(rowsByLane(8, {1, 2}, {4}), {1, 2, 4}, {8})},
       {"gfx12", "bf16", "llvm.amdgcn.wmma.f32.16x16x16.bf16.v8f32.v8i16", I::WMMA, I::I16,
@@ -125,6 +127,8 @@ const std::vector<MatrixInstruction> &table() {
        sixteenBySixteen(rowsByLane(8, {1, 2, 4}, {0}), {2, 4, 8}, {1})},
       {"gfx11", "s8", "llvm.amdgcn.wmma.i32.16x16x16.iu8.v8i32.v4i32", I::WMMAInteger, I::Words,
        integers(rowsByLane(4, {1, 2}, {0}), {2, 4, 8}, {1})},
+      {"gfx11", "s4", "llvm.amdgcn.wmma.i32.16x16x16.iu4.v8i32.v2i32", I::WMMAInteger, I::Words,
+       integers(rowsByLane(2, {1}, {0}), {2, 4, 8}, {1})},
   };
   return rows;
 }

@@ -99,6 +99,17 @@ struct PartialSums {
   mlir::Value stride; ///< i64
 };
 
+/// Takes finished elements in place of memory.
+struct FragmentSink {
+  unsigned columns; ///< of 64 rows at once, a multiple of 32 that divides WarpgroupPlan::width
+  /// `values` are a lane's, f32 as they would be stored, from (row, col) of C on. Their number is,
+  /// from the lowest bit: column 1, 2, 4, row 8, columns 32, 64 and so on; the lane's: columns 8
+  /// and 16, rows 1, 2, 4; and the warp's in its warpgroup rows 16 and 32. Some may lie beyond C.
+  std::function<void(mlir::OpBuilder &, mlir::Location, mlir::ValueRange values, mlir::Value row,
+                     mlir::Value col)>
+      take;
+};
+
 struct WarpgroupOperands {
   mlir::Value lhsPanels, rhsPanels; ///< !llvm.ptr
   mlir::Value m, n;                 ///< i64: rows of A, columns of C
@@ -110,6 +121,7 @@ struct WarpgroupOperands {
   mlir::Value lhsOverflow, rhsOverflow;
   std::optional<TilesOfRows> tiles; ///< nothing: of all rows of A by all of B
   std::optional<PartialSums> partial; ///< nothing: sums are finished and stored
+  std::optional<FragmentSink> sink;   ///< of what is finished; not with groups or flags
 };
 
 /// Whether some of so many columns of a row, from `col` on and both as panels have them, are
