@@ -24,7 +24,7 @@ CASES = [
     ("MXFP4", {"rht": qd.RHT(16, seed=3)}),
     ("UFP4", {"rht": qd.RHT(128, seed=3)}),
     ("HIF4", {}),
-    ("MXUF4", {"rounding": qd.stochastic(7)}),
+    ("MXUF4", {"rounding": qd.stochastic(qd.Key(7))}),
     ("MXUF4", {"rht": qd.RHT(128, seed=3), "pad": True}),
 ]
 

@@ -150,16 +150,11 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     os << "check " << condition << " " << check.getMessage() << "\n";
     return success();
   }
-  if (auto extended = dyn_cast<arith::ExtUIOp>(op)) { // flags are numbers
-    value(extended.getIn());
-    numbers[extended.getResult()] = numbers.lookup(extended.getIn());
-    return success();
-  }
   std::string text;
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     APInt number = cast<IntegerAttr>(constant.getValue()).getValue();
     bool isFlag = constant.getType().isInteger(1);
-    text = "const " + std::to_string(isFlag ? number.getZExtValue() : number.getSExtValue());
+    text = "const " + std::to_string(isFlag ? int64_t(number.getZExtValue()) : number.getSExtValue());
   } else if (auto dim = dyn_cast<tile::DimOp>(op)) {
     text = "dim " + std::to_string(argumentNumber(dim.getBuffer())) + " " +
            std::to_string(dim.getDim());
@@ -172,6 +167,9 @@ LogicalResult SchedulePrinter::printOperation(Operation *op) {
     std::string condition = value(select.getCondition());
     std::string ifTrue = value(select.getTrueValue());
     text = "select " + condition + " " + ifTrue + " " + value(select.getFalseValue());
+  } else if (auto extended = dyn_cast<arith::ExtUIOp>(op)) { // flags are numbers
+    std::string flag = value(extended.getIn());
+    text = "or " + flag + " " + flag;
   } else if (StringRef name = binaryName(op); !name.empty()) {
     std::string lhs = value(op->getOperand(0)), rhs = value(op->getOperand(1));
     if (isGreater(op))
