@@ -52,6 +52,8 @@ def four_over_six(block):
 
 
 RULED = qd.format("RULED", qd.e2m1, [qd.level(16, "e4m3", rule=four_over_six), qd.level("tensor", "f32", qmax=1536)])
+#: Whose sums of blocks instructions on 4 or 8 bits make.
+LONG = qd.format("LONG", qd.e1m2, [qd.level((1, 128), "f32")])
 OWN = qd.format("OWN", qd.grid("own", [0.1, -3.0, 0.0, 2.5, 1.0, -0.25]), [qd.level("4x32", "ue5m3", rule="up")])
 
 
@@ -71,6 +73,15 @@ def without_a_format(number: int) -> dict[str, tuple]:
         f"layout of {bytewise}'s scales, from blocked": (lambda q: ops._scales.__wrapped__(q, "row_major"), blocked),
         f"{bytewise} in a carrier": (lambda q: qd.to_carrier(q), plain),
         f"product of {bytewise}": (lambda a, b: qd.matmul(a, b.T), plain, qd.spec(f"{bytewise}[N,8192]")),
+        "product of MXUF4": (lambda a, b: qd.matmul(a, b.T), *(qd.spec(f"MXUF4[{rows},8192]") for rows in "MN")),
+        "sums of long blocks": (
+            lambda x, w: qd.matmul(qd.quantize(x, LONG), qd.quantize(w, LONG).T),
+            qd.spec("bf16[M,8192]"), qd.spec("bf16[N,8192]"),
+        ),
+        "quantized product": (
+            lambda a, b: qd.quantize(qd.matmul(a, b.T), "MXUF4", rht=rht, pad=True),
+            *(qd.spec(f"UFP4_B[{rows},8192]") for rows in "MN"),
+        ),
         "product of bf16": (lambda a, b: qd.matmul(a, b.T), bf16, qd.spec("UFP4_B[N,K]")),
         "bf16 carrier": (lambda q: qd.to_carrier(q, "bf16"), qd.spec("UFP4_B[M,8192]")),
         "a user's scale rule": (lambda x: qd.quantize(x, RULED, axis=number % 2), x),

@@ -44,15 +44,24 @@ Expected<std::string> assemblePTX(StringRef ptx, StringRef arch, StringRef ptxas
   if (Error error = writeFile(input, ptx))
     return error;
   std::string target = ("--gpu-name=" + arch).str();
-  StringRef arguments[] = {ptxas, target, "--verbose", input, "--output-file", output};
   std::optional<StringRef> redirects[] = {StringRef(), StringRef(said), StringRef(said)};
   std::string reason;
-  int status = sys::ExecuteAndWait(ptxas, arguments, /*Env=*/std::nullopt, redirects,
-                                   /*SecondsToWait=*/0, /*MemoryLimit=*/0, &reason);
-  if (Expected<std::string> text = readFile(said))
-    log = std::move(*text);
-  else
-    consumeError(text.takeError());
+  auto run = [&](ArrayRef<StringRef> more) {
+    SmallVector<StringRef> arguments = {ptxas, target, "--verbose", input, "--output-file", output};
+    llvm::append_range(arguments, more);
+    int status = sys::ExecuteAndWait(ptxas, arguments, /*Env=*/std::nullopt, redirects,
+                                     /*SecondsToWait=*/0, /*MemoryLimit=*/0, &reason);
+    if (Expected<std::string> text = readFile(said))
+      log = std::move(*text);
+    else
+      consumeError(text.takeError());
+    return status;
+  };
+  // Kernels on all processors, which ptxas can since CUDA 12.1.
+  constexpr StringLiteral parallel = "--split-compile=0";
+  int status = run(parallel);
+  if (status != 0 && StringRef(log).contains("split-compile"))
+    status = run({});
   if (status != 0)
     return createStringError(ptxas + " refuses the code for " + arch + ": " +
                              (reason.empty() ? "" : reason + "; ") + StringRef(log).trim());

@@ -31,6 +31,8 @@ EAGER_BAR, COMPILED_BAR = 3.0, 1.5 #: times of PyTorch's fake quantization of th
 FIRST_CALL_BARS = 1500, 10 #: milliseconds: compiled, and from the disk cache
 GROUPED_BAR = 0.75 #: of what bytes or operations allow
 DECODE_BARS = {"UFP4_B": 2.2, "NVFP4": 2.6, "MXUF4": 2.6}
+DECODE_COPY_BAR = 0.75 #: of the rate of a copy, in packed bytes
+FP8_BAR = 0.92 #: of cuBLASLt's fp8
 DECODE = [(8192, 8192), (4096, 14336)]
 FEW_ROWS = (1, 8, 16)
 
@@ -51,19 +53,23 @@ def alternate(torch, actions: dict[str, Callable], repeats: int, launches: int =
     return {name: statistics.median(of) for name, of in times.items()}
 
 
-def kernels(torch, action: Callable, other: Callable, turns: int = 8) -> tuple[float, float]:
-    """Device microseconds of the kernel that takes longest in each of two actions, which take turns."""
-    taken = []
+def device_times(torch, *actions: Callable, turns: int = 8) -> dict[str, float]:
+    """Device microseconds of each kernel of actions that take turns, by its name."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(turns):
-            action()
-            other()
+            for action in actions:
+                action()
         torch.cuda.synchronize()
-    events = [event for event in profile.key_averages() if event.device_time_total]
-    mine = [event for event in events if event.key.startswith("product_")]
-    for group in (mine, [event for event in events if event not in mine]):
-        taken.append(max(event.device_time_total / turns for event in group))
-    return taken[0], taken[1]
+    return {
+        event.key: event.device_time_total / turns for event in profile.key_averages() if event.device_time_total
+    }
+
+
+def kernels(torch, action: Callable, other: Callable) -> tuple[float, float]:
+    """Device microseconds of the kernel that takes longest in each of two actions, which take turns."""
+    times = device_times(torch, action, other)
+    mine = {name for name in times if name.startswith("product_")}
+    return tuple(max(times[name] for name in group) for group in (mine, times.keys() - mine))
 
 
 def _product(accum: str | None):
@@ -107,11 +113,15 @@ def _cubes(torch, sizes, repeats: int) -> Iterator[str]:
 
 
 def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
-    """cuBLASLt's product of e4m3 (it takes no e5m2 on both sides), scaled by one number each."""
+    """cuBLASLt's product of e4m3 (it takes no e5m2 on both sides), scaled by one number each; and this one's of MXUF4,
+    whose carrier is e5m2, beside it: of both the kernel alone.
+    """
     a, b = (torch.randn(n, n, device="cuda").to(torch.float8_e4m3fn) for _ in range(2))
+    qa, qb = (qd.quantize(torch.randn(n, n, device="cuda", dtype=torch.bfloat16), "MXUF4") for _ in range(2))
     one = torch.ones((), device="cuda")
     plain = [x.to(torch.bfloat16) for x in (a, b)]
     for fast in (False, True):
+        mine, out = _product("fast" if fast else "promote128"), torch.empty(n, n, device="cuda", dtype=torch.bfloat16)
         actions = {
             "fp8": lambda fast=fast: torch._scaled_mm(
                 a, b.T, scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=fast
@@ -122,6 +132,9 @@ def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
         mode = f"use_fast_accum={fast}"
         ratio = times["bf16"] / times["fp8"]
         yield f"| cuBLASLt | e4m3 x e4m3 | {mode} | {n} | {times['fp8']:.0f} | {flops / times['fp8']:.0f} | {ratio:.2f} | |"
+        alone, peer = kernels(torch, lambda mine=mine, out=out: mine(qa, qb, out=out), actions["fp8"])
+        of_peer = f"{peer / alone:.2f} of cuBLASLt: {_bar(peer / alone, FP8_BAR)}"
+        yield f"| kernel alone beside cuBLASLt's | MXUF4 | {mode} | {n} | {alone:.0f} | {flops / alone:.0f} | | {of_peer} |"
 
 
 def _packed_peers(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
@@ -155,6 +168,26 @@ def _triton_peer(torch, fmt, a, b, out) -> Callable:
 
     scales = [q.scales[0].view(torch.uint8) for q in (a, b)]
     return lambda: triton_matmul.product(a.codes, scales[0], b.codes, scales[1], out)
+
+
+def _quantized(torch, repeats: int, sizes=(4096, 8192)) -> Iterator[str]:
+    """A product whose result is quantized, in one call, which its kernel does, and in two."""
+    yield "| product of prepared UFP4_B, then MXUF4 with RHT16 of it | in one call: us | in two: us | the product alone: us |"
+    yield "|---|---|---|---|"
+    rht = qd.RHT(16, seed=0)
+    product = _product(None)
+    quantize = qd.jit(lambda y: qd.quantize(y, "MXUF4", rht=rht))
+    both = qd.jit(lambda a, b: qd.quantize(qd.matmul(a, b.T, dtype="bf16"), "MXUF4", rht=rht))
+    for n in sizes:
+        x, w = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+        a, b = (qd.prepare(qd.quantize(v, "UFP4_B"), side=side) for v, side in ((x, "a"), (w, "b")))
+        actions = {
+            "one": lambda: both(a, b),
+            "two": lambda: quantize(product(a, b)),
+            "alone": lambda: product(a, b),
+        }
+        times = alternate(torch, actions, repeats)
+        yield f"| {n} | " + " | ".join(f"{times[name]:.0f}" for name in actions) + " |"
 
 
 def _linear(torch, n: int, repeats: int) -> Iterator[str]:
@@ -247,9 +280,15 @@ def _replayed(torch, action: Callable, count: int):
 
 def _decode(torch, repeats: int) -> Iterator[str]:
     """Few rows, weights taken in turns past the L2 cache, by graph replay."""
-    yield "| few rows | format | weights | rows | us | TB/s of packed bytes | of cuBLAS bf16 | bar | bf16 rows: us |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield (
+        "| few rows | format | weights | rows | us | TB/s of packed bytes | of a copy's | bar | of cuBLAS bf16 | bar "
+        "| bf16 rows: us |"
+    )
+    yield f"|{'---|' * 11}"
     count = 4
+    source = torch.empty(1 << 28, device="cuda", dtype=torch.int8)
+    target = torch.empty_like(source)
+    copy = 2 * source.numel() / alternate(torch, {"copy": lambda: target.copy_(source)}, repeats)["copy"] / 1e6
     for (n, k), fmt in ((shape, fmt) for shape in DECODE for fmt in DECODE_BARS):
         weights = [qd.quantize(torch.randn(n, k, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(count)]
         plain = [qd.dequantize(w, dtype="bf16") for w in weights]
@@ -266,8 +305,9 @@ def _decode(torch, repeats: int) -> Iterator[str]:
             graphs = {name: _replayed(torch, run, count) for name, run in runs.items()}
             times = {name: t / (3 * count) for name, t in alternate(torch, graphs, repeats, launches=1).items()}
             ratio, rate = times["cuBLAS"] / times["packed"], packed / times["packed"] / 1e6
-            row = f"| product | {fmt} | {n}x{k} | {m} | {times['packed']:.1f} | {rate:.2f} | {ratio:.2f} | "
-            yield row + f"{_bar(ratio, DECODE_BARS[fmt])} | {times['bf16 rows']:.1f} |"
+            row = f"| product | {fmt} | {n}x{k} | {m} | {times['packed']:.1f} | {rate:.2f} | {rate / copy:.2f} | "
+            row += f"{_bar(rate / copy, DECODE_COPY_BAR)} | {ratio:.2f} | {_bar(ratio, DECODE_BARS[fmt])} | "
+            yield row + f"{times['bf16 rows']:.1f} |"
 
 
 def _grouped(torch, repeats: int) -> Iterator[str]:
@@ -309,6 +349,41 @@ def _grouped(torch, repeats: int) -> Iterator[str]:
             )
 
 
+def _parts(torch, sizes=(4096, 8192)) -> Iterator[str]:
+    """Which kernels a product from packed operands takes its time in."""
+    yield "| from packed | size | kernels: us | their sum |"
+    yield "|---|---|---|---|"
+    for n in sizes:
+        for fmt in ("UFP4_B", "MXUF4"):
+            a, b = (qd.quantize(torch.randn(n, n, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(2))
+            product = _product(None)
+            out = product(a, b)
+            times = device_times(torch, lambda: product(a, b, out=out))
+            mine = {name.removeprefix("product_matmul").lstrip("_") or "product": us for name, us in times.items()}
+            each = ", ".join(f"{name} {us:.1f}" for name, us in mine.items() if us >= 0.05)
+            yield f"| {fmt} | {n} | {each} | {sum(mine.values()):.0f} |"
+
+
+def _accuracy(torch, n: int = 2048) -> Iterator[str]:
+    """Errors of f32 results against the f64 product of the dequantized operands: signed ones too, for a product that
+    shrinks what it sums would add its own bias to the recipe's.
+    """
+    columns = ["largest error by the sum of magnitudes", "mean signed error by the mean magnitude", "projection - 1"]
+    yield f"| product {n}^3 | accumulation | {' | '.join(columns)} |"
+    yield f"|---|---|{'---|' * len(columns)}"
+    for fmt, modes in MODES.items():
+        a, b = (qd.quantize(torch.randn(n, n, device="cuda", dtype=torch.bfloat16), fmt) for _ in range(2))
+        x, y = (qd.dequantize(q).double() for q in (a, b))
+        wanted, magnitudes = x @ y.T, x.abs() @ y.abs().T
+        for mode in modes:
+            got = qd.jit(lambda a, b, mode=mode: qd.matmul(a, b.T, dtype="f32", accum=mode))(a, b).double()
+            error = got - wanted
+            largest, signed = float((error.abs() / magnitudes).max()), float((error * wanted.sign()).mean())
+            projection = float((got * wanted).sum() / (wanted * wanted).sum()) - 1
+            row = f"| {fmt} | {mode} | {largest:.1e} | {signed / float(wanted.abs().mean()):+.1e} | {projection:+.1e} |"
+            yield row
+
+
 def _first_calls() -> Iterator[str]:
     yield "| first call of a product | ms | bar | from the disk cache: ms | bar |"
     yield "|---|---|---|---|---|"
@@ -329,14 +404,17 @@ def table(repeats: int, sizes=(4096, 8192, 16384)) -> Iterator[str]:
     torch.manual_seed(0)
     yield f"{torch.cuda.get_device_name()}; every row beside its peer, which takes turns with it"
     yield ""
-    yield from _cubes(torch, sizes, repeats)
-    yield ""
-    yield from _linear(torch, 8192, repeats)
-    yield ""
-    yield from _autograd(torch, 8192, repeats)
-    yield ""
-    yield from _grouped(torch, repeats)
-    yield ""
-    yield from _decode(torch, repeats)
-    yield ""
-    yield from _first_calls()
+    tables = [
+        _cubes(torch, sizes, repeats),
+        _parts(torch),
+        _accuracy(torch),
+        _quantized(torch, repeats),
+        _linear(torch, 8192, repeats),
+        _autograd(torch, 8192, repeats),
+        _grouped(torch, repeats),
+        _decode(torch, repeats),
+        _first_calls(),
+    ]
+    for lines in tables:
+        yield from lines
+        yield ""
