@@ -191,6 +191,10 @@ public:
     accType = sumsType(target, atom, block, t.b.getF32Type());
     column = kernel.tileOrigin(0, block.weightRows);
     row = kernel.tileOrigin(1, block.rows);
+    const MatmulOperand &lhs = request.lhs;
+    Value rows = kernel.pass(lhs.quantized ? lhs.quantized->rows : lhs.plain->sizes[0]);
+    isOneRow = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::eq, rows,
+                                     kernel.constant(1));
   }
 
   void emit();
@@ -238,6 +242,7 @@ private:
   Tiling weights, inputs;
   RankedTensorType accType; ///< (weights' rows, columns, parts)
   Value row, column; ///< of the block's first element
+  Value isOneRow; ///< i1: all rows are read as that, so that lanes do alike; the sums are dropped
 };
 
 PackedTile DotMatmulEmitter::loadTile(const ScheduledTensor &tensor,
@@ -262,8 +267,10 @@ PackedTile DotMatmulEmitter::loadInputs(Value k) {
   Tile words = tile::LoadOp::create(
       t.b, t.loc, tile::halvedType(elements), kernel.pass(matrix.buffer),
       ValueRange{row, kernel.div(k, 2)},
-      ValueRange{kernel.pass(matrix.sizes[0]), half(matrix.sizes[1])},
-      ValueRange{half(matrix.strides[0]), kernel.constant(1)}, /*inside=*/Value(),
+      ValueRange{kernel.unlessRepeated(kernel.pass(matrix.sizes[0]), block.rows),
+                 half(matrix.sizes[1])},
+      ValueRange{kernel.unlessRepeated(half(matrix.strides[0]), 0), kernel.constant(1)},
+      /*inside=*/Value(),
       t.b.getI64IntegerAttr(matrix.alignment), t.b.getI64IntegerAttr(matrix.divisors[1] / 2));
   return {words, {}};
 }
@@ -272,7 +279,10 @@ PackedTile DotMatmulEmitter::loadInputs(Value k) {
 DotMatmulEmitter::Step DotMatmulEmitter::load(Value k, bool isInside) {
   quad::MatmulOp op = request.op;
   Step step;
-  step.inputs = loadInputs(k);
+  {
+    llvm::SaveAndRestore ofInputs(kernel.repeatsRow, isOneRow);
+    step.inputs = loadInputs(k);
+  }
   llvm::SaveAndRestore ofWeights(kernel.inside);
   if (isInside)
     kernel.inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));

@@ -116,5 +116,9 @@ Value KernelBuilder::mul(Value x, Value y) { return arith::MulIOp::create(body, 
 Value KernelBuilder::div(Value x, int64_t y) {
   return arith::DivUIOp::create(body, loc, x, constant(y));
 }
+Value KernelBuilder::unlessRepeated(Value x, int64_t instead) {
+  return repeatsRow ? Value(arith::SelectOp::create(body, loc, repeatsRow, constant(instead), x))
+                    : x;
+}
 
 } // namespace quadrille

@@ -128,6 +128,8 @@ public:
   /// The program's tile is within the bounds of all that it reads and writes, an i1;
   /// null where that is not known as one.
   mlir::Value inside;
+  /// i1: rows of dense arrays that are loaded are all the first, of any number of them; null: none.
+  mlir::Value repeatsRow;
 
   mlir::Value programId(unsigned dim);
   /// program number * step, the first position of a tile.
@@ -135,6 +137,8 @@ public:
   mlir::Value constant(int64_t value);
   mlir::Value mul(mlir::Value x, mlir::Value y);
   mlir::Value div(mlir::Value x, int64_t y);
+  /// x, or `instead` where rows are repeated.
+  mlir::Value unlessRepeated(mlir::Value x, int64_t instead);
 
   ScheduleBuilder &schedule;
   const TargetInfo &target;

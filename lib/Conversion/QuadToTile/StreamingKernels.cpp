@@ -100,8 +100,10 @@ Tile loadInPlace(KernelBuilder &kernel, RankedTensorType type, Value buffer, Val
   OpBuilder &b = kernel.body;
   IntegerAttr aligned = alignment ? b.getI64IntegerAttr(alignment) : IntegerAttr();
   IntegerAttr granularity = divisor > 1 ? b.getI64IntegerAttr(divisor) : IntegerAttr();
+  Value stride = kernel.unlessRepeated(length, 0);
+  rows = kernel.unlessRepeated(rows, std::numeric_limits<int32_t>::max());
   return tile::LoadOp::create(b, kernel.loc, type, buffer, ValueRange{row, column},
-                              ValueRange{rows, length}, ValueRange{length, kernel.constant(1)},
+                              ValueRange{rows, length}, ValueRange{stride, kernel.constant(1)},
                               kernel.inside, aligned, granularity);
 }
 
