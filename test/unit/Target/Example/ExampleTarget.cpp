@@ -59,7 +59,7 @@ public:
       : TargetInfo(numLanes, /*warps=*/1, host->getElementsPerLane()), host(std::move(host)) {}
 
   const MmaAtom *mmaAtom(StringRef carrier) const override {
-    return carrier == "e1m2" ? &atom() : nullptr;
+    return carrier == "e1m2:f32" ? &atom() : nullptr;
   }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,

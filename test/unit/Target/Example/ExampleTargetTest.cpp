@@ -78,7 +78,7 @@ protected:
 TEST_F(ExampleTarget, multipliesCodesAsTheyAreStored) {
   CompileResult result = compileFor("tile");
   EXPECT_NE(result.output.find("tile.dot"), std::string::npos);
-  EXPECT_NE(result.output.find("by \"e1m2\" scales"), std::string::npos);
+  EXPECT_NE(result.output.find("by \"e1m2:f32\" scales"), std::string::npos);
   EXPECT_EQ(result.output.find("tile.lookup"), std::string::npos);
 }
 
