@@ -72,8 +72,10 @@ def without_a_format(number: int) -> dict[str, tuple]:
         f"layout of {bytewise}'s scales, to blocked": (lambda q: ops._scales.__wrapped__(q, "blocked128x4"), plain),
         f"layout of {bytewise}'s scales, from blocked": (lambda q: ops._scales.__wrapped__(q, "row_major"), blocked),
         f"{bytewise} in a carrier": (lambda q: qd.to_carrier(q), plain),
-        f"product of {bytewise}": (lambda a, b: qd.matmul(a, b.T), plain, qd.spec(f"{bytewise}[N,8192]")),
-        "product of MXUF4": (lambda a, b: qd.matmul(a, b.T), *(qd.spec(f"MXUF4[{rows},8192]") for rows in "MN")),
+        **{
+            f"product of {fmt}": (lambda a, b: qd.matmul(a, b.T), *(qd.spec(f"{fmt}[{rows},8192]") for rows in "MN"))
+            for fmt in ("UFP4_B", "NVFP4", "NVINT4", "HIF4", "MXUF4", "MXFP4", "MXINT4")
+        },
         "sums of long blocks": (
             lambda x, w: qd.matmul(qd.quantize(x, LONG), qd.quantize(w, LONG).T),
             qd.spec("bf16[M,8192]"), qd.spec("bf16[N,8192]"),

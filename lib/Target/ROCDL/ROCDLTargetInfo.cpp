@@ -181,7 +181,14 @@ protected:
     kernel->setAttr("rocdl.reqd_work_group_size", b.getDenseI32ArrayAttr({threadsPerBlock, 1, 1}));
     std::string size = std::to_string(threadsPerBlock);
     kernel->setAttr("rocdl.flat_work_group_size", b.getStringAttr(size + "," + size));
-    // With accumulators in registers of their own LLVM copies them in loops.
+    WalkResult found = kernel->walk([](LLVM::CallIntrinsicOp op) {
+      return op.getIntrin().starts_with("llvm.amdgcn.mfma") ? WalkResult::interrupt()
+                                                            : WalkResult::advance();
+    });
+    if (!found.wasInterrupted())
+      return;
+    // With accumulators in registers of their own LLVM copies them in loops; other kernels spill to
+    // these.
     Attribute noAccumulationRegisters[] = {b.getStringAttr("amdgpu-agpr-alloc"),
                                            b.getStringAttr("0")};
     cast<LLVM::LLVMFuncOp>(kernel).setPassthroughAttr(
