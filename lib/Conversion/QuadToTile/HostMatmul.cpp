@@ -281,8 +281,8 @@ LogicalResult emitHostPrepare(ScheduleBuilder &s, const TargetInfo &target, cons
   Value panels = s.ceilDiv(prepared.rows, prepared.form.panelRows);
   KernelBuilder kernel(s, target, name, module);
   emitPack(kernel, *plan,
-           {request.operand, formats[isLhs ? 0 : 1], side, prepared.length, panels, prepared.data, nullptr,
-            request.tensorScale});
+           {request.operand, formats[isLhs ? 0 : 1], side, prepared.length, panels, prepared.data,
+            nullptr, request.tensorScale});
   return success();
 }
 

@@ -229,7 +229,8 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
   weights.emplace(Operand{rhs.panels, rows, ofWeights, ofScales(atom.lhs, ofRows, ofWeights),
                           kernel.tileOrigin(0, rows)});
   inputs.emplace(Operand{lhs.panels, size.columns, sharedLayout(target, size.columns, words),
-                         ofScales(atom.rhs, ofColumns, inputsOfWarp), kernel.tileOrigin(1, size.columns)});
+                         ofScales(atom.rhs, ofColumns, inputsOfWarp),
+                         kernel.tileOrigin(1, size.columns)});
   accType = sumsType(target, atom, ofRows, ofColumns, size.rowsOfWarp, size.columns,
                      t.b.getF32Type());
   assert(rows <= panelRows && size.columns <= panelRows && "a block reads of one panel each");

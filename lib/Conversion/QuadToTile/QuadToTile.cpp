@@ -497,7 +497,8 @@ QuantizedProduct *FunctionLowering::planQuantized(Value product) {
                                     : quad::LaunchOp();
   if (!launch || destinations.contains(product))
     return nullptr;
-  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, launch.getCalleeAttr());
+  auto callee = launch.getCalleeAttr();
+  auto kernel = SymbolTable::lookupNearestSymbolFrom<quad::KernelOp>(launch, callee);
   auto op = dyn_cast<quad::QuantizeOp>(kernel.getBody().front().front());
   bool isOne = op && launch->getNumResults() == 1 && operandOf(launch, op.getInput()) == product;
   bool isGiven = llvm::all_of(launch.getInputs(), [&](Value input) {

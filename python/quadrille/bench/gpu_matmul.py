@@ -131,10 +131,12 @@ def _fp8_peer(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
         times = alternate(torch, actions, repeats)
         mode = f"use_fast_accum={fast}"
         ratio = times["bf16"] / times["fp8"]
-        yield f"| cuBLASLt | e4m3 x e4m3 | {mode} | {n} | {times['fp8']:.0f} | {flops / times['fp8']:.0f} | {ratio:.2f} | |"
+        rate = flops / times["fp8"]
+        yield f"| cuBLASLt | e4m3 x e4m3 | {mode} | {n} | {times['fp8']:.0f} | {rate:.0f} | {ratio:.2f} | |"
         alone, peer = kernels(torch, lambda mine=mine, out=out: mine(qa, qb, out=out), actions["fp8"])
         of_peer = f"{peer / alone:.2f} of cuBLASLt: {_bar(peer / alone, FP8_BAR)}"
-        yield f"| kernel alone beside cuBLASLt's | MXUF4 | {mode} | {n} | {alone:.0f} | {flops / alone:.0f} | | {of_peer} |"
+        what = "kernel alone beside cuBLASLt's"
+        yield f"| {what} | MXUF4 | {mode} | {n} | {alone:.0f} | {flops / alone:.0f} | | {of_peer} |"
 
 
 def _packed_peers(torch, n: int, flops: float, repeats: int) -> Iterator[str]:
@@ -172,7 +174,8 @@ def _triton_peer(torch, fmt, a, b, out) -> Callable:
 
 def _quantized(torch, repeats: int, sizes=(4096, 8192)) -> Iterator[str]:
     """A product whose result is quantized, in one call, which its kernel does, and in two."""
-    yield "| product of prepared UFP4_B, then MXUF4 with RHT16 of it | in one call: us | in two: us | the product alone: us |"
+    columns = ["in one call: us", "in two: us", "the product alone: us"]
+    yield f"| product of prepared UFP4_B, then MXUF4 with RHT16 of it | {' | '.join(columns)} |"
     yield "|---|---|---|---|"
     rht = qd.RHT(16, seed=0)
     product = _product(None)
