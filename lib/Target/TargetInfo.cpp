@@ -137,6 +137,11 @@ Value TargetInfo::sharedMemory(OpBuilder &, Location, uint64_t, bool) const {
 }
 void TargetInfo::barrier(OpBuilder &, Location) const {}
 
+bool TargetInfo::hasWholeBlock(Operation *kernel) const {
+  auto threads = kernel->getAttrOfType<IntegerAttr>("tile.threads");
+  return !threads || threads.getInt() == int64_t(getThreads());
+}
+
 layout::LinearLayout TargetInfo::MmaAtom::scalesOf(const layout::LinearLayout &operand) const {
   const uint64_t perRow = scaleWords();
   std::vector<uint64_t> reg, lane;

@@ -6,6 +6,7 @@
 // RUN: quad-opt %s --quad-to-tile=target=sm_120a 2>/dev/null | FileCheck %s --check-prefixes=TILE,FP8
 // RUN: quad-opt %s --quad-to-ptx=target=sm_89 2>/dev/null | FileCheck %s --check-prefix=SM89
 // RUN: quad-opt %s --quad-to-amdgcn=target=gfx942 2>/dev/null | FileCheck %s --check-prefix=GFX942
+// RUN: quad-opt %s --quad-to-tile=target=gfx950 2>/dev/null | FileCheck %s --check-prefix=SCALES
 // RUN: quad-opt %s --quad-to-amdgcn=target=gfx950 2>/dev/null | FileCheck %s --check-prefix=GFX950
 // RUN: quad-opt %s --quad-to-amdgcn=target=gfx1100 2>/dev/null | FileCheck %s --check-prefix=GFX1100
 // RUN: quad-opt %s --quad-to-amdgcn=target=gfx1200 2>/dev/null | FileCheck %s --check-prefix=GFX1200
@@ -33,6 +34,20 @@
 // FP8: tile.store %{{.*}} where
 // BF16-NOT: where
 // TILE: return
+
+// Instructions that take scales have them in panels too: words of four steps' bytes, of which each
+// step chooses its own.
+// SCALES: tile.launch @product_matmul_lhs grid
+// SCALES: tile.launch @product_matmul_lhs_scales grid
+// SCALES: tile.launch @product_matmul_rhs grid
+// SCALES: tile.launch @product_matmul_rhs_scales grid
+// SCALES: tile.launch @product_matmul grid
+// SCALES-LABEL: func.func @product_matmul_lhs(
+// SCALES: tile.pack_six_bits
+// SCALES-LABEL: func.func @product_matmul(
+// SCALES: tile.dot {{.*}} by "e2m3" scales {{.*}} : tensor<128x4xi32, {{.*}}>, tensor<64x4xi32, {{.*}}> : tensor<128x32xi32
+// SCALES: tile.dot {{.*}} by "e2m3" scales {{.*}} {scaleByte = 1 : i32}
+// SCALES: tile.dot {{.*}} by "e2m3" scales {{.*}} {scaleByte = 3 : i32}
 
 // SM89-LABEL: llvm.func @product_matmul(
 // SM89: mma.sync.aligned.m16n8k32.row.col.f32.e{{[45]}}m{{[23]}}

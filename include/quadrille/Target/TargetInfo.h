@@ -36,6 +36,9 @@ public:
   unsigned getWarps() const { return warps; }
   /// Threads of a block, for the launch; 0 where lanes are not threads.
   virtual unsigned getThreads() const { return 0; }
+  /// The warps that have a tile of the kernel are all of its block, so they may exchange it. Else
+  /// `tile.threads` says that there are more.
+  bool hasWholeBlock(mlir::Operation *kernel) const;
   /// Elements that a lane of a row kernel should own.
   unsigned getElementsPerLane() const { return elementsPerLane; }
 

@@ -476,7 +476,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
   if (request.groups)
     return "the product has groups, which the host and sm_90a have an engine for";
   if (request.lhs.prepared || request.rhs.prepared)
-    return "an operand is prepared, which the host and sm_90a have an engine for";
+    return "an operand is prepared, which products of panels read";
   std::string carrier = atomName(choice);
   const TargetInfo::MmaAtom *atom = target.mmaAtom(carrier);
   if (!atom)
@@ -485,7 +485,7 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
     return "the right operand is not quantized";
   bool isNative = atom->wordsOfScale != 0;
   if (isNative && !atom->choosesScale)
-    return "its instructions take scales of four blocks at once, which panels hold so";
+    return "its instructions take the scales of four blocks in one word, as only panels have them";
   const bool isOfBytes = choice.a.carrier->storageBits <= 8;
   if (isOfBytes ? !isNative && !choice.kBlock : choice.a.shift || choice.b.shift)
     return carrier + " does not hold code x scale";

@@ -89,11 +89,6 @@ void KernelBuilder::beginRanged() {
     (void)kernel.insertArgument(kernel.getNumArguments(), body.getI64Type(), {}, loc);
 }
 
-bool KernelBuilder::isWholeBlock() const {
-  auto threads = kernel->getAttrOfType<IntegerAttr>("tile.threads");
-  return !threads || threads.getInt() == int64_t(target.getThreads());
-}
-
 void KernelBuilder::launch(Value gridX, Value gridY, int64_t cost) {
   kernel->setAttr("tile.cost", body.getI64IntegerAttr(cost));
   if (unsigned threads = target.getThreads(); threads && !kernel->hasAttr("tile.threads"))

@@ -118,9 +118,6 @@ public:
   /// run for each: its last arguments are x0, x1, y0, y1. Nothing can be passed
   /// after that. For CPUs.
   void beginRanged();
-  /// The warps that have a tile are all of their block, so they may exchange it. Else the kernel
-  /// has `tile.threads` more than that.
-  bool isWholeBlock() const;
   /// Ends the kernel and launches it. `cost` is about how many bytes one program
   /// reads and writes, or would in the time it takes: how much work is worth a thread.
   void launch(mlir::Value gridX, mlir::Value gridY, int64_t cost);

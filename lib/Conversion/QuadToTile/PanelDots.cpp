@@ -241,12 +241,11 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
 Tile PanelDotsEmitter::load(const Operand &operand, Value turn, int64_t step) {
   auto c = [&](int64_t value) { return kernel.constant(value); };
   constexpr int64_t bytesOfScaleWord = 4;
-  const int64_t chunks = words / wordsOfChunk, stepsOfTurn = plan.dots->stepsOfTurn;
+  const int64_t chunks = words / wordsOfChunk;
   const int64_t run = chooses ? atom.wordsOfScale / wordsOfChunk : chunks;
   const int64_t apart = chooses ? bytesOfScaleWord * run : chunks;
   const int64_t inTurn = chooses ? step * run : step * chunks;
   const int64_t runsOfPiece = std::min(chunks / run, std::max<int64_t>(1, chunksOfPiece / apart));
-  assert(stepsOfTurn * chunks == plan.dots->piecesOfTurn() * chunksOfPiece);
   auto flat = tile::withLayout(RankedTensorType::get({operand.rows, words}, t.b.getI32Type()),
                                operand.layout);
   // Group, row; piece, run, chunk, word.

@@ -37,7 +37,7 @@ void storeDense(KernelBuilder &kernel, Tile value, Value buffer, Value row, Valu
   unsigned contiguous = llvm::Log2_64(TileBuilder::shapeOf(value)[1]);
   unsigned bytes = bytesOf(TileBuilder::typeOf(value));
   int64_t alignment = denseAlignment(TileBuilder::typeOf(value), divisor);
-  if (!where && kernel.isWholeBlock()) {
+  if (!where && kernel.target.hasWholeBlock(kernel.kernel)) {
     value =
         t.convertLayout(value, storeLayout(kernel.target, layout, contiguous, bytes, alignment));
   } else if (!where) {

@@ -43,7 +43,7 @@ nvvm::FragmentSink quantizingSink(KernelBuilder &kernel, const MatmulRequest &re
     if (own.op.getPad() || own.flags || own.amaxOut)
       y = zeroOutside(kernel, y, {row, col}, {m, n});
     LogicalResult result = quantizeRegisters(kernel, own, y, row, col);
-    assert(succeeded(result) && "rules of scales were verified");
+    assert(succeeded(result) && "a rule of the user's is left to the other kernel");
     (void)result;
   };
   return {unsigned(columns), take};
@@ -118,7 +118,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
                                    std::nullopt,
                                    std::nullopt};
   quad::MatmulOp op = request.op;
-  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
+  OperandFormats formats = formatsOf(op);
   const int shift = panels.choice.a.shift + panels.choice.b.shift;
   MatmulEpilogue epilogue(kernel, request, formats, shift);
   epilogue.begin();

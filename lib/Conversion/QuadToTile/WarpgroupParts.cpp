@@ -127,7 +127,7 @@ void WarpgroupParts::emitSum(const TargetInfo &target, ModuleOp module, StringRe
                              Value lhsFlags, Value rhsFlags) const {
   KernelBuilder kernel(s, target, name, module);
   quad::MatmulOp op = request.op;
-  std::optional<Format> formats[2] = {formatOf(op.getLhs()), formatOf(op.getRhs())};
+  OperandFormats formats = formatsOf(op);
   MatmulEpilogue epilogue(kernel, request, formats, shift);
   epilogue.begin();
   VectorBuilder b(kernel.body, kernel.loc, nvvm::storedColumns);

@@ -557,7 +557,7 @@ public:
     unsigned bits = tileType(op.getSource()).getElementTypeBitWidth();
     layout::SharedMemoryModel memory;
     memory.elementBytes = std::max(1u, bits / 8);
-    bool sharesMemory = target.getWarps() > 1 && isWholeBlock(op);
+    bool sharesMemory = target.getWarps() > 1 && target.hasWholeBlock(op->getParentOfType<func::FuncOp>());
     std::optional<layout::Conversion> plan = layout::planConversion(
         layoutOf(op.getSource()), layoutOf(op.getResult()), memory, sharesMemory);
     // Registers and lanes are named by constants, which all warps share.
@@ -574,13 +574,6 @@ public:
                << plan->str();
     rewriter.replaceOpWithMultiple(op, {emitter.values});
     return success();
-  }
-
-private:
-  /// The warps that have the tile are all of their block, which a barrier waits for.
-  bool isWholeBlock(Operation *op) const {
-    auto threads = op->getParentOfType<func::FuncOp>()->getAttrOfType<IntegerAttr>("tile.threads");
-    return !threads || threads.getInt() == int64_t(target.getThreads());
   }
 };
 

@@ -41,8 +41,9 @@ TargetInfo::MmaAtom sixteenBySixteen(const layout::LinearLayout &operand,
   return {size, size, words, operand, operand, {8, reg, lane}, sumsIntegers};
 }
 
+/// With a byte of scale for so many words of a row: chosen of a lane's word (CDNA4), or four in one.
 TargetInfo::MmaAtom withScales(TargetInfo::MmaAtom atom, unsigned wordsOfScale,
-                               bool choosesScale) {
+                               bool choosesScale = true) {
   atom.wordsOfScale = wordsOfScale;
   atom.choosesScale = choosesScale;
   return atom;
@@ -63,17 +64,20 @@ const std::vector<MatrixInstruction> &table() {
   const TargetInfo::MmaAtom
       fp4OfGfx1250 = sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8}),
       fp6OfGfx1250 = sixteenBySixteen(rowsByLane(32, {1, 2, 4, 16}, {8}), {1, 2, 4}, {8});
+  auto withWords = [](const TargetInfo::MmaAtom &atom, unsigned wordsOfScale) {
+    return withScales(atom, wordsOfScale, /*choosesScale=*/false);
+  };
   static const std::vector<MatrixInstruction> rows = {
       {"gfx950", "f16", "llvm.amdgcn.mfma.f32.16x16x32.f16", I::MFMA, I::F16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "bf16", "llvm.amdgcn.mfma.f32.16x16x32.bf16", I::MFMA, I::BF16,
        sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8})},
       {"gfx950", "e2m1", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v4i32.v4i32", I::ScaledMFMA,
-       I::Words, withScales(sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}), 4, true),
+       I::Words, withScales(sixteenBySixteen(rowsByLane(16, {1, 2}, {4, 8}), {1, 2}, {4, 8}), 4),
        e2m1},
       {"gfx950", "e2m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v6i32.v6i32", I::ScaledMFMA,
        I::Bits6,
-       withScales(sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), 8, true),
+       withScales(sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), 8),
        e2m3},
       {"gfx950", "e4m3", "llvm.amdgcn.mfma.scale.f32.16x16x128.f8f6f4.v8i32.v8i32", I::ScaleOfOne,
        I::Words, sixteenBySixteen(rowsByLane(32, {1, 2, 4}, {8, 16}), {1, 2}, {4, 8}), e4m3},
@@ -96,13 +100,13 @@ const std::vector<MatrixInstruction> &table() {
       {"gfx1250", "bf16", "llvm.amdgcn.wmma.f32.16x16x32.bf16.v8f32.v16bf16", I::WMMAModified,
        I::BF16, sixteenBySixteen(rowsByLane(16, {1, 2, 8}, {4}), {1, 2, 4}, {8})},
       {"gfx1250", "e2m1", "llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32",
-       I::WMMAScaled, I::Words, withScales(fp4OfGfx1250, 4, false), e2m1},
+       I::WMMAScaled, I::Words, withWords(fp4OfGfx1250, 4), e2m1},
       {"gfx1250", "e2m1:e4m3", "llvm.amdgcn.wmma.scale16.f32.16x16x128.f8f6f4.v8f32.v8i32.v8i32",
-       I::WMMAScaled16, I::Words, withScales(fp4OfGfx1250, 2, false), e2m1},
+       I::WMMAScaled16, I::Words, withWords(fp4OfGfx1250, 2), e2m1},
       {"gfx1250", "e2m3", "llvm.amdgcn.wmma.scale.f32.16x16x128.f8f6f4.v8f32.v12i32.v12i32",
-       I::WMMAScaled, I::Bits6, withScales(fp6OfGfx1250, 8, false), e2m3},
+       I::WMMAScaled, I::Bits6, withWords(fp6OfGfx1250, 8), e2m3},
       {"gfx1250", "e2m3:e4m3", "llvm.amdgcn.wmma.scale16.f32.16x16x128.f8f6f4.v8f32.v12i32.v12i32",
-       I::WMMAScaled16, I::Bits6, withScales(fp6OfGfx1250, 4, false), e2m3},
+       I::WMMAScaled16, I::Bits6, withWords(fp6OfGfx1250, 4), e2m3},
       {"gfx1250", "e4m3", "llvm.amdgcn.wmma.f32.16x16x64.fp8.fp8.v8f32.v8i32", I::WMMAOfBytes,
        I::Words, sixteenBySixteen(rowsByLane(16, {1, 2, 4}, {8}), {1, 2, 4}, {8})},
       {"gfx1250", "e5m2", "llvm.amdgcn.wmma.f32.16x16x64.bf8.bf8.v8f32.v8i32", I::WMMAOfBytes,

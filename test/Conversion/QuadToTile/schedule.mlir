@@ -90,3 +90,19 @@ func.func @numbers(%a: i64, %b: i64) attributes {tile.schedule} {
   %15 = arith.cmpi sge, %a, %b : i64
   return
 }
+
+// -----
+
+// Conditions are numbers, 0 or 1: such a one as i64 is itself, and its opposite what is not equal to 1.
+//      CHECK:module attributes {quadrille.schedule = "quadrille-schedule 1
+//      CHECK:%[[TRUE:[0-9]+]] = const 1
+//      CHECK:%[[LESS:[0-9]+]] = lt %{{[0-9]+}} %{{[0-9]+}}
+//      CHECK:%[[NOT:[0-9]+]] = ne %[[LESS]] %[[TRUE]]
+//      CHECK:%{{[0-9]+}} = or %[[NOT]] %[[NOT]]
+func.func @flags(%a: i64, %b: i64) attributes {tile.schedule} {
+  %true = arith.constant true
+  %less = arith.cmpi slt, %a, %b : i64
+  %not = arith.xori %less, %true : i1
+  %number = arith.extui %not : i1 to i64
+  return
+}
