@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import machine_code
 import quadrille as qd
 from cases import assert_same, numbers
 from quadrille import arrays, compiler, devices, mlir
@@ -243,6 +244,8 @@ def execute(function, target: str, *args, promises: bool = True):
     _, _, traced = function._trace([_on_device(a) if promises else a for a in args], {})
     leaves = function._trace(args, {})[1]
     compiled = compiler.compile_module(mlir.print_graph(traced.graph), target, "object")
+    if machine_code.TOOLS:
+        assert (found := machine_code.problem(compiled.output, target)) is None, found
     return HostPlan(traced, ExecutedProgram(compiled), leaves).run(leaves)
 
 

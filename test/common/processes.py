@@ -28,6 +28,8 @@ def _start(rank, port, body, device):
         body(rank, device)
     finally:
         dist.destroy_process_group()
+    # Without the interpreter's end, in which a thread of gloo's that asks for its lock aborts the process.
+    os._exit(0)
 
 
 def run(body, device: str) -> None:

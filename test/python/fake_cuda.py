@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -9,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from quadrille import _core
+import pytest
+from quadrille import _core, arrays, frameworks
 
 LIBRARY = pathlib.Path(_core.__file__).resolve().parents[2] / "lib" / "libquadrille-fake-cuda.so"
 
@@ -70,6 +72,38 @@ def _launch(line: str) -> Launch:
     return Launch(
         name, numbers["grid"], numbers["block"], numbers["stream"][0], numbers["context"][0], numbers["parameters"]
     )
+
+
+@contextlib.contextmanager
+def torch_tensors(monkeypatch, device: str, stream: int):
+    """PyTorch with `torch.cuda_empty(*shape, dtype=..)`: tensors of the host that only say they lie on a GPU.
+
+    `device`: "cuda:N" or "hip:N", which PyTorch calls cuda:N in its build for ROCm. `stream`: the current one's handle.
+    """
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    kind, ordinal = device.split(":")
+
+    class GPUTensor(torch.Tensor):
+        device = property(lambda self: torch.device("cuda", int(ordinal)))
+
+        def get_device(self):
+            return int(ordinal)
+
+    def empty(shape, dtype):
+        return torch.Tensor._make_subclass(GPUTensor, torch.empty(shape, dtype=dtype))
+
+    def allocator(self, place, shape, dtype):
+        assert place == device
+        return lambda: empty(shape, arrays.torch_dtype(dtype))
+
+    if kind == "hip":
+        monkeypatch.setattr(torch.version, "hip", "6.2")
+    monkeypatch.setattr(frameworks.Torch, "allocator", allocator)
+    monkeypatch.setattr(frameworks.Torch, "stream_of", lambda self, place: stream)
+    monkeypatch.setattr(frameworks.Torch, "stream_getter", lambda self, place: lambda: stream)
+    torch.cuda_empty = lambda *shape, dtype: empty(shape, dtype)
+    yield torch
+    del torch.cuda_empty
 
 
 class OnGPU:

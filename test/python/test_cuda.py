@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import quadrille as qd
 from fake_cuda import OnGPU, aligned
-from quadrille import arrays, frameworks
+from quadrille import arrays
 from quadrille.device_array import DeviceArray
 
 pytestmark = [
@@ -421,27 +421,8 @@ def test_results_are_arrays_for_other_libraries(driver):
 
 @pytest.fixture
 def torch(monkeypatch):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-
-    class CudaTensor(torch.Tensor):
-        device = property(lambda self: torch.device("cuda", 0))
-
-        def get_device(self):
-            return 0
-
-    def empty(shape, dtype):
-        return torch.Tensor._make_subclass(CudaTensor, torch.empty(shape, dtype=dtype))
-
-    def allocator(self, device, shape, dtype):
-        assert device == "cuda:0"
-        return lambda: empty(shape, arrays.torch_dtype(dtype))
-
-    monkeypatch.setattr(frameworks.Torch, "allocator", allocator)
-    monkeypatch.setattr(frameworks.Torch, "stream_of", lambda self, device: 42)
-    monkeypatch.setattr(frameworks.Torch, "stream_getter", lambda self, device: lambda: 42)
-    torch.cuda_empty = lambda *shape, dtype: empty(shape, dtype)
-    yield torch
-    del torch.cuda_empty
+    with fake_cuda.torch_tensors(monkeypatch, "cuda:0", stream=42) as torch:
+        yield torch
 
 
 def test_torch_tensors_run_on_the_current_stream(driver, torch):

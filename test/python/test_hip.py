@@ -3,6 +3,7 @@ tested by test_cuda.py."""
 
 from __future__ import annotations
 
+import fake_cuda
 import fake_hip
 import numpy as np
 import pytest
@@ -80,6 +81,30 @@ def test_gpus_of_two_vendors_are_two_places(driver):
     f = qd.jit(lambda x, amax: qd.quantize(x, "NVFP4", amax=amax))
     with pytest.raises(qd.ArgumentError, match=r"on hip:0, one of shape \(1,\) on cuda:0"):
         f(gpu(), OnGPU(np.ones(1, np.float32)))
+
+
+@pytest.fixture
+def torch(monkeypatch):
+    with fake_cuda.torch_tensors(monkeypatch, "hip:1", stream=42) as torch:
+        yield torch
+
+
+def test_tensors_of_torch_for_rocm(driver, torch):
+    """Their GPU's code runs on the current stream of PyTorch, in memory of PyTorch's."""
+    x, f = torch.cuda_empty(64, 256, dtype=torch.bfloat16), quantizer("NVFP4")
+    f(x)
+    driver.calls()
+    q = f(x)
+    launches = driver.launches()
+    assert {(*launch["stream"], *launch["device"]) for _, launch in launches} == {(42, 1)}
+    assert any(x.data_ptr() in launch["parameters"] for _, launch in launches)
+    assert q.codes.data_ptr() in launches[-1][1]["parameters"]
+    assert [t.dtype for t in (q.codes, *q.scales)] == [torch.uint8, torch.float8_e4m3fn, torch.float32]
+    y = qd.matmul(q, quantizer("NVFP4")(x).T)
+    assert isinstance(y, torch.Tensor) and y.shape == (64, 64) and y.device == torch.device("cuda", 1)
+    assert {launch["stream"][0] for _, launch in driver.launches()} == {42}
+    with pytest.raises(qd.ArgumentError, match="on hip:1, one of shape .* on hip:0"):
+        qd.matmul(q, quantizer("NVFP4")(gpu()).T)
 
 
 def test_torch_for_rocm_calls_its_gpus_cuda(monkeypatch):
