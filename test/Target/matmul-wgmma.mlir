@@ -5,12 +5,13 @@
 
 // A piece of panels is 16 KiB: 128 rows of 64 bf16 or 128 of eight bits.
 // CHECK-LABEL: func.func @wide_matmul_lhs(
-// CHECK: tile.store {{.*}} {alignment = 16 : i64, granularity = 8 : i64}
+// CHECK: tile.lookup_pairs
+// CHECK: tile.store {{.*}} {alignment = 16 : i64, granularity = 4 : i64}
 // CHECK-LABEL: func.func @wide_matmul_rhs(
 
 // CHECK-LABEL: func.func @wide_matmul(
 // CHECK-SAME: tile.cluster = 2 : i64
-// CHECK-SAME: tile.shared = 196800 : i64, tile.threads = 384 : i64
+// CHECK-SAME: tile.shared = 231616 : i64, tile.threads = 384 : i64
 // CHECK: "mbarrier.init.shared::cta.b64
 // CHECK: "fence.mbarrier_init.release.cluster;"
 // CHECK: nvvm.setmaxregister decrease 40
@@ -22,6 +23,13 @@
 // CHECK: wgmma.wait_group.sync.aligned 0;
 // Sums of parts of the contraction go to the workspace as they are.
 // CHECK: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xf32>
+// Of whole tiles rows pass through shared memory; of others lanes exchange columns.
+// CHECK: "stmatrix.sync.aligned.m8n8.x4.shared.b16 [$0], {$1, $2, $3, $4};"
+// CHECK: "stmatrix.sync.aligned.m8n8.x4.shared.b16 [$0+224]
+// CHECK: bar.warp.sync
+// CHECK: ld.shared.v4.b32 {{.*}} [$4+3808]
+// CHECK: bar.warp.sync
+// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>
 // CHECK: nvvm.shfl.sync bfly
 // CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<8xi16>
 
@@ -43,12 +51,16 @@ func.func @wide(%x: !quad.tensor<?x?, #wide, axis = 1>,
   return %y : tensor<?x?xbf16>
 }
 
-// Sums of 128 of k by fp8, which keeps fewer bits, are added in f32; or not.
+// Sums of 128 of k by fp8, which keeps fewer bits, are added in f32; or not. f32 passes through shared
+// memory by pairs, 64 columns at once.
 // CHECK-LABEL: func.func @promoted_matmul_lhs_exponents(
 // CHECK-LABEL: func.func @promoted_matmul(
 // CHECK: wgmma.mma_async.sync.aligned.m64n128k32.f32.e5m2.e5m2
 // CHECK-SAME: wgmma.wait_group.sync.aligned 0;
 // CHECK: arith.addf
+// CHECK: "st.shared.v2.b32 [$0], {$1, $2};"
+// CHECK: "st.shared.v2.b32 [$0+2400], {$1, $2};"
+// CHECK: ld.shared.v4.b32
 // CHECK-LABEL: func.func @fast_matmul(
 // CHECK: wgmma.mma_async.sync.aligned.m64n256k32.f32.e5m2.e5m2
 // CHECK-SAME: wgmma.wait_group.sync.aligned 1;
@@ -56,7 +68,7 @@ func.func @wide(%x: !quad.tensor<?x?, #wide, axis = 1>,
 #mx = #quad.format<"M", grid = e1m2, levels = [<1x32, e8m0, up>]>
 !a = !quad.tensor<?x?, #mx, axis = 1>
 !b = !quad.tensor<?x?, #mx, axis = 0>
-func.func @promoted(%x: !a, %w: !b) -> tensor<?x?xf32> {
+func.func @promoted(%x: !a, %w: !b {quad.divisible_by = array<i64: 16, 8>}) -> tensor<?x?xf32> {
   %y = quad.matmul %x, %w : !a, !b -> tensor<?x?xf32>
   return %y : tensor<?x?xf32>
 }

@@ -94,6 +94,11 @@ Tile roundToCarrier(TileBuilder &t, Tile value, CarrierRounding rounding) {
   return t.truncate(t.shrU(word, 16), t.b.getI16Type());
 }
 
+/// Whether bf16 is made of codes by two elements at once (decodePairs).
+bool holdsPairs(const Format &format, CarrierRounding rounding) {
+  return rounding.isExact && !format.alternative;
+}
+
 /// `bits` with zeros beyond the tensor, in columns of `perColumn` elements.
 Tile zeroBeyond(KernelBuilder &kernel, Tile bits, const ScheduledTensor &tensor, Value row,
                 Value a0, int64_t perColumn = 1) {
@@ -125,14 +130,23 @@ void emitToCarrier(KernelBuilder &kernel, quad::QuantizedTensorType type,
   Value a0 = kernel.tileOrigin(0, tiling.shape.along);
   Value row = result.sourceRow(kernel, p0);
   TileBuilder t(kernel.body, kernel.loc);
-  Tile value = loadValues(kernel, input, type, tiling, row, a0,
-                          format.levels.size() - format.hasTensorLevel());
-  Tile bits = roundToCarrier(t, value, rounding);
+  // Of NaN pairs have other bits than a carrier that is stored.
+  const bool isOfPairs = result.pieces && holdsPairs(format, rounding);
+  const int64_t perColumn = isOfPairs ? 2 : 1;
+  Tile bits;
+  if (isOfPairs) {
+    PackedTile packed = loadPacked(kernel, input, type, tiling, row, a0);
+    bits = decodePairs(kernel, input, type, tiling, packed, *target::lookupCarrierType("bf16"));
+  } else {
+    Tile value = loadValues(kernel, input, type, tiling, row, a0,
+                            format.levels.size() - format.hasTensorLevel());
+    bits = roundToCarrier(t, value, rounding);
+  }
   // Code 0 of some grids is not 0.
   if (result.pieces && input.divisor % (pieceBytes / elementBytes) != 0)
-    bits = zeroBeyond(kernel, bits, input, row, a0);
+    bits = zeroBeyond(kernel, bits, input, row, a0, perColumn);
   if (result.pieces)
-    storePanels(kernel, bits, result, p0, a0);
+    storePanels(kernel, bits, result, p0, kernel.div(a0, perColumn));
   else
     storeDense(kernel, bits, kernel.pass(result.values), p0, a0, kernel.pass(input.rows),
                kernel.pass(input.length), input.divisor);
@@ -149,9 +163,9 @@ void storePacked(KernelBuilder &kernel, quad::QuantizedTensorType type,
   PackedTile converted = convertPacked(kernel, type, stored, packed);
   TileBuilder t(kernel.body, kernel.loc);
   Tile bits;
-  int64_t perColumn = 1;
-  if (panels.rounding.isExact && !format.alternative) {
-    perColumn = 2;
+  const bool isOfPairs = holdsPairs(format, panels.rounding);
+  const int64_t perColumn = isOfPairs ? 2 : 1;
+  if (isOfPairs) {
     bits = decodePairs(kernel, tensor, type, stored, converted, *target::lookupCarrierType("bf16"));
   } else {
     bits = roundToCarrier(t, decodeValues(kernel, type, stored, converted), panels.rounding);

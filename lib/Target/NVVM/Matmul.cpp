@@ -11,11 +11,15 @@
 // copying warpgroup runs ahead over the tiles, so the next tile's first stages come while
 // this one's elements are stored.
 //
+// Finished elements go through shared memory, each warp's through its own, from where they are
+// stored as whole runs of rows.
+//
 //===----------------------------------------------------------------------===//
 #include "quadrille/Target/NVVM/Matmul.h"
 #include "WarpgroupBuilder.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "quadrille/Target/TargetInfo.h"
+#include <array>
 
 using namespace mlir;
 using namespace quadrille;
@@ -36,6 +40,13 @@ constexpr unsigned fragmentRows = 64, sumsOfLane = 2, lanesOfRow = 4;
 constexpr unsigned columnsOfLane = sumsOfLane * lanesOfRow; ///< that a lane stores
 static_assert(columnsOfLane == storedColumns);
 constexpr unsigned columnsAtOnce = columnsOfLane * lanesOfRow;
+constexpr unsigned rowsOfLane = 2, rowsApart = 8, lanesOfWarp = 32, warpsOfWarpgroup = 4;
+
+// A warp's rows on their way to C, behind the zeros: so many bytes of each, at a distance that
+// has eight rows' chunks in different banks.
+constexpr unsigned rowsOfWarp = fragmentRows / warpsOfWarpgroup;
+constexpr int64_t stagedBytes = 256, stagedDistance = stagedBytes + chunkBytes;
+constexpr int64_t stagingBytes = rowsOfWarp * stagedDistance; ///< of a warp
 
 /// Of the block's copying warpgroup and of the others: together all that there are.
 constexpr unsigned copyingRegisters = 40, multiplyingRegisters = 232;
@@ -45,6 +56,10 @@ struct Exponents {
   Value exponents; ///< i32
   Value powers;    ///< 2 to them, where they are moderate
   Value isModerate;
+};
+/// Of a lane's rows of a fragment, and of its pairs of columns, one of each eight.
+struct FragmentExponents {
+  SmallVector<Exponents> rows, cols;
 };
 
 class Emitter {
@@ -78,14 +93,34 @@ private:
                                    ValueRange sums);
   SmallVector<Value> descriptors(const TileRows &rows, Value address, Value piece);
   void release(const Stage &stage);
-  /// As they are, or finished: a tile whose columns are all there needs no branches, which
-  /// would wait for each operand of the epilogue by itself.
+  /// As they are, or finished: a tile whose columns are all there, without flags and with moderate
+  /// exponents, needs no branches, which would wait for each operand by itself.
   enum class StoreKind { partial, whole, cut };
   void storeTile(const TileRows &rows, const Sums &sums, Value row, Value col);
-  void storeFragment(const TileRows &rows, ValueRange sums, Value row, Value col, StoreKind kind);
+  Value isWhole(const TileRows &rows, ArrayRef<FragmentExponents> exponents, Value row, Value col);
+  void storeFragment(const TileRows &rows, ValueRange sums, const FragmentExponents &ofWhole,
+                     Value row, Value col, StoreKind kind);
   void storePartial(const TileRows &rows, Value pair, Value row, Value col);
+  /// Words of a lane's rows of `columnsAtOnce` columns, finished.
+  using RowWords = std::array<SmallVector<Value>, rowsOfLane>;
+  RowWords finishColumns(const TileRows &rows, ValueRange sums, const FragmentExponents &ofWhole,
+                         Value row, Value col, unsigned done, StoreKind kind);
+  /// A whole tile's, by way of shared memory.
+  void storeRows(const TileRows &rows, ValueRange sums, const FragmentExponents &exponents,
+                 Value row, Value col);
+  void stage(const RowWords &words, unsigned column);
+  void storeStaged(const TileRows &rows, Value row, Value col);
   /// Whether all of so many columns are there.
   Value isFull(StoreKind kind, Value col, unsigned count);
+  Value lane() { return b.bitAnd(b.threadId(), b.i32(lanesOfWarp - 1)); }
+  /// The first of the warp's rows in a fragment.
+  Value warpRow() {
+    Value warp = b.divU(b.threadId(), b.i32(lanesOfWarp));
+    return b.mul(b.bitAnd(warp, b.i32(warpsOfWarpgroup - 1)), b.i32(rowsOfWarp));
+  }
+  SmallVector<Value> rowsOf(Value row);
+  /// The lane's pair of the eight columns of that number.
+  Value pairCol(Value col, unsigned number);
   void finishElements(const TileRows &rows, MatmulElements elements,
                       SmallVectorImpl<Value> &words);
   void storeWords(const TileRows &rows, ValueRange words, MatmulElements elements,
@@ -100,10 +135,11 @@ private:
     return rows.rhsPanel ? b.add(b.mul(rows.rhsPanel, b.i64(panelRows)), col) : col;
   }
   Exponents loadExponents(Value buffer, Value position, Type type, unsigned alignment);
+  /// `count` times eight columns from the eight of number `first` on.
+  FragmentExponents exponentsOf(const TileRows &rows, Value row, Value col, unsigned first,
+                                unsigned count);
   void undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
-                     ArrayRef<Exponents> cols);
-  /// The word of the panel of that row or column; null if there are no flags.
-  Value flagsOf(Value words, Value row) { return words ? loadFlags(b, words, row) : Value(); }
+                     ArrayRef<Exponents> cols, bool areModerate);
 
   Value piece(Value panels, Value panel, Value pieces, Value number);
   Value ceilDiv(Value x, int64_t y) { return b.ceilDiv(x, y); }
@@ -113,8 +149,11 @@ private:
   const WarpgroupPlan &plan;
   const WarpgroupOperands &operands;
   const MatmulStore &store;
-  Value zerosAddress() {
-    return b.add(shared, b.i32(plan.stages * (stageBytes + 2 * barrierBytes)));
+  static constexpr int64_t ringBytes = WarpgroupPlan::stages * (stageBytes + 2 * barrierBytes);
+  Value zerosAddress() { return b.add(shared, b.i32(ringBytes)); }
+  Value stagingAddress() {
+    Value warp = b.sub(b.divU(b.threadId(), b.i32(lanesOfWarp)), b.i32(warpsOfWarpgroup));
+    return b.add(b.add(shared, b.i32(ringBytes + zerosBytes)), b.mul(warp, b.i32(stagingBytes)));
   }
   Value numTileRows() {
     return operands.tiles ? operands.tiles->count : ceilDiv(operands.m, plan.clusterTile);
@@ -378,28 +417,52 @@ static Value scaleByPower(WarpgroupBuilder &b, Value sums, Value exponent) {
   return sums;
 }
 
+FragmentExponents Emitter::exponentsOf(const TileRows &tile, Value row, Value col, unsigned first,
+                                       unsigned count) {
+  FragmentExponents result;
+  if (!operands.rowExponents)
+    return result;
+  for (Value own : rowsOf(row))
+    result.rows.push_back(
+        loadExponents(operands.rowExponents, own, b.getI32Type(), sizeof(int32_t)));
+  for (unsigned i = first; i < first + count; ++i)
+    result.cols.push_back(loadExponents(operands.colExponents, panelCol(tile, pairCol(col, i)),
+                                        b.i32s(), sumsOfLane * sizeof(int32_t)));
+  return result;
+}
+
+Value allModerate(WarpgroupBuilder &b, ArrayRef<Exponents> rows, ArrayRef<Exponents> cols) {
+  Value all = b.constant(true);
+  for (const Exponents &one : llvm::concat<const Exponents>(rows, cols))
+    all = arith::AndIOp::create(b, all, one.isModerate);
+  return all;
+}
+
 /// `sums` by columns and rows, times the powers of both.
 void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
-                            ArrayRef<Exponents> cols) {
-  Value isModerate = b.constant(true);
-  for (const Exponents &one : llvm::concat<const Exponents>(rows, cols))
-    isModerate = arith::AndIOp::create(b, isModerate, one.isModerate);
-  auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isModerate,
+                            ArrayRef<Exponents> cols, bool areModerate) {
+  auto scaled = [&](auto scale) {
+    SmallVector<Value> results;
+    for (size_t i = 0; i < sums.size(); ++i)
+      results.push_back(scale(sums[i], rows[i % rows.size()], cols[i / rows.size()]));
+    return results;
+  };
+  auto byPowers = [&](Value sum, const Exponents &row, const Exponents &col) {
+    return b.mulF(b.mulF(sum, row.powers), col.powers);
+  };
+  if (areModerate) {
+    llvm::copy(scaled(byPowers), sums.begin());
+    return;
+  }
+  auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), allModerate(b, rows, cols),
                                 /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
-  auto emit = [&](mlir::Block *block, auto scale) {
-    b.setInsertionPointToStart(block);
-    SmallVector<Value> scaled;
-    for (size_t i = 0; i < sums.size(); ++i)
-      scaled.push_back(scale(sums[i], rows[i % rows.size()], cols[i / rows.size()]));
-    scf::YieldOp::create(b, scaled);
-  };
-  emit(ifOp.thenBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
-    return b.mulF(b.mulF(sum, row.powers), col.powers);
-  });
-  emit(ifOp.elseBlock(), [&](Value sum, const Exponents &row, const Exponents &col) {
-    return scaleByPower(b, sum, b.add(col.exponents, row.exponents));
-  });
+  b.setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(b, scaled(byPowers));
+  b.setInsertionPointToStart(ifOp.elseBlock());
+  scf::YieldOp::create(b, scaled([&](Value sum, const Exponents &row, const Exponents &col) {
+                         return scaleByPower(b, sum, b.add(col.exponents, row.exponents));
+                       }));
   llvm::copy(ifOp.getResults(), sums.begin());
 }
 
@@ -475,58 +538,64 @@ Value Emitter::isFull(StoreKind kind, Value col, unsigned count) {
   return b.lessS(b.add(col, b.i64(count - 1)), operands.n);
 }
 
-void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Value col,
-                            StoreKind kind) {
-  constexpr unsigned rowsApart = 8, lanes = 32, warps = 4, rowsOfLane = 2;
-  Value lane = b.bitAnd(b.threadId(), b.i32(lanes - 1));
-  Value warp = b.bitAnd(b.divU(b.threadId(), b.i32(lanes)), b.i32(warps - 1));
-  Value inRow = b.bitAnd(lane, b.i32(lanesOfRow - 1));
-  Value first = b.add(b.mul(warp, b.i32(fragmentRows / warps)), b.divU(lane, b.i32(lanesOfRow)));
+SmallVector<Value> Emitter::rowsOf(Value row) {
+  Value first = b.extend(b.add(warpRow(), b.divU(lane(), b.i32(lanesOfRow))));
   SmallVector<Value> rows;
-  SmallVector<Exponents> ofRows;
-  for (unsigned i = 0; i < rowsOfLane; ++i) {
-    rows.push_back(b.add(row, b.add(b.extend(first), b.i64(i * rowsApart))));
-    if (operands.rowExponents)
-      ofRows.push_back(loadExponents(operands.rowExponents, rows.back(), b.getI32Type(),
-                                     sizeof(int32_t)));
+  for (unsigned i = 0; i < rowsOfLane; ++i)
+    rows.push_back(b.add(row, b.add(first, b.i64(i * rowsApart))));
+  return rows;
+}
+
+Value Emitter::pairCol(Value col, unsigned number) {
+  Value pair = b.mul(b.bitAnd(lane(), b.i32(lanesOfRow - 1)), b.i32(sumsOfLane));
+  return b.add(b.add(col, b.i64(number * columnsOfLane)), b.extend(pair));
+}
+
+Emitter::RowWords Emitter::finishColumns(const TileRows &tile, ValueRange sums,
+                                         const FragmentExponents &ofWhole, Value row, Value col,
+                                         unsigned done, StoreKind kind) {
+  const unsigned first = done / columnsOfLane;
+  const bool isWhole = kind == StoreKind::whole;
+  SmallVector<Value> rows = rowsOf(row), pairs; // by eight columns and rows
+  for (unsigned i = 0; i < lanesOfRow * rowsOfLane; ++i) {
+    ValueRange own = sums.slice((first * rowsOfLane + i) * sumsOfLane, sumsOfLane);
+    pairs.push_back(vector::FromElementsOp::create(b, b.vec(own.front().getType()), own));
   }
-  Value lhsFlags = flagsOf(operands.lhsOverflow, row), rhsFlags;
+  if (operands.rowExponents) {
+    FragmentExponents own =
+        isWhole ? ofWhole : exponentsOf(tile, row, col, first, lanesOfRow);
+    ArrayRef<Exponents> cols = own.cols;
+    undoExponents(pairs, own.rows, isWhole ? cols.slice(first, lanesOfRow) : cols, isWhole);
+  }
+  RowWords words;
+  for (auto [i, pair] : llvm::enumerate(pairs)) {
+    MatmulElements elements;
+    elements.acc = pair;
+    elements.row = rows[i % rowsOfLane];
+    elements.col = pairCol(col, first + i / rowsOfLane);
+    if (kind == StoreKind::partial) {
+      storePartial(tile, pair, elements.row, elements.col);
+      continue;
+    }
+    elements.isFull = isFull(kind, elements.col, sumsOfLane);
+    finishElements(tile, elements, words[i % rowsOfLane]);
+  }
+  return words;
+}
+
+void Emitter::storeFragment(const TileRows &tile, ValueRange sums,
+                            const FragmentExponents &ofWhole, Value row, Value col,
+                            StoreKind kind) {
+  Value inRow = b.bitAnd(lane(), b.i32(lanesOfRow - 1));
+  SmallVector<Value> rows = rowsOf(row);
+  const bool hasFlags = operands.lhsOverflow && kind == StoreKind::cut;
+  Value lhsFlags = hasFlags ? loadFlags(b, operands.lhsOverflow, row) : Value(), rhsFlags;
   SmallVector<Value> values; // for the sink
   for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
     Value firstCol = b.add(col, b.i64(done));
-    if (done % panelRows == 0)
-      rhsFlags = flagsOf(operands.rhsOverflow, panelCol(tile, firstCol));
-    auto colOf = [&](unsigned i) {
-      Value pair = b.add(b.mul(inRow, b.i32(sumsOfLane)), b.i32(i * columnsOfLane));
-      return b.add(firstCol, b.extend(pair));
-    };
-    SmallVector<Value> pairs; // by eight columns and rows
-    SmallVector<Exponents> ofCols;
-    for (unsigned i = 0; i < lanesOfRow; ++i) {
-      for (unsigned j = 0; j < rowsOfLane; ++j) {
-        unsigned number = (done / columnsOfLane + i) * rowsOfLane + j;
-        ValueRange own = sums.slice(number * sumsOfLane, sumsOfLane);
-        pairs.push_back(vector::FromElementsOp::create(b, b.vec(own.front().getType()), own));
-      }
-      if (operands.colExponents)
-        ofCols.push_back(loadExponents(operands.colExponents, panelCol(tile, colOf(i)), b.i32s(),
-                                       sumsOfLane * sizeof(int32_t)));
-    }
-    if (operands.rowExponents)
-      undoExponents(pairs, ofRows, ofCols);
-    SmallVector<Value> words[rowsOfLane];
-    for (auto [i, pair] : llvm::enumerate(pairs)) {
-      MatmulElements elements;
-      elements.acc = pair;
-      elements.row = rows[i % rowsOfLane];
-      elements.col = colOf(i / rowsOfLane);
-      if (kind == StoreKind::partial) {
-        storePartial(tile, pair, elements.row, elements.col);
-        continue;
-      }
-      elements.isFull = isFull(kind, elements.col, sumsOfLane);
-      finishElements(tile, elements, words[i % rowsOfLane]);
-    }
+    if (hasFlags && done % panelRows == 0)
+      rhsFlags = loadFlags(b, operands.rhsOverflow, panelCol(tile, firstCol));
+    RowWords words = finishColumns(tile, sums, ofWhole, row, col, done, kind);
     if (kind == StoreKind::partial)
       continue;
     MatmulElements elements;
@@ -539,7 +608,7 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
         continue;
       }
       elements.row = rows[j];
-      Value isLeft = lhsFlags ? isFlagged(b, lhsFlags, rhsFlags, rows[j], elements.col) : Value();
+      Value isLeft = hasFlags ? isFlagged(b, lhsFlags, rhsFlags, rows[j], elements.col) : Value();
       storeWords(tile, words[j], elements, isLeft);
     }
     if (unsigned end = done + columnsAtOnce; operands.sink && end % operands.sink->columns == 0) {
@@ -550,16 +619,105 @@ void Emitter::storeFragment(const TileRows &tile, ValueRange sums, Value row, Va
   }
 }
 
-void Emitter::storeTile(const TileRows &rows, const Sums &sums, Value row, Value col) {
+/// The words of a lane's rows, from that column on, go to the warp's rows in shared memory.
+void Emitter::stage(const RowWords &words, unsigned column) {
+  const unsigned wordsOfPair = words[0].size() / lanesOfRow, bytes = 2 * wordsOfPair;
+  auto at = [&](Value row, Value chunk, unsigned bytesOfChunk) {
+    Value inRow = b.mul(chunk, b.i32(bytesOfChunk));
+    return b.add(stagingAddress(), b.add(b.mul(row, b.i32(stagedDistance)), inRow));
+  };
+  if (wordsOfPair == 1) { // an instruction for 16 rows and 16 columns, whose chunks are lanes'
+    Value row = b.bitAnd(lane(), b.i32(rowsOfWarp - 1));
+    Value address = at(row, b.divU(lane(), b.i32(rowsOfWarp)), chunkBytes);
+    for (unsigned i = 0; i < lanesOfRow; i += 2)
+      b.storeMatrices(address, {words[0][i], words[1][i], words[0][i + 1], words[1][i + 1]},
+                      (column + i * columnsOfLane) * bytes);
+    return;
+  }
+  Value address = at(b.divU(lane(), b.i32(lanesOfRow)), b.bitAnd(lane(), b.i32(lanesOfRow - 1)),
+                     sumsOfLane * bytes);
+  for (unsigned j = 0; j < rowsOfLane; ++j)
+    for (unsigned i = 0; i < lanesOfRow; ++i)
+      b.storeShared(address, ArrayRef(words[j]).slice(i * wordsOfPair, wordsOfPair),
+                    j * rowsApart * stagedDistance + (column + i * columnsOfLane) * bytes);
+}
+
+/// Two rows at once; (row, col) is the fragment's. All are read before the first is stored.
+void Emitter::storeStaged(const TileRows &tile, Value row, Value col) {
+  constexpr unsigned lanesOfRun = stagedBytes / chunkBytes, rowsAtOnce = lanesOfWarp / lanesOfRun;
+  const int64_t bytes = store.elementType.getIntOrFloatBitWidth() / 8;
+  Value inWarp = b.divU(lane(), b.i32(lanesOfRun));
+  Value inRun = b.mul(b.bitAnd(lane(), b.i32(lanesOfRun - 1)), b.i32(chunkBytes));
+  Value address = b.add(b.add(stagingAddress(), inRun), b.mul(inWarp, b.i32(stagedDistance)));
+  Value first = b.add(row, b.extend(b.add(warpRow(), inWarp)));
+  Value to = b.add(b.mul(b.add(b.mul(resultRow(tile, first), store.ldc), col), b.i64(bytes)),
+                   b.extend(inRun));
+  b.syncWarp();
+  SmallVector<Value> chunks;
+  for (unsigned i = 0; i < rowsOfWarp; i += rowsAtOnce)
+    chunks.push_back(b.loadShared(address, i * stagedDistance));
+  b.syncWarp(); // the next may be staged
+  for (auto [i, chunk] : llvm::enumerate(chunks)) {
+    Value own = b.add(first, b.i64(i * rowsAtOnce));
+    Value isInside = b.lessS(own, tile.end);
+    if (tile.begin)
+      isInside = arith::AndIOp::create(b, isInside,
+                                       b.lessS(b.sub(tile.begin, b.i64(1)), own));
+    Value distance = b.mul(store.ldc, b.i64(i * rowsAtOnce * bytes));
+    b.ifThen(isInside, [&, chunk = chunk] {
+      b.store(chunk, b.at(store.out, b.add(to, distance)), chunkBytes);
+    });
+  }
+}
+
+void Emitter::storeRows(const TileRows &tile, ValueRange sums, const FragmentExponents &exponents,
+                        Value row, Value col) {
+  const unsigned columns = stagedBytes * 8 / store.elementType.getIntOrFloatBitWidth();
+  for (unsigned done = 0; done < plan.width(); done += columnsAtOnce) {
+    stage(finishColumns(tile, sums, exponents, row, col, done, StoreKind::whole), done % columns);
+    if (unsigned end = done + columnsAtOnce; end % columns == 0)
+      storeStaged(tile, row, b.add(col, b.i64(end - columns)));
+  }
+}
+
+/// That nothing of the tile needs a branch of its own.
+Value Emitter::isWhole(const TileRows &tile, ArrayRef<FragmentExponents> exponents, Value row,
+                       Value col) {
+  auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
+  Value isWhole = isFull(StoreKind::cut, col, plan.width());
+  for (const FragmentExponents &one : exponents)
+    isWhole = both(isWhole, allModerate(b, one.rows, one.cols));
+  if (!operands.lhsOverflow)
+    return isWhole;
+  Value flags = loadFlags(b, operands.lhsOverflow, row);
+  for (unsigned done = 0; done < plan.width(); done += panelRows)
+    flags = b.bitOr(flags, loadFlags(b, operands.rhsOverflow,
+                                     panelCol(tile, b.add(col, b.i64(done)))));
+  return both(isWhole, b.equal(flags, zero));
+}
+
+void Emitter::storeTile(const TileRows &tile, const Sums &sums, Value row, Value col) {
+  // Rows of C lie where lanes can store chunks of them.
+  const bool hasChunks = store.alignment % chunkBytes == 0;
+  auto rowOf = [&](size_t fragment) { return b.add(row, b.i64(fragment * fragmentRows)); };
   auto storeAs = [&](StoreKind kind) {
     for (auto [i, fragment] : llvm::enumerate(sums))
-      storeFragment(rows, fragment, b.add(row, b.i64(i * fragmentRows)), col, kind);
+      storeFragment(tile, fragment, {}, rowOf(i), col, kind);
   };
   auto finish = [&] {
     if (operands.sink) // much code, which is there once
       return storeAs(StoreKind::cut);
-    b.ifThen(isFull(StoreKind::cut, col, plan.width()), [&] { storeAs(StoreKind::whole); },
-             [&] { storeAs(StoreKind::cut); });
+    SmallVector<FragmentExponents> exponents; // all at once, so that they are waited for once
+    for (size_t i = 0; i < sums.size(); ++i)
+      exponents.push_back(exponentsOf(tile, rowOf(i), col, 0, plan.width() / columnsOfLane));
+    auto storeWhole = [&] {
+      for (auto [i, fragment] : llvm::enumerate(sums))
+        if (hasChunks)
+          storeRows(tile, fragment, exponents[i], rowOf(i), col);
+        else
+          storeFragment(tile, fragment, exponents[i], rowOf(i), col, StoreKind::whole);
+    };
+    b.ifThen(isWhole(tile, exponents, row, col), storeWhole, [&] { storeAs(StoreKind::cut); });
   };
   if (operands.partial)
     b.ifThen(operands.partial->isUsed, [&] { storeAs(StoreKind::partial); }, finish);
@@ -619,7 +777,8 @@ Value nvvm::isFlagged(VectorBuilder &b, Value lhsWord, Value rhsWord, Value row,
 }
 
 int64_t WarpgroupPlan::sharedBytes() const {
-  return stages * (stageBytes + 2 * barrierBytes) + zerosBytes;
+  return stages * (stageBytes + 2 * barrierBytes) + zerosBytes +
+         multiplyingWarpgroups * warpsOfWarpgroup * stagingBytes;
 }
 
 void nvvm::emitMatmul(OpBuilder &builder, Location loc, const TargetInfo &target,

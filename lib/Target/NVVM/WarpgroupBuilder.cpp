@@ -119,6 +119,33 @@ void WarpgroupBuilder::copy(Value shared, Value global, int64_t bytes, Value bar
   emitAssembly(*this, {}, text, blocks ? "r,l,r,r,h" : "r,l,r,r", operands);
 }
 
+static std::string atOffset(int64_t offset) {
+  return "[$0" + (offset ? "+" + std::to_string(offset) : std::string()) + "]";
+}
+
+void WarpgroupBuilder::storeMatrices(Value address, ValueRange words, int64_t offset) {
+  SmallVector<Value> operands{address};
+  llvm::append_range(operands, words);
+  emitAssembly(*this, {},
+               "stmatrix.sync.aligned.m8n8.x4.shared.b16 " + atOffset(offset) +
+                   ", {$1, $2, $3, $4};",
+               "r,r,r,r,r", operands);
+}
+void WarpgroupBuilder::storeShared(Value address, ValueRange words, int64_t offset) {
+  emitAssembly(*this, {}, "st.shared.v2.b32 " + atOffset(offset) + ", {$1, $2};", "r,r,r",
+               {address, words[0], words[1]});
+}
+Value WarpgroupBuilder::loadShared(Value address, int64_t offset) {
+  SmallVector<Type> words(4, getI32Type());
+  std::string text = "ld.shared.v4.b32 {$0, $1, $2, $3}, [$4+" + std::to_string(offset) + "];";
+  return vector::FromElementsOp::create(
+      *this, VectorType::get({4}, getI32Type()),
+      emitAssembly(*this, words, text, "=r,=r,=r,=r,r", {address}));
+}
+void WarpgroupBuilder::syncWarp() {
+  emitAssembly(*this, {}, "bar.warp.sync 0xffffffff;", "", {});
+}
+
 //===----------------------------------------------------------------------===//
 // wgmma
 //===----------------------------------------------------------------------===//

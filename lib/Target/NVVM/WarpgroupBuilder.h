@@ -85,6 +85,16 @@ public:
   void copy(mlir::Value shared, mlir::Value global, int64_t bytes, mlir::Value barrier,
             unsigned blocks = 0);
 
+  // A warp's shared memory. Addresses are a lane's, plus `offset`.
+  /// Four matrices of 8 x 8 elements of 16 bits, whose rows are 16 bytes at lanes' addresses: of
+  /// matrix i those of lanes 8 i and on.
+  void storeMatrices(mlir::Value address, mlir::ValueRange words, int64_t offset);
+  /// Two words of a lane.
+  void storeShared(mlir::Value address, mlir::ValueRange words, int64_t offset);
+  /// 16 bytes, vector<4xi32>.
+  mlir::Value loadShared(mlir::Value address, int64_t offset);
+  void syncWarp();
+
   /// What wgmma reads at `address`: groups of eight rows at a distance of `groupBytes`,
   /// in chunks of 16 bytes of K at a distance of `chunkDistance`.
   mlir::Value descriptor(mlir::Value address, int64_t groupBytes, int64_t chunkDistance);
