@@ -217,9 +217,7 @@ static Capability gfx942() {
           1.0 / 8,
           {
               {"mfma.16x16x32.fp8", types({"e5m2fnuz", "e4m3fnuz"}), 16, 16, 32, 2},
-              {"mfma.32x32x16.fp8", types({"e5m2fnuz", "e4m3fnuz"}), 32, 32, 16, 2},
               {"mfma.i32.16x16x32.i8", types({"s8"}), 16, 16, 32, 2, kS32},
-              {"mfma.i32.32x32x16.i8", types({"s8"}), 32, 32, 16, 2, kS32},
               {"mfma.32x32x8.f16", types({"f16"}), 32, 32, 8, 1},
               {"mfma.32x32x8.bf16", types({"bf16"}), 32, 32, 8, 1},
               {"mfma.32x32x4.xf32", types({"tf32"}), 32, 32, 4, 0.5},
@@ -285,7 +283,6 @@ static Capability gfx1200() {
               {"wmma.f32.16x16x16.f16", types({"f16"}), 16, 16, 16, 1},
               {"wmma.f32.16x16x16.bf16", types({"bf16"}), 16, 16, 16, 1},
               {"wmma.i32.16x16x32.iu4", types({"s4"}), 16, 16, 32, 4, kS32},
-              {"wmma.i32.16x16x16.iu4", types({"s4"}), 16, 16, 16, 4, kS32},
               {"wmma.i32.16x16x16.iu8", types({"s8"}), 16, 16, 16, 2, kS32},
               fma("v_fma_f32", 1.0 / 4),
           },
@@ -312,6 +309,9 @@ static Capability gfx1250() {
               {"wmma.f32.16x16x64.fp8", types({"e5m2", "e4m3"}), 16, 16, 64, 4},
               {"wmma.f32.16x16x32.f16", types({"f16"}), 16, 16, 32, 1},
               {"wmma.f32.16x16x32.bf16", types({"bf16"}), 16, 16, 32, 1},
+              // The same with zeros in half of K, for sums of 16.
+              {"wmma.f32.16x16x32.f16", types({"f16"}), 16, 16, 16, 0.5},
+              {"wmma.f32.16x16x32.bf16", types({"bf16"}), 16, 16, 16, 0.5},
               {"wmma.i32.16x16x64.iu8", types({"s8"}), 16, 16, 64, 1, kS32},
               {"wmma.f32.16x16x4.f32", types({"f32"}), 16, 16, 4, 1.0 / 16},
           },

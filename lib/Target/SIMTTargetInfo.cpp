@@ -248,12 +248,12 @@ void SIMTTargetInfo::finishKernel(FunctionOpInterface kernel) const {
       LLVM::ReturnOp::create(b, end.getLoc(), ValueRange());
       end.erase();
     }
-  LaunchShape shape{getLanes() * getWarps(), 1};
-  if (auto threads = program->getAttrOfType<IntegerAttr>("tile.threads"))
-    shape.threads = threads.getInt();
-  if (auto cluster = program->getAttrOfType<IntegerAttr>("tile.cluster"))
-    shape.cluster = cluster.getInt();
-  addKernelAttributes(function, shape);
+  auto valueOf = [&](StringRef name, unsigned otherwise) {
+    auto attribute = program->getAttrOfType<IntegerAttr>(name);
+    return attribute ? unsigned(attribute.getInt()) : otherwise;
+  };
+  addKernelAttributes(function, {valueOf("tile.threads", getLanes() * getWarps()),
+                                 valueOf("tile.cluster", 1), valueOf("tile.resident", 0)});
   program.erase();
 }
 

@@ -80,6 +80,16 @@ class Path:
         return sum(instruction.products for instruction in self.instructions)
 
     @property
+    def matrix_per_step(self) -> int:
+        """Matrix instructions for one instruction's length of the contraction: those that no other one's sums go on in."""
+        changed: set[str] = set()
+        first = 0
+        for before, after in (each.sums for each in self.instructions if each.products):
+            first += before not in changed
+            changed.add(after)
+        return first
+
+    @property
     def counts(self) -> Counter:
         """Instructions by class."""
         return Counter(instruction.kind for instruction in self.instructions)
@@ -185,6 +195,7 @@ class KernelReport:
         products, counts = self.main.products, self.main.counts
         lines = [
             f"  main loop, {products} products of a wave in a turn: {_text(counts, 1)}",
+            f"  matrix instructions of a wave for each step of K: {self.main.matrix_per_step}",
             f"  instructions of a wave per 1000 products: {_text(counts, products / 1000)}",
         ]
         for chip in self.chips[:1]:

@@ -28,13 +28,15 @@ class Instruction:
     """What one instruction of a wave takes.
 
     `products` are those of the wave, bytes those of a thread: to and from memory, and through shared memory. `slots`
-    are cycles by pipe, in units of the chip's `cycles`.
+    are cycles by pipe, in units of the chip's `cycles`. `sums`: the registers that products
+    are added to, and those that the sums go to.
     """
 
     name: str
     kind: str
     slots: tuple[tuple[str, int], ...] = ()
     products: int = 0
+    sums: tuple[str, ...] = ()
     loaded: int = 0
     stored: int = 0
     shared: float = 0
@@ -241,7 +243,7 @@ class AMDGCN(ISA):
             return label[1]
         if not line or line.startswith(".") or line.endswith(":"):
             return None
-        name, *operands = line.split()
+        name, *operands = line.replace(",", " ").split()
         # With the formats of a scaled matrix instruction's operands.
         formats = [word for word in operands if re.match("cbsz:|blgp:", word)] if "f8f6f4" in name else []
         return Statement(" ".join([re.sub(r"_e(32|64)$", "", name), *formats]), tuple(operands))
@@ -261,6 +263,7 @@ class AMDGCN(ISA):
             kind,
             (("vector", slots),) if kind == "vector" else (),
             products=math.prod(map(int, shape.groups())) if shape else 0,
+            sums=(statement.operands[3], statement.operands[0]) if shape else (),
             loaded=width if "load" in name else 0,
             stored=width if "store" in name else 0,
             shared=self._shared_bytes(name),
@@ -350,7 +353,8 @@ class SASS(ISA):
             name,
             kind,
             (("issue", 1), (pipe, slots)) if kind == "vector" and pipe in self.pipes else (("issue", 1),),
-            products=self._products(name),
+            products=(products := self._products(name)),
+            sums=(statement.operands[2], statement.operands[0]) if products else (),
             loaded=width if name.startswith("LD") else 0,
             stored=width if name.startswith("ST") else 0,
             shared=self._shared_bytes(statement, kind),

@@ -4,7 +4,8 @@
 // RUN: quad-opt %s --quad-to-tile=target=sm_90a --verify-diagnostics | FileCheck %s
 // RUN: quad-opt %s --quad-to-tile=target=sm_80 2>/dev/null | FileCheck %s
 // RUN: quad-opt %s --quad-to-amdgcn=target=gfx942 2>/dev/null | FileCheck %s --check-prefix=GFX942
-// RUN: not quad-opt %s --quad-to-tile=target=gfx950 2>&1 | FileCheck %s --check-prefix=GFX950
+// RUN: quad-opt %s --quad-to-amdgcn=target=gfx950 2>/dev/null | FileCheck %s --check-prefix=GFX950
+// RUN: quad-opt %s --quad-to-amdgcn=target=gfx1250 2>/dev/null | FileCheck %s --check-prefix=GFX1250
 
 // CHECK-LABEL: func.func @product(
 // CHECK: tile.launch @product_matmul_8 grid
@@ -18,7 +19,19 @@
 // CHECK: tile.dot {{.*}} by "bf16" scales %{{.*}}, %{{.*}} : tensor<16x{{[0-9]+}}xf32, {{.*}}>, tensor<8x{{[0-9]+}}xf32, {{.*}}>
 // GFX942-LABEL: llvm.func @product_matmul(
 // GFX942: llvm.intr.fma
-// GFX950: has no engine for {{.*}} and its instructions sum more than the 16 elements that share scales
+
+// An instruction that sums two blocks is one for each, with zeros in place of the other: by lanes, or in registers.
+// GFX950-LABEL: llvm.func @product_matmul_16(
+// GFX950: llvm.select {{.*}} : i1, i32
+// GFX950: llvm.call_intrinsic "llvm.amdgcn.mfma.f32.16x16x32.f16"
+// GFX950: llvm.intr.fma
+// GFX950: llvm.call_intrinsic "llvm.amdgcn.mfma.f32.16x16x32.f16"
+// GFX950: llvm.intr.fma
+// GFX1250-LABEL: llvm.func @product_matmul_16(
+// GFX1250: llvm.call_intrinsic "llvm.amdgcn.wmma.f32.16x16x32.f16
+// GFX1250: llvm.intr.fma
+// GFX1250: llvm.call_intrinsic "llvm.amdgcn.wmma.f32.16x16x32.f16
+// GFX1250: llvm.intr.fma
 
 #ufp4 = #quad.format<"UFP4", grid = e1m2, levels = [<1x16, f32, nearest>]>
 !a = !quad.tensor<?x?, #ufp4, axis = 1>

@@ -20,10 +20,17 @@
 // CHECK: tile.launch @product_matmul_rhs
 // CHECK: tile.launch @product_matmul grid
 
+// A turn has two steps, each of which is read anew when it was multiplied.
 // CHECK-LABEL: func.func @product_matmul_8(
+// CHECK-SAME: tile.resident = 4 : i64
+// CHECK: scf.for
 // CHECK: tile.lookup_pairs
 // CHECK: tile.multiply_pairs
-// CHECK: tile.dot {{.*}} by "bf16" : tensor<16x512xi32, {{.*}}>, tensor<8x512xi32, {{.*}}> -> tensor<16x8x4xf32
+// CHECK: tile.dot {{.*}} by "bf16" : tensor<16x256xi32, {{.*}}>, tensor<8x256xi32, {{.*}}> -> tensor<16x8x4xf32
+// CHECK: tile.load
+// CHECK: tile.dot {{.*}} by "bf16"
+// CHECK: tile.load
+// CHECK: scf.yield
 // CHECK: tile.reduce addf
 
 // MANY-LABEL: func.func @product(
@@ -33,6 +40,8 @@
 // MANY: tile.launch @product_matmul_rhs grid
 // MANY: tile.launch @product_matmul grid
 
+// SM80-LABEL: llvm.func @product_matmul_8(
+// SM80-SAME: nvvm.minctasm = 4 : i32
 // SM80-LABEL: llvm.func @product_matmul_16(
 // SM80: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // SM80-NOT: wgmma

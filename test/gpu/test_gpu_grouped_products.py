@@ -15,6 +15,7 @@ SIZES = {
     "empty": [0, 0],
     "tiles": [256, 128, 512, 64],
     "skewed": [700, 3, 1, 1, 0, 130, 257, 90],
+    "large": [1300, 700],  # in square tiles; the others are in wide ones
 }
 
 forward = qd.jit(lambda a, b, groups: qd.matmul(a, b.T, groups=groups, dtype="f32"))

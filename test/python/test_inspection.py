@@ -330,6 +330,8 @@ def test_a_product(target):
     assert seconds["memory"] >= n * n * (2 * (1 / 2 + 1 / 32) + 2) / chip.bandwidth * 0.999
     assert seconds[other] > 0 and 0 < report.matrix_share(chip) < 1
     assert "main loop" in report.lines()[2]
+    steps = report.main.counts["matrix"] / report.main.matrix_per_step
+    assert report.main.matrix_per_step > 1 and steps > 1 and steps == int(steps)
 
 
 def test_products_without_one_size_are_refused():

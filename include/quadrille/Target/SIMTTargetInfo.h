@@ -59,7 +59,8 @@ protected:
 
   struct LaunchShape {
     unsigned threads; ///< of a block
-    unsigned cluster; ///< blocks that run together
+    unsigned cluster;  ///< blocks that run together
+    unsigned resident; ///< blocks that a multiprocessor should hold at once; 0: as it comes
   };
   /// The attributes by which LLVM knows a kernel and its block's size.
   virtual void addKernelAttributes(mlir::Operation *kernel, const LaunchShape &shape) const = 0;

@@ -35,6 +35,8 @@ constexpr StringLiteral carriers[] = {"e1m2", "e2m1",     "e2m3",     "s4",  "s8
                                       "e4m3", "e4m3fnuz", "e5m2fnuz", "f16", "bf16"};
 /// Of few rows of the product a block makes so many columns, or as many as its blocks have rows.
 constexpr int64_t weightRowsOfFew = 16, mostWeightRows = 32;
+/// Blocks of few rows are about as many as four for each multiprocessor: all run at once.
+constexpr int64_t residentOfFew = 4;
 
 /// What warps share out among them.
 enum class WarpsHave { Contraction, WeightRows };
@@ -44,13 +46,14 @@ struct DotBlock {
   int64_t weightRows, rows;
   WarpsHave share;
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
-  int64_t kBlock;      ///< of the contraction, whose sums have scales; 0: none
-  unsigned runs = 1;   ///< of a lane in a row of a step: what is on its way
+  int64_t sumLength;   ///< of the contraction, where sums have scales: a block, or the longer
+                       ///< one of an instruction; else 0
+  unsigned steps = 1;  ///< of a turn: what is on its way
 
   /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and
   /// words that change lanes shared memory, but with those of 2^laneBits lanes a block.
   unsigned runBits(unsigned laneBits) const {
-    return kBlock ? std::max(3u, llvm::Log2_64(kBlock) - laneBits) : 5;
+    return sumLength ? std::max(3u, llvm::Log2_64(sumLength) - laneBits) : 5;
   }
 
   int64_t parts(const TargetInfo &target) const {
@@ -70,8 +73,7 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   const unsigned lanesOfRow = llvm::count_if(atom.lane, isWord);
   const unsigned runBits = block.runBits(lanesOfRow);
   unsigned sharedBits = runBits + lanesOfRow + (ofContraction ? warpBits : 0);
-  unsigned alongBits = std::max<unsigned>(sharedBits + llvm::Log2_32(block.runs),
-                                          llvm::Log2_64_Ceil(block.granularity));
+  unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
   std::vector<uint64_t> reg, lane, warp;
   for (unsigned bit = 0; bit < runBits; ++bit)
@@ -349,27 +351,39 @@ Tile DotMatmulEmitter::blockScales(const PackedTile &packed, bool isWeights) {
   return arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 1.0f));
 }
 
-/// The next step is read while one is multiplied; what is read last, at the end again, is not.
+/// A turn has several steps, each of which is read anew when it was multiplied, while the others
+/// are. What is read last, at the end again, is not multiplied.
 Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside) {
-  int64_t along = weights.shape.along;
+  const int64_t along = weights.shape.along, turn = block.steps * along;
+  auto add = [&](Value x, int64_t y) -> Value {
+    return arith::AddIOp::create(t.b, t.loc, x, kernel.constant(y));
+  };
   Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, begin, end);
   auto ifOp = scf::IfOp::create(t.b, t.loc, sums.getType(), isEmpty, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(t.b);
   t.b.setInsertionPointToStart(ifOp.thenBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
   t.b.setInsertionPointToStart(ifOp.elseBlock());
-  Step first = load(begin, isInside);
   SmallVector<Value> carried{sums};
-  llvm::append_range(carried, first.flat());
-  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(along), carried);
+  SmallVector<Step> steps;
+  for (unsigned i = 0; i < block.steps; ++i) {
+    steps.push_back(load(add(begin, i * along), isInside));
+    llvm::append_range(carried, steps.back().flat());
+  }
+  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(turn), carried);
   t.b.setInsertionPointToStart(loop.getBody());
-  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), kernel.constant(along));
+  Value next = add(loop.getInductionVar(), turn);
   Value isLast = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, next, end);
   next = arith::SelectOp::create(t.b, t.loc, isLast, loop.getInductionVar(), next);
-  Step following = load(next, isInside);
-  Step current = first.with(loop.getRegionIterArgs().drop_front());
-  SmallVector<Value> yielded{multiply(current, loop.getRegionIterArg(0))};
-  llvm::append_range(yielded, following.flat());
+  ValueRange read = loop.getRegionIterArgs();
+  SmallVector<Value> yielded{read.front()};
+  read = read.drop_front();
+  for (unsigned i = 0; i < block.steps; ++i) {
+    const size_t size = steps[i].flat().size();
+    yielded.front() = multiply(steps[i].with(read.take_front(size)), yielded.front());
+    llvm::append_range(yielded, load(add(next, i * along), isInside).flat());
+    read = read.drop_front(size);
+  }
   scf::YieldOp::create(t.b, t.loc, yielded);
   t.b.setInsertionPointToEnd(ifOp.elseBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
@@ -378,14 +392,14 @@ Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside
 
 /// Sums of weights' rows times the product's, (block.weightRows, block.rows).
 Tile DotMatmulEmitter::sumParts() {
-  // Whole steps of whole rows need no masks.
-  int64_t step = weights.shape.along;
+  // Whole turns of whole rows need no masks.
+  const int64_t turn = block.steps * weights.shape.along;
   Value length = kernel.pass(request.rhs.quantized->length);
   Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(block.weightRows));
   Value allRows = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sle, endOfRows,
                                         kernel.pass(request.rhs.quantized->rows));
   Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
-                                        kernel.mul(kernel.div(length, step), kernel.constant(step)),
+                                        kernel.mul(kernel.div(length, turn), kernel.constant(turn)),
                                         kernel.constant(0));
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
   Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
@@ -404,6 +418,12 @@ void DotMatmulEmitter::emit() {
   const auto &sizes = request.result.sizes;
   kernel.launch(s.ceilDiv(sizes[1], block.weightRows), s.ceilDiv(sizes[0], block.rows),
                 /*cost=*/0);
+}
+
+/// Elements of the contraction that an instruction sums.
+int64_t lengthOfSums(const TargetInfo &target, const target::CarrierChoice &choice) {
+  constexpr unsigned bitsOfWord = 32;
+  return target.mmaAtom(atomName(choice))->k * (bitsOfWord / choice.a.carrier->storageBits);
 }
 
 /// What kernels of all carriers need: what is read beyond the end is zero.
@@ -489,10 +509,8 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
   const bool isOfBytes = choice.a.carrier->storageBits <= 8;
   if (isOfBytes ? !isNative && !choice.kBlock : choice.a.shift || choice.b.shift)
     return carrier + " does not hold code x scale";
-  const unsigned elementsOfWord = 32 / choice.a.carrier->storageBits;
-  if (choice.kBlock && (isNative || choice.kBlock % (atom->k * elementsOfWord) != 0))
-    return "its instructions sum more than the " + std::to_string(choice.kBlock) +
-           " elements that share scales";
+  if (choice.kBlock && isNative)
+    return "its instructions take scales of their own";
   std::optional<Format> lhs = formatOf(op.getLhs()), rhs = formatOf(op.getRhs());
   auto whyNot = [&](const Format &format, const target::OperandPlan &plan, int64_t mostRows) {
     std::string why = whyNotRead(format, mostRows);
@@ -510,18 +528,33 @@ std::string whyNoDot(const TargetInfo &target, const MatmulRequest &request,
 
 } // namespace
 
+/// The rate to compare by, of a kernel that there is: where an instruction sums more than a block,
+/// the rest of it is zeros.
+static double rateOf(const TargetInfo &target, const target::CarrierChoice &choice) {
+  double rate = choice.comparedRate();
+  return choice.kBlock ? rate * std::min(1.0, double(choice.kBlock) / lengthOfSums(target, choice))
+                       : rate;
+}
+
+/// The length that a step's words are a multiple of, so that each instruction has its own.
+static int64_t sumLengthOf(const TargetInfo &target, const target::CarrierChoice &choice) {
+  return choice.kBlock ? std::max<int64_t>(choice.kBlock, lengthOfSums(target, choice)) : 0;
+}
+
 DotPlan planDot(const TargetInfo &target, const target::Capability &capability,
                 const MatmulRequest &request) {
   DotPlan best;
+  double bestRate = 0;
   for (StringRef carrier : carriers) {
     target::SelectOptions only;
     only.carrier = carrier;
     target::CarrierChoice choice = quad::selectCarrier(request.op, capability, only);
     std::string whyNot = whyNoDot(target, request, choice);
-    bool isBetter = whyNot.empty() && (!best.exists() ||
-                                       choice.comparedRate() > best.choice.comparedRate());
-    if (isBetter || !best.exists())
+    double rate = whyNot.empty() ? rateOf(target, choice) : 0;
+    if (rate > bestRate || !best.exists()) {
       best = {whyNot, choice};
+      bestRate = rate;
+    }
   }
   return best;
 }
@@ -547,10 +580,12 @@ void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
   quad::MatmulOp op = request.op;
   int64_t ofBlocks = rowsOfBlocks(quad::getQuantizedType(op.getRhs().getType()));
-  const unsigned runs = plan.choice.kBlock ? 1 : 2; // what changes lanes takes shared memory
+  const unsigned steps = plan.choice.kBlock ? 1 : 2; // what changes lanes takes shared memory
   DotBlock block{std::max(weightRowsOfFew, ofBlocks), rows, WarpsHave::Contraction,
-                 granularityOf(request), plan.choice.kBlock, runs};
+                 granularityOf(request), sumLengthOf(target, plan.choice), steps};
   KernelBuilder kernel(s, target, name, module);
+  if (rows == rowsOfDots(target, plan).front()) // more do not fit the registers of that many
+    kernel.kernel->setAttr("tile.resident", s.b.getI64IntegerAttr(residentOfFew));
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
 
@@ -562,7 +597,7 @@ void emitLargeDots(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module
                    const MatmulRequest &request, const DotPlan &plan) {
   TargetInfo::DotTile tile = target.dotTile(plan.choice.a.carrier->name);
   DotBlock block{tile.rowsOfWarp * target.getWarps(), tile.columns, WarpsHave::WeightRows,
-                 granularityOf(request), plan.choice.kBlock};
+                 granularityOf(request), sumLengthOf(target, plan.choice)};
   KernelBuilder kernel(s, target, name, module);
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }

@@ -78,8 +78,9 @@ private:
   mlir::Value groupCount(quad::LaunchOp launch, mlir::Value inKernel);
   ScheduledGroups scheduledGroups(quad::LaunchOp launch, mlir::Value inKernel, mlir::Value length,
                                   int64_t multiple);
-  ScheduledGroups groupTable(quad::LaunchOp launch, mlir::Value inKernel, mlir::Value count, mlir::Value length,
-                             int64_t multiple, GroupExtent extent, llvm::StringRef suffix);
+  ScheduledGroups groupTable(quad::LaunchOp launch, mlir::Value inKernel, mlir::Value count,
+                             mlir::Value length, mlir::Value multiple, GroupExtent extent,
+                             llvm::StringRef suffix);
   /// The tensor for a kernel's quantized operand, whose codes it reads by words.
   ScheduledTensor tensorOf(quad::LaunchOp launch, mlir::Value inKernel);
   ScheduledTensor withRowMajorScales(quad::LaunchOp launch, ScheduledTensor tensor,

@@ -46,7 +46,7 @@ MatmulGroups FunctionLowering::matmulGroups(quad::LaunchOp launch, quad::MatmulO
   Value offsets = op.getGroups();
   groups.count = groupCount(launch, offsets);
   groups.makeTable = [this, launch, offsets, count = groups.count](
-                         Value length, int64_t multiple, GroupExtent extent, StringRef suffix) {
+                         Value length, Value multiple, GroupExtent extent, StringRef suffix) {
     return groupTable(launch, offsets, count, length, multiple, extent, suffix);
   };
   quad::QuantizedTensorType left = quad::getQuantizedType(op.getLhs().getType());

@@ -101,7 +101,7 @@ QuantizeRequest FunctionLowering::quantizeRequest(quad::LaunchOp launch, quad::Q
   Value length = input.sizes[axis];
   ScheduledGroups groups = scheduledGroups(launch, op.getGroups(), length, granularity);
   if (groups)
-    length = groupedLength(s, length, groups.count, granularity);
+    length = groupedLength(s, length, groups.count, s.constant(granularity));
   else if (op.getPad())
     length = s.roundUp(length, granularity);
   else

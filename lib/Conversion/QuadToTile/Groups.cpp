@@ -8,6 +8,7 @@
 #include "Groups.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SaveAndRestore.h"
 
@@ -81,20 +82,23 @@ Value groupTableSize(ScheduleBuilder &s, Value count) {
   return s.mul(s.add(count, s.constant(2)), s.constant(2));
 }
 
-Value groupedLength(ScheduleBuilder &s, Value length, Value count, int64_t multiple,
+Value groupedLength(ScheduleBuilder &s, Value length, Value count, Value multiple,
                     GroupExtent extent) {
   // The sum of multiples that exceed their group by less than one each, at each end.
   int64_t ends = extent == GroupExtent::Covering ? 2 : 1;
-  Value most = s.add(length, s.mul(count, s.constant(ends * (multiple - 1))));
-  return s.mul(s.div(most, multiple), s.constant(multiple));
+  Value excess = s.mul(s.add(multiple, s.constant(-1)), s.constant(ends));
+  Value most = s.add(length, s.mul(count, excess));
+  return s.mul(s.div(most, multiple), multiple);
 }
 
 void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value length,
-                int64_t multiple, GroupExtent extent, const ScheduledGroups &groups) {
+                Value multiple, GroupExtent extent, const ScheduledGroups &groups) {
   OpBuilder &b = kernel.body;
   GroupTable t(kernel, groups);
   Value zero = kernel.constant(0), one = kernel.constant(1);
   Value count = kernel.pass(groups.count), end = kernel.pass(length);
+  const std::optional<int64_t> known = getConstantIntValue(multiple);
+  multiple = known ? kernel.constant(*known) : kernel.pass(multiple);
   Value entries = t.add(count, 1); // the last is what is in no group
   auto loop = scf::ForOp::create(b, kernel.loc, zero, entries, one, ValueRange{zero, zero});
   {
@@ -107,11 +111,13 @@ void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, Value len
     Value offset = t.op<arith::MaxSIOp>(loadOffset(kernel, offsets, next), first);
     offset = t.op<arith::MinSIOp>(offset, end);
     offset = t.select(t.cmp(CmpIPredicate::eq, group, count), end, offset);
-    auto roundDown = [&](Value x) {
-      return kernel.mul(kernel.div(x, multiple), kernel.constant(multiple));
+    auto roundDown = [&](Value x) -> Value {
+      return known ? kernel.mul(kernel.div(x, *known), multiple)
+                   : t.op<arith::AndIOp>(x, t.op<arith::SubIOp>(zero, multiple));
     };
     Value begin = extent == GroupExtent::Covering ? roundDown(first) : first;
-    Value size = roundDown(t.add(t.op<arith::SubIOp>(offset, begin), multiple - 1));
+    Value size = roundDown(
+        t.add(t.op<arith::AddIOp>(t.op<arith::SubIOp>(offset, begin), multiple), -1));
     Value isEmpty = t.cmp(CmpIPredicate::eq, offset, first);
     size = extent == GroupExtent::Covering ? t.select(isEmpty, zero, size) : size;
     stored = t.op<arith::AddIOp>(stored, size);

@@ -62,12 +62,12 @@ mlir::Value groupTableSize(ScheduleBuilder &s, mlir::Value count);
 
 /// Most positions that `count` groups of `length` positions together are stored at.
 mlir::Value groupedLength(ScheduleBuilder &s, mlir::Value length, mlir::Value count,
-                          int64_t multiple, GroupExtent extent = GroupExtent::Extended);
+                          mlir::Value multiple, GroupExtent extent = GroupExtent::Extended);
 
 /// Writes the table of `groups`, whose `offsets` are clamped to not decrease and to stay
-/// within `length`; the first counts as 0.
+/// within `length`; the first counts as 0. `multiple` is a constant, or a power of two.
 void emitGroups(KernelBuilder &kernel, const ScheduledMatrix &offsets, mlir::Value length,
-                int64_t multiple, GroupExtent extent, const ScheduledGroups &groups);
+                mlir::Value multiple, GroupExtent extent, const ScheduledGroups &groups);
 
 /// Where the last group's end is stored.
 mlir::Value endOfGroups(KernelBuilder &kernel, const ScheduledGroups &groups);

@@ -24,19 +24,20 @@ HostGroups::HostGroups(ScheduleBuilder &s, const host::MatmulPlan &plan,
   if (groups.ofContraction) {
     // The length without padding is not known here. Its place may be taken by the stored one:
     // what follows the last group is zeros.
-    table = groups.makeTable(request.lhs.storedLength(), granularity, GroupExtent::Extended,
-                             "_groups");
+    table = groups.makeTable(request.lhs.storedLength(), s.constant(granularity),
+                             GroupExtent::Extended, "_groups");
     return;
   }
   Value isElsewhere = s.isEqual(groups.expertRows, s.constant(0));
   experts = s.select(isElsewhere, experts, groups.count);
   rowsOfExpert = s.select(isElsewhere, rowsOfExpert, groups.expertRows);
-  panelTable = groups.makeTable(rows, plan.mr, GroupExtent::Extended, "_panel_groups");
-  tileTable = groups.makeTable(rows, plan.mTile, GroupExtent::Extended, "_tile_groups");
+  panelTable = groups.makeTable(rows, s.constant(plan.mr), GroupExtent::Extended, "_panel_groups");
+  tileTable = groups.makeTable(rows, s.constant(plan.mTile), GroupExtent::Extended, "_tile_groups");
 }
 
 Value HostGroups::partsOf(Value length, int64_t size) {
-  return s.div(groupedLength(s, length, s.add(groups.count, s.constant(1)), size), size);
+  Value entries = s.add(groups.count, s.constant(1));
+  return s.div(groupedLength(s, length, entries, s.constant(size)), size);
 }
 
 Value HostGroups::panels(MatmulSide side) {

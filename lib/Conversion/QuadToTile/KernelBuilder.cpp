@@ -21,10 +21,15 @@ Value ScheduleBuilder::constant(int64_t value) {
 }
 Value ScheduleBuilder::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
 Value ScheduleBuilder::mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y); }
+// What is divided by one stays the same argument of a kernel, which then compares it once.
 Value ScheduleBuilder::ceilDiv(Value x, int64_t y) {
+  if (y == 1)
+    return x;
   return arith::CeilDivSIOp::create(b, loc, x, constant(y));
 }
 Value ScheduleBuilder::div(Value x, int64_t y) {
+  if (y == 1)
+    return x;
   return arith::DivSIOp::create(b, loc, x, constant(y));
 }
 Value ScheduleBuilder::div(Value x, Value y) { return arith::DivSIOp::create(b, loc, x, y); }

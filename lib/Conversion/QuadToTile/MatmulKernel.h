@@ -74,7 +74,7 @@ struct MatmulGroups {
   /// expert is behind the one before. The other one is 0.
   mlir::Value expertRows, expertLength;
   /// The table (Groups.h) of the groups of `length` positions, made by a kernel of that suffix.
-  std::function<ScheduledGroups(mlir::Value length, int64_t multiple, GroupExtent extent,
+  std::function<ScheduledGroups(mlir::Value length, mlir::Value multiple, GroupExtent extent,
                                 llvm::StringRef suffix)>
       makeTable;
 };

@@ -166,9 +166,9 @@ Stretch OverflowEmitter::stretchOf(Value panelOfRows, Value panelOfCols) {
 }
 
 Stretch OverflowEmitter::stretchOfGroup(Value panelOfRows, Value panelOfCols) {
-  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / panelRows;
-  Value number = b.divU(panelOfRows, b.i64(panels));
-  Value inTile = arith::RemUIOp::create(b, panelOfRows, b.i64(panels));
+  Value panels = kernel.pass(kernel.schedule.div(overflow.groups->tileRows(), panelRows));
+  Value number = b.divU(panelOfRows, panels);
+  Value inTile = arith::RemUIOp::create(b, panelOfRows, panels);
   nvvm::TileRows rows = overflow.groups->tilesOfRows(kernel).at(b, b.getLoc(), number);
   auto orZero = [&](Value value) { return value ? value : b.i64(0); };
   const int64_t kBlock = overflow.elementsOfPiece, step = kBlock / nvvm::stepsOfPiece;
@@ -242,8 +242,8 @@ void emitOverflowMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp m
   epilogue.begin();
   emitter.emit(epilogue.get());
   kernel.body.setInsertionPointToEnd(&kernel.kernel.getBody().front());
-  constexpr int64_t panels = nvvm::WarpgroupPlan::clusterTile / panelRows;
-  Value ofRows = overflow.groups ? s.mul(overflow.groups->tiles(), s.constant(panels))
+  Value ofRows = overflow.groups ? s.mul(overflow.groups->tiles(),
+                                         s.div(overflow.groups->tileRows(), panelRows))
                                  : s.ceilDiv(request.lhs.outerSize(0), panelRows);
   kernel.launch(s.ceilDiv(request.result.sizes[1], panelRows), ofRows, /*cost=*/0);
 }

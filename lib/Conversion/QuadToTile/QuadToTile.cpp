@@ -40,12 +40,12 @@ ScheduledGroups FunctionLowering::scheduledGroups(quad::LaunchOp launch, Value i
                                                   Value length, int64_t multiple) {
   if (!inKernel)
     return {};
-  return groupTable(launch, inKernel, groupCount(launch, inKernel), length, multiple,
+  return groupTable(launch, inKernel, groupCount(launch, inKernel), length, s.constant(multiple),
                     GroupExtent::Extended, "_groups");
 }
 
 ScheduledGroups FunctionLowering::groupTable(quad::LaunchOp launch, Value inKernel, Value count,
-                                             Value length, int64_t multiple, GroupExtent extent,
+                                             Value length, Value multiple, GroupExtent extent,
                                              StringRef suffix) {
   const ScheduledMatrix &offsets = matrixOf(launch, inKernel);
   ScheduledGroups groups;

@@ -571,7 +571,7 @@ LogicalResult emitDequantize(KernelBuilder &kernel, quad::DequantizeOp op,
                         {kernel.pass(input.rows), endOfGroups(kernel, groups)});
     all.count = s.add(groups.count, s.constant(1));
     covered.sizes[axis] =
-        groupedLength(s, result.sizes[axis], all.count, type.getGranularity());
+        groupedLength(s, result.sizes[axis], all.count, s.constant(type.getGranularity()));
   }
   storeMatrix(kernel, value, result, axis, p0, a0, axis == 1 ? result.divisors[1] : 1, all);
   launchOver(kernel, covered, axis, tiling.shape);
@@ -627,7 +627,8 @@ LogicalResult emitAmax(KernelBuilder &kernel, quad::AmaxOp op, ScheduledMatrix i
   tile::AtomicReduceOp::create(t.b, t.loc, tile::AtomicReduction::amax, x, kernel.pass(result));
   ScheduledMatrix covered = input;
   if (groups)
-    covered.sizes[axis] = groupedLength(kernel.schedule, input.sizes[axis], groups.count, n);
+    covered.sizes[axis] = groupedLength(kernel.schedule, input.sizes[axis], groups.count,
+                                        kernel.schedule.constant(n));
   launchOver(kernel, covered, axis, tiling.shape);
   return success();
 }

@@ -7,10 +7,12 @@
 //===----------------------------------------------------------------------===//
 #include "WarpgroupGroups.h"
 #include "Groups.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using arith::CmpIPredicate;
 using quadrille::nvvm::TileRows;
+using quadrille::nvvm::TileSize;
 using quadrille::nvvm::TilesOfRows;
 using quadrille::nvvm::WarpgroupPlan;
 
@@ -23,15 +25,34 @@ WarpgroupGroups::WarpgroupGroups(ScheduleBuilder &s, const WarpgroupPlan &plan,
   if (groups.ofContraction) {
     // The length without padding is not known here. Its place may be taken by the stored one:
     // what follows the last group is zeros.
-    table = groups.makeTable(request.lhs.storedLength(), granularity, GroupExtent::Extended,
-                             "_groups");
+    table = groups.makeTable(request.lhs.storedLength(), s.constant(granularity),
+                             GroupExtent::Extended, "_groups");
     return;
   }
-  table = groups.makeTable(rows, WarpgroupPlan::clusterTile, GroupExtent::Covering, "_groups");
+  // Of small groups less is padding; large ones read less.
+  constexpr int64_t leastOfSquare = 512; // rows of a group, on average
+  isWide = s.isLess(rows, s.mul(groups.count, s.constant(leastOfSquare)));
+  log2TileRows = s.select(isWide, s.constant(llvm::Log2_64(WarpgroupPlan::wideTile.rows)),
+                          s.constant(llvm::Log2_64(WarpgroupPlan::squareTile.rows)));
+  table = groups.makeTable(rows, tileSize(&TileSize::rows), GroupExtent::Covering, "_groups");
   panelsOfExpert = s.ceilDiv(groups.expertRows, panelRows);
   s.checkDivides(groups.expertLength, plan.kBlock(),
                  "experts that lie along the contraction need a multiple of " +
                      Twine(plan.kBlock()) + " rows each on this target; let b have shape (K, G N)");
+}
+
+/// Rows or columns of a cluster's tile.
+Value WarpgroupGroups::tileSize(int64_t TileSize::*side) const {
+  Value square = s.constant(WarpgroupPlan::squareTile.*side);
+  return isWide ? s.select(isWide, s.constant(WarpgroupPlan::wideTile.*side), square) : square;
+}
+
+Value WarpgroupGroups::areWide(KernelBuilder &kernel) const {
+  if (!isWide)
+    return {};
+  Value ofWide = kernel.constant(llvm::Log2_64(WarpgroupPlan::wideTile.rows));
+  return arith::CmpIOp::create(kernel.body, kernel.loc, CmpIPredicate::eq,
+                               kernel.pass(log2TileRows), ofWide);
 }
 
 Value WarpgroupGroups::contraction(bool isLhs) const {
@@ -75,10 +96,9 @@ Value WarpgroupGroups::storedRow(KernelBuilder &kernel, Value panel) const {
 }
 
 Value WarpgroupGroups::tiles() const {
-  constexpr int64_t tile = WarpgroupPlan::clusterTile;
   if (groups.ofContraction)
-    return s.mul(groups.count, s.ceilDiv(rows, tile));
-  Value entries = s.add(groups.count, s.constant(1));
+    return s.mul(groups.count, s.ceilDiv(rows, WarpgroupPlan::squareTile.rows));
+  Value entries = s.add(groups.count, s.constant(1)), tile = tileSize(&TileSize::rows);
   return s.div(groupedLength(s, rows, entries, tile, GroupExtent::Covering), tile);
 }
 
@@ -87,20 +107,19 @@ TilesOfRows WarpgroupGroups::tilesOfRows(KernelBuilder &kernel) const {
 }
 
 TilesOfRows WarpgroupGroups::ofRows(KernelBuilder &kernel) const {
-  constexpr int64_t tile = WarpgroupPlan::clusterTile;
   Value starts = kernel.pass(table.table), count = kernel.pass(groups.count);
+  Value log2Rows = kernel.pass(log2TileRows);
   Value pieces = kernel.pass(s.ceilDiv(groups.length, plan.kBlock()));
   Value expertPieces = kernel.pass(s.div(groups.expertLength, plan.kBlock()));
   Value expertPanels = kernel.pass(panelsOfExpert);
   GroupTable t(kernel.body, kernel.loc, starts);
-  Value numTiles = kernel.div(t.loadStored(t.add(count, 1)), tile);
+  Value numTiles = t.op<arith::ShRUIOp>(t.loadStored(t.add(count, 1)), log2Rows);
   return {numTiles, [=](OpBuilder &b, Location loc, Value number) {
     GroupTable t(b, loc, starts);
-    Value position = t.op<arith::MulIOp>(number, t.constant(tile)), zero = t.constant(0);
+    Value position = t.op<arith::ShLIOp>(number, log2Rows), zero = t.constant(0);
     Value group = t.find(count, position), first = t.loadFirst(group);
     Value inGroup = t.op<arith::SubIOp>(position, t.loadStored(group));
-    Value begin = t.op<arith::MulIOp>(t.op<arith::DivUIOp>(first, t.constant(tile)),
-                                      t.constant(tile));
+    Value begin = t.op<arith::ShLIOp>(t.op<arith::ShRUIOp>(first, log2Rows), log2Rows);
     // What is in no group is the product of nothing.
     Value isGroup = t.cmp(CmpIPredicate::slt, group, count);
     TileRows rows;
@@ -116,7 +135,7 @@ TilesOfRows WarpgroupGroups::ofRows(KernelBuilder &kernel) const {
 }
 
 TilesOfRows WarpgroupGroups::ofContraction(KernelBuilder &kernel) const {
-  constexpr int64_t tile = WarpgroupPlan::clusterTile;
+  constexpr int64_t tile = WarpgroupPlan::squareTile.rows;
   const int64_t step = plan.kBlock() / nvvm::stepsOfPiece;
   Value starts = kernel.pass(table.table), ofResult = kernel.pass(rows);
   Value length = kernel.pass(request.lhs.storedLength());

@@ -32,12 +32,17 @@ public:
   std::optional<PanelRowMap> rhsRows() const;
   /// At most so many rows of tiles.
   mlir::Value tiles() const;
+  mlir::Value tileRows() const { return tileSize(&nvvm::TileSize::rows); }
+  mlir::Value tileCols() const { return tileSize(&nvvm::TileSize::cols); }
+  /// In a kernel, i1: tiles are wide; null: they are square.
+  mlir::Value areWide(KernelBuilder &kernel) const;
   /// What they are, in a kernel.
   nvvm::TilesOfRows tilesOfRows(KernelBuilder &kernel) const;
   /// The first row of rhs, as stored, of a panel.
   mlir::Value storedRow(KernelBuilder &kernel, mlir::Value panel) const;
 
 private:
+  mlir::Value tileSize(int64_t nvvm::TileSize::*side) const;
   nvvm::TilesOfRows ofRows(KernelBuilder &kernel) const;
   nvvm::TilesOfRows ofContraction(KernelBuilder &kernel) const;
 
@@ -46,6 +51,8 @@ private:
   const MatmulRequest &request;
   const MatmulGroups &groups;
   mlir::Value rows;           ///< of lhs
+  mlir::Value isWide;         ///< i1: tiles are; null: not
+  mlir::Value log2TileRows;   ///< of groups of rows
   mlir::Value panelsOfExpert; ///< of rhs along its rows; 0 if experts lie along the contraction
   ScheduledGroups table;
 };

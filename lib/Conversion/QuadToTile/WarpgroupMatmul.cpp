@@ -114,6 +114,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
                                    passIf(rhs.panels.exponents),
                                    passIf(lhs.panels.overflow),
                                    passIf(rhs.panels.overflow),
+                                   Value(),
                                    std::nullopt,
                                    std::nullopt,
                                    std::nullopt};
@@ -125,6 +126,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
   std::optional<WarpgroupParts> parts;
   if (groups) {
     operands.tiles = groups->tilesOfRows(kernel);
+    operands.isWide = groups->areWide(kernel);
   } else {
     parts.emplace(s, plan, request, lhs.panels.pieces, allocate);
     operands.tiles = parts->describeTiles(kernel);
@@ -140,7 +142,9 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
   kernel.kernel->setAttr("tile.shared", b.getI64IntegerAttr(plan.sharedBytes()));
   kernel.kernel->setAttr("tile.cluster", b.getI64IntegerAttr(plan.blocksOfCluster));
   Value ofRows = groups ? groups->tiles() : parts->tiles();
-  Value tiles = s.mul(ofRows, s.ceilDiv(n, plan.clusterTile));
+  Value tileCols = groups ? groups->tileCols() : s.constant(WarpgroupPlan::squareTile.cols);
+  Value ofCols = s.div(s.add(n, s.add(tileCols, s.constant(-1))), tileCols);
+  Value tiles = s.mul(ofRows, ofCols);
   kernel.launch(s.mul(tiles, s.constant(plan.blocksOfCluster)), s.constant(1), /*cost=*/0);
   if (parts)
     parts->emitSum(target, module, (name + "_sum").str(), shift, lhs.panels.overflow,

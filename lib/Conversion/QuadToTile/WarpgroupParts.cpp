@@ -18,7 +18,7 @@ using quadrille::nvvm::WarpgroupPlan;
 namespace quadrille {
 namespace {
 
-constexpr int64_t tileSize = WarpgroupPlan::clusterTile;
+constexpr int64_t tileSize = WarpgroupPlan::squareTile.rows;
 constexpr int64_t sumBytes = sizeof(float);
 
 } // namespace

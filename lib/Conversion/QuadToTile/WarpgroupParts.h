@@ -51,7 +51,7 @@ private:
   mlir::Value count;              ///< of parts, i64
   mlir::Value piecesOfPart;
   mlir::Value stride;  ///< of a row of sums
-  mlir::Value storage; ///< count x (tilesOfRows x clusterTile) x stride sums
+  mlir::Value storage; ///< count x (tilesOfRows x tile's rows) x stride sums
 };
 
 } // namespace quadrille

@@ -124,8 +124,9 @@ public:
       : sides{{lhs, lhsLayout}, {rhs, rhsLayout}}, blocks(blocks), words(words) {}
 
   int64_t blockOf(uint64_t word) const { return word / (words / blocks); }
-  bool holds(const DimensionMap &k, unsigned atomWords) const {
-    return blockOf(k.spread(atomWords - 1)) == 0;
+  /// How many an instruction of so many words sums.
+  int64_t blocksOf(const DimensionMap &k, unsigned atomWords) const {
+    return blockOf(k.spread(atomWords - 1)) + 1;
   }
   /// Lanes hold those of their accumulators' rows and columns; warps those of their words.
   bool match(const FragmentMap &acc, const LinearLayout &lhs, const LinearLayout &rhs) const {
@@ -163,6 +164,33 @@ private:
   Side sides[2];
   int64_t blocks, words;
 };
+
+/// The words of an operand of an instruction that are of block `own` of those that it sums, zeros
+/// in place of the others.
+SmallVector<Value> wordsOfBlock(OpBuilder &b, Location loc, const TargetInfo &target,
+                                const FragmentMap &operand, const BlockScales &blocks,
+                                ArrayRef<Value> words, int64_t own) {
+  auto blockOf = [&](uint64_t index) {
+    return blocks.blockOf(operand.inner.spread(index % operand.atomInner));
+  };
+  Value zero = target.splat(
+      b, loc,
+      arith::ConstantOp::create(b, loc, b.getZeroAttr(getElementTypeOrSelf(words.front()))));
+  SmallVector<Value> result;
+  for (auto [r, word] : llvm::enumerate(words)) {
+    int64_t ofLanes = 0;
+    Value kept = word;
+    for (auto [bit, basis] : llvm::enumerate(operand.atom.lane))
+      if (int64_t ofLane = basis ? blockOf(basis) : 0) {
+        ofLanes |= ofLane;
+        kept = own & ofLane ? target.selectByLaneBit(b, loc, bit, kept, zero)
+                            : target.selectByLaneBit(b, loc, bit, zero, kept);
+      }
+    bool isOwn = blockOf(operand.atom.evaluate(r, 0)) == (own & ~ofLanes);
+    result.push_back(isOwn ? kept : zero);
+  }
+  return result;
+}
 
 /// Scales as the instruction takes them: words of the bytes of blocks of an operand's words.
 class ScaleWords {
@@ -248,11 +276,13 @@ public:
       ofWarpsRhs |= basis;
 
     std::optional<BlockScales> blocks;
+    int64_t blocksAtOnce = 1; // that an instruction would sum: each is summed by one of its own
     if (hasBlocks) {
       Value ofLhs = op.getScales()[0], ofRhs = op.getScales()[1];
       blocks.emplace(adaptor.getScales()[0], adaptor.getScales()[1], layoutOf(ofLhs),
                      layoutOf(ofRhs), tileType(ofLhs).getDimSize(1), words);
-      if (!blocks->holds(k, atom->k) || !blocks->match(acc, lhsLayout, rhs.tile))
+      blocksAtOnce = blocks->blocksOf(k, atom->k);
+      if (!blocks->match(acc, lhsLayout, rhs.tile))
         return op.emitOpError("has scales for other words or lanes than the instruction has");
     }
     SmallVector<ScaleWords, 2> taken;
@@ -280,9 +310,6 @@ public:
           SmallVector<unsigned> a = lhs.registers(row, word), c = rhs.registers(col, word);
           if (own.empty() || a.empty() || c.empty())
             return op.emitOpError("has fragments that other lanes hold");
-          int64_t block = blocks ? blocks->blockOf(word) : 0;
-          if (blocks && (i == 0 || blocks->blockOf(steps[i - 1]) != block))
-            running.assign(own.size(), none);
           TargetInfo::MmaFragment x{select(adaptor.getLhs(), a), {}, op.getScaleByte()};
           TargetInfo::MmaFragment y{select(adaptor.getRhs(), c), {}, op.getScaleByte()};
           if (atom->wordsOfScale) {
@@ -291,10 +318,29 @@ public:
             if (x.scales.empty() || y.scales.empty())
               return op.emitOpError("has scales that other lanes hold");
           }
-          running = target.multiplyFragments(rewriter, op.getLoc(), op.getCarrier(), x, y, running);
-          if (blocks && (i + 1 == steps.size() || blocks->blockOf(steps[i + 1]) != block))
-            for (auto [r, sum] : llvm::zip_equal(own, running))
-              sums[r] = blocks->add(rewriter, op.getLoc(), acc, r, block, sum, sums[r]);
+          auto multiply = [&](const TargetInfo::MmaFragment &y) {
+            running =
+                target.multiplyFragments(rewriter, op.getLoc(), op.getCarrier(), x, y, running);
+          };
+          if (!blocks) {
+            multiply(y);
+            continue;
+          }
+          const int64_t first = blocks->blockOf(word);
+          auto isElsewhere = [&](size_t step) {
+            return step >= steps.size() || blocks->blockOf(steps[step]) != first;
+          };
+          for (int64_t block = 0; block < blocksAtOnce; ++block) {
+            if (i == 0 || isElsewhere(i - 1) || blocksAtOnce > 1)
+              running.assign(own.size(), none);
+            multiply(blocksAtOnce == 1
+                         ? y
+                         : TargetInfo::MmaFragment{wordsOfBlock(rewriter, op.getLoc(), target, rhs,
+                                                                *blocks, y.words, block)});
+            if (isElsewhere(i + 1))
+              for (auto [r, sum] : llvm::zip_equal(own, running))
+                sums[r] = blocks->add(rewriter, op.getLoc(), acc, r, first + block, sum, sums[r]);
+          }
         }
         if (!blocks)
           for (auto [r, value] : llvm::zip_equal(own, running))

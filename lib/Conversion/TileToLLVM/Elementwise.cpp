@@ -282,16 +282,16 @@ private:
   using Words = std::array<Value, 4>;
 
   /// The lower and the upper bytes of four entries, then two of each to a word. Of grids with
-  /// a sign half of the entries will do, and bit 3 of a code becomes the sign.
+  /// a sign half of the entries will do, and bit 3 of a code becomes the sign of an upper byte.
   SmallVector<Value> lookupByHalves(Value codes) {
     SmallVector<Value> pairs;
     for (bool half : {false, true}) {
       Value low = lookupBytes(lower, codes, half), high = lookupBytes(upper, codes, half);
-      for (unsigned first : {0, 2}) {
-        Value pair = target.permuteBytes(b, loc, low, high,
-                                         {first, first + 4, first + 1, first + 5});
-        pairs.push_back(hasSigns ? withSigns(pair, codes, pairs.size()) : pair);
-      }
+      if (hasSigns)
+        high = withSigns(high, codes, half);
+      for (unsigned first : {0, 2})
+        pairs.push_back(target.permuteBytes(b, loc, low, high,
+                                            {first, first + 4, first + 1, first + 5}));
     }
     return pairs;
   }
@@ -301,13 +301,13 @@ private:
     Value magnitudes = arith::AndIOp::create(b, loc, codes, splat(0x77777777));
     return target.lookupEightBytes(b, loc, {bytes[0], bytes[1]}, magnitudes, half);
   }
-  /// `pair` with the signs of the two codes in byte `number`.
-  Value withSigns(Value pair, Value codes, unsigned number) {
+  /// `bytes` with the signs of half of the codes.
+  Value withSigns(Value bytes, Value codes, bool half) {
     Value even = arith::ShLIOp::create(b, loc, codes, splat(4));
-    Value signs = target.permuteBytes(b, loc, even, codes,
-                                      {number, number, number + 4, number + 4});
-    signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80008000)));
-    return arith::OrIOp::create(b, loc, pair, signs);
+    const unsigned first = half ? 2 : 0;
+    Value signs = target.permuteBytes(b, loc, even, codes, {first, first + 4, first + 1, first + 5});
+    signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80808080)));
+    return arith::OrIOp::create(b, loc, bytes, signs);
   }
 
   /// Of the first eight entries times a factor: two words of lower, two of upper bytes. Words of

@@ -29,7 +29,8 @@ namespace {
 
 constexpr int64_t barrierBytes = 8, stepBytes = 2 * groupRows * chunkBytes;
 constexpr int64_t groupBytes = groupRows * pieceBytes, chunkDistance = groupRows * chunkBytes;
-/// A stage has one panel's piece of the own side, then two of the shared one.
+/// A stage has one panel's piece of a side, then two of the other one: in a square tile the
+/// single one is the block's own and the two are shared, in a wide one it is A's, which is shared.
 constexpr int64_t piecesOfStage = 3, stageBytes = piecesOfStage * panelPieceBytes;
 /// Behind the ring: a chunk of each row of a group, all zeros.
 constexpr int64_t zerosBytes = groupRows * chunkBytes;
@@ -87,6 +88,7 @@ private:
 
   void copyTiles();
   void multiplyTiles();
+  std::pair<Value, Value> placeInTile();
   using Sums = SmallVector<SmallVector<Value>>; ///< by fragment
   Sums multiplyTile(const TileRows &rows, Value count);
   SmallVector<Value> multiplyStage(const TileRows &rows, const Stage &stage, Value piece,
@@ -156,7 +158,15 @@ private:
     return b.add(b.add(shared, b.i32(ringBytes + zerosBytes)), b.mul(warp, b.i32(stagingBytes)));
   }
   Value numTileRows() {
-    return operands.tiles ? operands.tiles->count : ceilDiv(operands.m, plan.clusterTile);
+    return operands.tiles ? operands.tiles->count : ceilDiv(operands.m, plan.squareTile.rows);
+  }
+  /// By the tile's shape, of one type.
+  Value byShape(Value ofSquare, Value ofWide) {
+    return operands.isWide ? b.select(operands.isWide, ofWide, ofSquare) : ofSquare;
+  }
+  Value tileCols() { return byShape(b.i64(plan.squareTile.cols), b.i64(plan.wideTile.cols)); }
+  Value numTileCols() {
+    return b.divU(b.add(operands.n, b.sub(tileCols(), b.i64(1))), tileCols());
   }
 
   Value shared, rank, warpgroup, zero, one;
@@ -219,24 +229,24 @@ void Emitter::initialize() {
 std::pair<Value, Value> Emitter::originOf(Value tile) {
   constexpr int32_t bandRows = 8;
   Value rows = b.truncate(numTileRows());
-  Value cols = b.truncate(ceilDiv(operands.n, plan.clusterTile));
+  Value cols = b.truncate(numTileCols());
   Value perBand = b.mul(cols, b.i32(bandRows));
   Value firstRow = b.mul(b.divU(tile, perBand), b.i32(bandRows));
   Value height = b.minS(b.sub(rows, firstRow), b.i32(bandRows)), inBand = b.remU(tile, perBand);
   Value row = b.add(firstRow, b.remU(inBand, height)), col = b.divU(inBand, height);
-  return {b.extend(row), b.mul(b.extend(col), b.i64(plan.clusterTile))};
+  return {b.extend(row), b.mul(b.extend(col), tileCols())};
 }
 
 TileRows Emitter::allRows(Value number) {
   TileRows rows;
-  rows.row = b.mul(number, b.i64(plan.clusterTile));
+  rows.row = b.mul(number, b.i64(plan.squareTile.rows));
   rows.end = operands.m;
   rows.pieces = operands.lhsPieces;
   return rows;
 }
 
 void Emitter::forEachTile(llvm::function_ref<Value(const TileRows &, Value, Value)> body) {
-  Value tiles = b.mul(numTileRows(), ceilDiv(operands.n, plan.clusterTile));
+  Value tiles = b.mul(numTileRows(), numTileCols());
   auto loop = scf::ForOp::create(b, b.clusterId(), b.truncate(tiles), b.numClusters(),
                                  ValueRange{zero});
   OpBuilder::InsertionGuard guard(b);
@@ -259,12 +269,16 @@ Value Emitter::piece(Value panels, Value panel, Value pieces, Value number) {
 void Emitter::copyTiles() {
   Value lastLhs = b.sub(ceilDiv(operands.m, panelRows), b.i64(1));
   Value lastRhs = b.sub(ceilDiv(operands.n, panelRows), b.i64(1));
-  auto panelOf = [&](Value first, Value last) {
-    return b.minS(b.add(b.divU(first, b.i64(panelRows)), b.extend(rank)), last);
+  auto panelOf = [&](Value first, Value number, Value last) {
+    return b.minS(b.add(b.divU(first, b.i64(panelRows)), number), last);
   };
   auto plus = [&](Value x, Value y) { return y ? b.add(x, y) : x; };
+  constexpr unsigned bothBlocks = (1 << WarpgroupPlan::blocksOfCluster) - 1;
+  Value own = b.extend(rank), ofPair = b.mul(own, b.i64(2));
   forEachTile([&](const TileRows &rows, Value col, Value count) -> Value {
-    Value lhs = panelOf(rows.row, lastLhs), rhs = plus(panelOf(col, lastRhs), rows.rhsPanel);
+    Value lhs = panelOf(rows.row, byShape(own, b.i64(0)), lastLhs);
+    Value rhs = plus(panelOf(col, byShape(own, ofPair), lastRhs), rows.rhsPanel);
+    Value second = plus(panelOf(col, b.add(ofPair, b.i64(1)), lastRhs), rows.rhsPanel);
     return b.loop(b.i64(0), rows.pieces, 1, ValueRange{count},
                   [&](Value number, ValueRange carried) -> SmallVector<Value> {
       Stage stage = stageAt(carried[0]);
@@ -272,14 +286,30 @@ void Emitter::copyTiles() {
       b.expectBytes(stage.full, stageBytes);
       Value lhsPiece = piece(operands.lhsPanels, lhs, operands.lhsPieces,
                              plus(number, rows.lhsPiece));
-      Value rhsPiece = piece(operands.rhsPanels, rhs, operands.rhsPieces,
-                             plus(number, rows.rhsPiece));
-      if (plan.sharesLHS())
-        std::swap(lhsPiece, rhsPiece);
-      constexpr unsigned bothBlocks = (1 << WarpgroupPlan::blocksOfCluster) - 1;
-      Value half = b.mul(b.add(rank, one), b.i32(panelPieceBytes));
-      b.copy(stage.address, lhsPiece, panelPieceBytes, stage.full);
-      b.copy(b.add(stage.address, half), rhsPiece, panelPieceBytes, stage.full, bothBlocks);
+      auto rhsPiece = [&](Value panel) {
+        return piece(operands.rhsPanels, panel, operands.rhsPieces, plus(number, rows.rhsPiece));
+      };
+      auto copySquare = [&] {
+        Value single = lhsPiece, shared = rhsPiece(rhs);
+        if (plan.sharesLHS())
+          std::swap(single, shared);
+        Value half = b.mul(b.add(rank, one), b.i32(panelPieceBytes));
+        b.copy(stage.address, single, panelPieceBytes, stage.full);
+        b.copy(b.add(stage.address, half), shared, panelPieceBytes, stage.full, bothBlocks);
+      };
+      auto copyWide = [&] {
+        Value half = b.mul(rank, b.i32(panelPieceBytes / 2));
+        b.copy(b.add(stage.address, half), b.at(lhsPiece, b.extend(half)), panelPieceBytes / 2,
+               stage.full, bothBlocks);
+        b.copy(b.add(stage.address, b.i32(panelPieceBytes)), rhsPiece(rhs), panelPieceBytes,
+               stage.full);
+        b.copy(b.add(stage.address, b.i32(2 * panelPieceBytes)), rhsPiece(second),
+               panelPieceBytes, stage.full);
+      };
+      if (operands.isWide)
+        b.ifThen(operands.isWide, copyWide, copySquare);
+      else
+        copySquare();
       return {b.add(carried[0], one)};
     })[0];
   });
@@ -319,7 +349,7 @@ SmallVector<Value> Emitter::descriptors(const TileRows &rows, Value address, Val
 SmallVector<Value> Emitter::multiplyStage(const TileRows &rows, const Stage &stage, Value piece,
                                           ValueRange sums) {
   b.wait(stage.full, stage.parity);
-  Value own = stage.address, both = b.add(own, b.i32(panelPieceBytes));
+  Value own = stage.address, both = b.add(own, b.i32(panelPieceBytes)); // one panel, and two
   Value number = b.sub(warpgroup, one);
   const WarpgroupOperandType &type = *lookupOperandType(plan.carrier);
   constexpr int32_t fragmentBytes = fragmentRows * pieceBytes;
@@ -329,8 +359,10 @@ SmallVector<Value> Emitter::multiplyStage(const TileRows &rows, const Stage &sta
     return b.multiply({type, plan.width(), /*accumulates=*/true, /*pending=*/1}, sums, lhs, rhs);
   }
   SmallVector<Value> result;
-  Value first = b.add(both, b.mul(number, b.i32(panelPieceBytes)));
-  SmallVector<Value> rhs = descriptors(rows, own, piece);
+  // Warpgroups have a panel each of the pair, A's in a square tile and B's in a wide one.
+  Value ofPair = b.add(both, b.mul(number, b.i32(panelPieceBytes)));
+  Value first = byShape(ofPair, own);
+  SmallVector<Value> rhs = descriptors(rows, byShape(own, ofPair), piece);
   for (unsigned i = 0; i < plan.fragments(); ++i) {
     SmallVector<Value> lhs = descriptors(rows, b.add(first, b.i32(i * fragmentBytes)), piece);
     SmallVector<Value> partial = b.multiply(
@@ -366,14 +398,24 @@ Emitter::Sums Emitter::multiplyTile(const TileRows &rows, Value count) {
   return sums;
 }
 
+/// Where in the cluster's tile the warpgroup's sums are.
+std::pair<Value, Value> Emitter::placeInTile() {
+  Value block = b.extend(rank), number = b.extend(b.sub(warpgroup, one)), none = b.i64(0);
+  auto times = [&](Value x, int64_t y) { return b.mul(x, b.i64(y)); };
+  constexpr int64_t colsOfBlock = WarpgroupPlan::wideTile.cols / WarpgroupPlan::blocksOfCluster;
+  if (plan.sharesLHS()) // warpgroups have panels of rows, or of columns
+    return {byShape(times(number, panelRows), none),
+            byShape(times(block, panelRows),
+                    b.add(times(block, colsOfBlock), times(number, panelRows)))};
+  Value row = times(number, fragmentRows);
+  return {b.add(row, byShape(times(block, panelRows), none)),
+          byShape(none, times(block, colsOfBlock))};
+}
+
 void Emitter::multiplyTiles() {
-  forEachTile([&](const TileRows &rows, Value col, Value count) -> Value {
-    Value own = b.mul(b.extend(rank), b.i64(panelRows));
-    int64_t rowsOfWarpgroup = plan.fragments() * fragmentRows;
-    Value first = b.mul(b.extend(b.sub(warpgroup, one)), b.i64(rowsOfWarpgroup));
-    Value tileRow = b.add(rows.row, first), tileCol = col;
-    (plan.sharesLHS() ? tileCol : tileRow) = b.add(plan.sharesLHS() ? tileCol : tileRow, own);
-    storeTile(rows, multiplyTile(rows, count), tileRow, tileCol);
+  auto [row, col] = placeInTile();
+  forEachTile([&, row = row, col = col](const TileRows &rows, Value first, Value count) -> Value {
+    storeTile(rows, multiplyTile(rows, count), b.add(rows.row, row), b.add(first, col));
     return b.add(count, b.truncate(rows.pieces));
   });
 }
@@ -680,7 +722,8 @@ void Emitter::storeRows(const TileRows &tile, ValueRange sums, const FragmentExp
   }
 }
 
-/// That nothing of the tile needs a branch of its own.
+/// That nothing of the warp's part of the tile needs a branch of its own: the same in all lanes,
+/// for they store together, and ptxas keeps descriptors in uniform registers only where it knows.
 Value Emitter::isWhole(const TileRows &tile, ArrayRef<FragmentExponents> exponents, Value row,
                        Value col) {
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
@@ -688,12 +731,12 @@ Value Emitter::isWhole(const TileRows &tile, ArrayRef<FragmentExponents> exponen
   for (const FragmentExponents &one : exponents)
     isWhole = both(isWhole, allModerate(b, one.rows, one.cols));
   if (!operands.lhsOverflow)
-    return isWhole;
+    return operands.rowExponents ? b.ofAllLanes(isWhole) : isWhole;
   Value flags = loadFlags(b, operands.lhsOverflow, row);
   for (unsigned done = 0; done < plan.width(); done += panelRows)
     flags = b.bitOr(flags, loadFlags(b, operands.rhsOverflow,
                                      panelCol(tile, b.add(col, b.i64(done)))));
-  return both(isWhole, b.equal(flags, zero));
+  return b.ofAllLanes(both(isWhole, b.equal(flags, zero)));
 }
 
 void Emitter::storeTile(const TileRows &tile, const Sums &sums, Value row, Value col) {
@@ -719,10 +762,12 @@ void Emitter::storeTile(const TileRows &tile, const Sums &sums, Value row, Value
     };
     b.ifThen(isWhole(tile, exponents, row, col), storeWhole, [&] { storeAs(StoreKind::cut); });
   };
-  if (operands.partial)
-    b.ifThen(operands.partial->isUsed, [&] { storeAs(StoreKind::partial); }, finish);
-  else
-    finish();
+  b.ifThen(b.lessS(col, operands.n), [&] { // of a wide tile it may have no columns
+    if (operands.partial)
+      b.ifThen(operands.partial->isUsed, [&] { storeAs(StoreKind::partial); }, finish);
+    else
+      finish();
+  });
 }
 
 //===----------------------------------------------------------------------===//

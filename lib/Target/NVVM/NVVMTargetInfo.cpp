@@ -205,12 +205,13 @@ protected:
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                     b.getDenseI32ArrayAttr({int32_t(shape.threads)}));
-    if (shape.cluster == 1)
-      return;
-    // One block a multiprocessor, whose warpgroups share out its registers.
-    kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
-                    b.getDenseI32ArrayAttr({int32_t(shape.cluster), 1, 1}));
-    kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+    // Of a cluster: one block a multiprocessor, whose warpgroups share out its registers.
+    unsigned resident = shape.cluster > 1 ? 1 : shape.resident;
+    if (resident)
+      kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(resident));
+    if (shape.cluster > 1)
+      kernel->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                      b.getDenseI32ArrayAttr({int32_t(shape.cluster), 1, 1}));
   }
 
   Value threadId(OpBuilder &b, Location loc) const override {

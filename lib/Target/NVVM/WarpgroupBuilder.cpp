@@ -142,6 +142,10 @@ Value WarpgroupBuilder::loadShared(Value address, int64_t offset) {
       *this, VectorType::get({4}, getI32Type()),
       emitAssembly(*this, words, text, "=r,=r,=r,=r,r", {address}));
 }
+Value WarpgroupBuilder::ofAllLanes(Value condition) {
+  return NVVM::VoteSyncOp::create(*this, getI1Type(), i32(-1), condition,
+                                  NVVM::VoteSyncKind::all);
+}
 void WarpgroupBuilder::syncWarp() {
   emitAssembly(*this, {}, "bar.warp.sync 0xffffffff;", "", {});
 }

@@ -94,6 +94,8 @@ public:
   /// 16 bytes, vector<4xi32>.
   mlir::Value loadShared(mlir::Value address, int64_t offset);
   void syncWarp();
+  /// Whether the condition holds in all lanes of the warp.
+  mlir::Value ofAllLanes(mlir::Value condition);
 
   /// What wgmma reads at `address`: groups of eight rows at a distance of `groupBytes`,
   /// in chunks of 16 bytes of K at a distance of `chunkDistance`.

@@ -17,7 +17,8 @@
 // Both operands are in the workspace as panels (Target/Panels.h).
 //
 // Tiles. A cluster makes 256 x 256 elements of C. Its blocks have one panel of the own
-// side each and share the two of the other side, half of which each block copies to both.
+// side each and share the two of the other side, half of which each block copies to both. Or
+// it makes 128 x 512: blocks have two panels of B each and share one of A.
 // Products of groups (TileRows) have tiles of some rows of A by one expert's panels of B, or
 // of all by all over some steps of K; what else lies in a piece is taken as zeros. Of a product
 // with fewer tiles than clusters, tiles are of parts of K, whose sums another kernel adds.
@@ -50,6 +51,11 @@ constexpr int64_t stepsOfPiece = pieceBytes / (2 * chunkBytes);
 /// Columns that a lane finishes at once: those that flags keep from being stored are as many.
 constexpr unsigned storedColumns = 8;
 
+/// Of C.
+struct TileSize {
+  int64_t rows, cols;
+};
+
 /// Every constant of a kernel.
 struct WarpgroupPlan {
   std::string carrier; ///< bf16, e5m2, e4m3 or s8
@@ -62,12 +68,12 @@ struct WarpgroupPlan {
   // Two sums for each element leave registers for half as wide an instruction.
   unsigned width() const { return promote ? 128 : 256; } ///< N of the instruction
   unsigned fragments() const { return promote ? 2 : 1; } ///< of 64 rows, of a warpgroup
-  /// Whether the panels that the blocks of a cluster share are A's.
+  /// Whether the panels that the blocks of a cluster share in a square tile are A's.
   bool sharesLHS() const { return promote; }
 
   static constexpr unsigned multiplyingWarpgroups = 2, blocksOfCluster = 2, stages = 4;
   static constexpr unsigned threads = 128 * (1 + multiplyingWarpgroups);
-  static constexpr int64_t clusterTile = 256; ///< rows and columns of C
+  static constexpr TileSize squareTile{256, 256}, wideTile{128, 512}; ///< of a cluster
   int64_t sharedBytes() const;
   /// What wgmma leaves: whether sums are s32 instead of f32.
   bool sumsIntegers() const;
@@ -77,7 +83,7 @@ struct WarpgroupPlan {
 
 /// What a row of tiles is the product of, i64.
 struct TileRows {
-  mlir::Value row;        ///< of A: the first, a multiple of clusterTile
+  mlir::Value row;        ///< of A: the first, a multiple of the tile's rows
   mlir::Value begin, end; ///< those of A that are stored; no begin: all up to the end
   mlir::Value result;     ///< what a row of A has less than the row of C; null: nothing
   mlir::Value rhsPanel;   ///< that of column 0; null: the first
@@ -92,7 +98,7 @@ struct TilesOfRows {
 };
 
 /// Where sums of parts of the contraction go as they are, f32 or s32: rows of `stride`, which
-/// like their number is a multiple of clusterTile.
+/// like their number is a multiple of a square tile's.
 struct PartialSums {
   mlir::Value isUsed; ///< i1, the same for all tiles
   mlir::Value sums;   ///< !llvm.ptr
@@ -119,6 +125,7 @@ struct WarpgroupOperands {
   mlir::Value rowExponents, colExponents;
   /// i32 by panel: what a row with its bit set makes is not stored; null: all is.
   mlir::Value lhsOverflow, rhsOverflow;
+  mlir::Value isWide; ///< i1: tiles are wide; null: they are square
   std::optional<TilesOfRows> tiles; ///< nothing: of all rows of A by all of B
   std::optional<PartialSums> partial; ///< nothing: sums are finished and stored
   std::optional<FragmentSink> sink;   ///< of what is finished; not with groups or flags
