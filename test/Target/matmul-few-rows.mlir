@@ -20,17 +20,11 @@
 // CHECK: tile.launch @product_matmul_rhs
 // CHECK: tile.launch @product_matmul grid
 
-// A turn has two steps, each of which is read anew when it was multiplied.
 // CHECK-LABEL: func.func @product_matmul_8(
-// CHECK-SAME: tile.resident = 4 : i64
-// CHECK: scf.for
+// CHECK-NOT: tile.resident
 // CHECK: tile.lookup_pairs
 // CHECK: tile.multiply_pairs
-// CHECK: tile.dot {{.*}} by "bf16" : tensor<16x256xi32, {{.*}}>, tensor<8x256xi32, {{.*}}> -> tensor<16x8x4xf32
-// CHECK: tile.load
-// CHECK: tile.dot {{.*}} by "bf16"
-// CHECK: tile.load
-// CHECK: scf.yield
+// CHECK: tile.dot {{.*}} by "bf16" : tensor<16x512xi32, {{.*}}>, tensor<8x512xi32, {{.*}}> -> tensor<16x8x4xf32
 // CHECK: tile.reduce addf
 
 // MANY-LABEL: func.func @product(
@@ -40,12 +34,24 @@
 // MANY: tile.launch @product_matmul_rhs grid
 // MANY: tile.launch @product_matmul grid
 
-// SM80-LABEL: llvm.func @product_matmul_8(
-// SM80-SAME: nvvm.minctasm = 4 : i32
 // SM80-LABEL: llvm.func @product_matmul_16(
 // SM80: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 // SM80-NOT: wgmma
 func.func @product(%x: !quad.tensor<?x?, #nv, axis = 1>, %w: !quad.tensor<?x?, #nv, axis = 0>) -> tensor<?x?xbf16> {
   %y = quad.matmul %x, %w : !quad.tensor<?x?, #nv, axis = 1>, !quad.tensor<?x?, #nv, axis = 0> -> tensor<?x?xbf16>
+  return %y : tensor<?x?xbf16>
+}
+
+// Blocks that read plain rows find room for four on a multiprocessor.
+// CHECK-LABEL: func.func @plain_matmul_8(
+// CHECK-SAME: tile.resident = 4 : i64
+// CHECK-LABEL: func.func @plain_matmul_16(
+// CHECK-NOT: tile.resident
+// CHECK: return
+// SM80-LABEL: llvm.func @plain_matmul_8(
+// SM80-SAME: nvvm.minctasm = 4 : i32
+func.func @plain(%x: tensor<?x?xbf16> {quad.unit_stride = 1 : i64, quad.divisible_by = array<i64: 1, 32>, quad.stride_divisible_by = array<i64: 8, 1>, quad.alignment = 16 : i64},
+                 %w: !quad.tensor<?x?, #nv, axis = 0>) -> tensor<?x?xbf16> {
+  %y = quad.matmul %x, %w : tensor<?x?xbf16>, !quad.tensor<?x?, #nv, axis = 0> -> tensor<?x?xbf16>
   return %y : tensor<?x?xbf16>
 }

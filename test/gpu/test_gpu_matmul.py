@@ -180,6 +180,19 @@ def test_scales_of_sums(names, target):
         assert bool((f(a, b).double() == exact_product(a, b)[0]).all())
 
 
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+@pytest.mark.parametrize("accum", ["default", "fast"])
+def test_exponents_far_apart(accum, dtype):
+    """Of rows and of neighbouring columns, some so large that a power of two would overflow."""
+    rng = np.random.default_rng(3)
+    x, w = (rng.standard_normal((rows, 256)) for rows in (300, 520))
+    x *= np.exp2(rng.choice([-20, 0, 20], (300, 1)))
+    w *= np.exp2(rng.choice([-75, -10, 0, 75], (520, 1)))
+    a, b = (qd.quantize(to_gpu(v.astype(np.float32)), "MXUF4") for v in (x, w))
+    y = product(dtype, accum)(a, b)
+    assert_close(y, *exact_product(a, b), error_bound("MXUF4", 256, accum, 300))
+
+
 @BOTH_ENGINES
 def test_rows_beyond_the_window(target):
     """A row whose exponents spread over more than e5m2 holds is multiplied without it, as exactly."""
@@ -242,9 +255,9 @@ def test_many_rows_beyond_the_window(m, n, k, target):
 
 @BOTH_ENGINES
 @pytest.mark.parametrize("fmt", ["UFP4_B", "NVFP4", "MXUF4"])
-@pytest.mark.parametrize("m", [3, 11, 150])
-def test_epilogues(fmt, m, target):
-    n, k = 136, 512
+@pytest.mark.parametrize("m, n", [(3, 136), (11, 136), (150, 136), (150, 520)])
+def test_epilogues(fmt, m, n, target):
+    k = 512
     a, b = quantized(m, k, fmt), quantized(n, k, fmt, seed=1)
     bias, gate = to_gpu(normal(1, n, "f32", seed=3)[0]), to_gpu(normal(m, n, "bf16", seed=4))
 

@@ -35,8 +35,9 @@ constexpr StringLiteral carriers[] = {"e1m2", "e2m1",     "e2m3",     "s4",  "s8
                                       "e4m3", "e4m3fnuz", "e5m2fnuz", "f16", "bf16"};
 /// Of few rows of the product a block makes so many columns, or as many as its blocks have rows.
 constexpr int64_t weightRowsOfFew = 16, mostWeightRows = 32;
-/// Blocks of few rows are about as many as four for each multiprocessor: all run at once.
-constexpr int64_t residentOfFew = 4;
+/// Blocks of the fewest rows are about as many as four for each multiprocessor. Where the product's
+/// rows are plain all of these find room for what is on its way; packed ones would wait for it.
+constexpr int64_t residentOfPlain = 4;
 
 /// What warps share out among them.
 enum class WarpsHave { Contraction, WeightRows };
@@ -48,7 +49,7 @@ struct DotBlock {
   int64_t granularity; ///< of the contraction: a step has whole blocks of both operands
   int64_t sumLength;   ///< of the contraction, where sums have scales: a block, or the longer
                        ///< one of an instruction; else 0
-  unsigned steps = 1;  ///< of a turn: what is on its way
+  unsigned runs = 1;   ///< of a lane in a row of a step: what is on its way
 
   /// Elements of a lane in a row: 16 bytes of codes; or a word, for scales take registers, and
   /// words that change lanes shared memory, but with those of 2^laneBits lanes a block.
@@ -73,7 +74,8 @@ Tiling operandTiling(const TargetInfo &target, const LinearLayout &atom, unsigne
   const unsigned lanesOfRow = llvm::count_if(atom.lane, isWord);
   const unsigned runBits = block.runBits(lanesOfRow);
   unsigned sharedBits = runBits + lanesOfRow + (ofContraction ? warpBits : 0);
-  unsigned alongBits = std::max<unsigned>(sharedBits, llvm::Log2_64_Ceil(block.granularity));
+  unsigned alongBits = std::max<unsigned>(sharedBits + llvm::Log2_32(block.runs),
+                                          llvm::Log2_64_Ceil(block.granularity));
   unsigned nextAlong = runBits, rowBits = llvm::Log2_64(rows);
   std::vector<uint64_t> reg, lane, warp;
   for (unsigned bit = 0; bit < runBits; ++bit)
@@ -351,39 +353,27 @@ Tile DotMatmulEmitter::blockScales(const PackedTile &packed, bool isWeights) {
   return arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(type, 1.0f));
 }
 
-/// A turn has several steps, each of which is read anew when it was multiplied, while the others
-/// are. What is read last, at the end again, is not multiplied.
+/// The next step is read while one is multiplied; what is read last, at the end again, is not.
 Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside) {
-  const int64_t along = weights.shape.along, turn = block.steps * along;
-  auto add = [&](Value x, int64_t y) -> Value {
-    return arith::AddIOp::create(t.b, t.loc, x, kernel.constant(y));
-  };
+  int64_t along = weights.shape.along;
   Value isEmpty = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, begin, end);
   auto ifOp = scf::IfOp::create(t.b, t.loc, sums.getType(), isEmpty, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(t.b);
   t.b.setInsertionPointToStart(ifOp.thenBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{sums});
   t.b.setInsertionPointToStart(ifOp.elseBlock());
+  Step first = load(begin, isInside);
   SmallVector<Value> carried{sums};
-  SmallVector<Step> steps;
-  for (unsigned i = 0; i < block.steps; ++i) {
-    steps.push_back(load(add(begin, i * along), isInside));
-    llvm::append_range(carried, steps.back().flat());
-  }
-  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(turn), carried);
+  llvm::append_range(carried, first.flat());
+  auto loop = scf::ForOp::create(t.b, t.loc, begin, end, kernel.constant(along), carried);
   t.b.setInsertionPointToStart(loop.getBody());
-  Value next = add(loop.getInductionVar(), turn);
+  Value next = arith::AddIOp::create(t.b, t.loc, loop.getInductionVar(), kernel.constant(along));
   Value isLast = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge, next, end);
   next = arith::SelectOp::create(t.b, t.loc, isLast, loop.getInductionVar(), next);
-  ValueRange read = loop.getRegionIterArgs();
-  SmallVector<Value> yielded{read.front()};
-  read = read.drop_front();
-  for (unsigned i = 0; i < block.steps; ++i) {
-    const size_t size = steps[i].flat().size();
-    yielded.front() = multiply(steps[i].with(read.take_front(size)), yielded.front());
-    llvm::append_range(yielded, load(add(next, i * along), isInside).flat());
-    read = read.drop_front(size);
-  }
+  Step following = load(next, isInside);
+  Step current = first.with(loop.getRegionIterArgs().drop_front());
+  SmallVector<Value> yielded{multiply(current, loop.getRegionIterArg(0))};
+  llvm::append_range(yielded, following.flat());
   scf::YieldOp::create(t.b, t.loc, yielded);
   t.b.setInsertionPointToEnd(ifOp.elseBlock());
   scf::YieldOp::create(t.b, t.loc, ValueRange{loop.getResult(0)});
@@ -392,14 +382,14 @@ Tile DotMatmulEmitter::sumSteps(Value begin, Value end, Tile sums, bool isInside
 
 /// Sums of weights' rows times the product's, (block.weightRows, block.rows).
 Tile DotMatmulEmitter::sumParts() {
-  // Whole turns of whole rows need no masks.
-  const int64_t turn = block.steps * weights.shape.along;
+  // Whole steps of whole rows need no masks.
+  int64_t step = weights.shape.along;
   Value length = kernel.pass(request.rhs.quantized->length);
   Value endOfRows = arith::AddIOp::create(t.b, t.loc, column, kernel.constant(block.weightRows));
   Value allRows = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sle, endOfRows,
                                         kernel.pass(request.rhs.quantized->rows));
   Value whole = arith::SelectOp::create(t.b, t.loc, allRows,
-                                        kernel.mul(kernel.div(length, turn), kernel.constant(turn)),
+                                        kernel.mul(kernel.div(length, step), kernel.constant(step)),
                                         kernel.constant(0));
   Tile none = arith::ConstantOp::create(t.b, t.loc, DenseElementsAttr::get(accType, 0.0f));
   Tile parts = sumSteps(kernel.constant(0), whole, none, /*isInside=*/true);
@@ -580,12 +570,12 @@ void emitDotMatmul(ScheduleBuilder &s, const TargetInfo &target, ModuleOp module
                    const MatmulRequest &request, const DotPlan &plan, int64_t rows) {
   quad::MatmulOp op = request.op;
   int64_t ofBlocks = rowsOfBlocks(quad::getQuantizedType(op.getRhs().getType()));
-  const unsigned steps = plan.choice.kBlock ? 1 : 2; // what changes lanes takes shared memory
+  const unsigned runs = plan.choice.kBlock ? 1 : 2; // what changes lanes takes shared memory
   DotBlock block{std::max(weightRowsOfFew, ofBlocks), rows, WarpsHave::Contraction,
-                 granularityOf(request), sumLengthOf(target, plan.choice), steps};
+                 granularityOf(request), sumLengthOf(target, plan.choice), runs};
   KernelBuilder kernel(s, target, name, module);
-  if (rows == rowsOfDots(target, plan).front()) // more do not fit the registers of that many
-    kernel.kernel->setAttr("tile.resident", s.b.getI64IntegerAttr(residentOfFew));
+  if (request.lhs.plain && rows == rowsOfDots(target, plan).front())
+    kernel.kernel->setAttr("tile.resident", s.b.getI64IntegerAttr(residentOfPlain));
   DotMatmulEmitter(kernel, request, plan.choice, block).emit();
 }
 

@@ -43,7 +43,7 @@ WarpgroupParts::WarpgroupParts(ScheduleBuilder &s, const WarpgroupPlan &plan,
 /// as its pieces take, and storing it as long as so many of them.
 Value WarpgroupParts::choose(Value tiles) const {
   // Of the GPUs with wgmma that there are: 132 multiprocessors, in pairs.
-  constexpr int64_t clusters = 66, most = 8, storing = 6, storingSums = 16;
+  constexpr int64_t clusters = 66, most = 8, storing = 2, storingSums = 16;
   auto cost = [&](int64_t parts) {
     Value rounds = s.ceilDiv(s.mul(tiles, s.constant(parts)), clusters);
     Value each = s.add(s.ceilDiv(pieces, parts), s.constant(parts > 1 ? storingSums : storing));

@@ -480,32 +480,15 @@ Value allModerate(WarpgroupBuilder &b, ArrayRef<Exponents> rows, ArrayRef<Expone
   return all;
 }
 
-/// `sums` by columns and rows, times the powers of both.
+/// `sums` by columns and rows, times the powers of both. Of exponents that may be anything that
+/// takes three times as many instructions, which only the ends of a product are worth.
 void Emitter::undoExponents(MutableArrayRef<Value> sums, ArrayRef<Exponents> rows,
                             ArrayRef<Exponents> cols, bool areModerate) {
-  auto scaled = [&](auto scale) {
-    SmallVector<Value> results;
-    for (size_t i = 0; i < sums.size(); ++i)
-      results.push_back(scale(sums[i], rows[i % rows.size()], cols[i / rows.size()]));
-    return results;
-  };
-  auto byPowers = [&](Value sum, const Exponents &row, const Exponents &col) {
-    return b.mulF(b.mulF(sum, row.powers), col.powers);
-  };
-  if (areModerate) {
-    llvm::copy(scaled(byPowers), sums.begin());
-    return;
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    const Exponents &row = rows[i % rows.size()], &col = cols[i / rows.size()];
+    sum = areModerate ? b.mulF(b.mulF(sum, row.powers), col.powers)
+                      : scaleByPower(b, sum, b.add(col.exponents, row.exponents));
   }
-  auto ifOp = scf::IfOp::create(b, TypeRange(ValueRange(sums)), allModerate(b, rows, cols),
-                                /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(ifOp.thenBlock());
-  scf::YieldOp::create(b, scaled(byPowers));
-  b.setInsertionPointToStart(ifOp.elseBlock());
-  scf::YieldOp::create(b, scaled([&](Value sum, const Exponents &row, const Exponents &col) {
-                         return scaleByPower(b, sum, b.add(col.exponents, row.exponents));
-                       }));
-  llvm::copy(ifOp.getResults(), sums.begin());
 }
 
 /// `words` are as many of each of four times eight columns: lanes exchange them such that
