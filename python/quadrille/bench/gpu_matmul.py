@@ -241,8 +241,11 @@ def _autograd(torch, n: int, repeats: int) -> Iterator[str]:
     """Forward and backward of such a layer by qd.torch.linear, its weights quantized anew, beside PyTorch's in bf16."""
     import quadrille.torch
 
-    yield "| linear, forward and backward by autograd | us | of the same in bf16 | bar |"
-    yield "|---|---|---|---|"
+    yield (
+        "| linear, forward and backward by autograd | us | of the same in bf16 | bar | kept for the backward pass beside w "
+        "| of bf16 |"
+    )
+    yield "|---|---|---|---|---|---|"
     x, w = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16, requires_grad=True) for _ in range(2))
     dy = torch.randn(n, n, device="cuda", dtype=torch.bfloat16)
 
@@ -257,7 +260,23 @@ def _autograd(torch, n: int, repeats: int) -> Iterator[str]:
         }
         times = alternate(torch, actions, repeats)
         ratio = times["bf16"] / times["mine"]
-        yield f"| {fmt} | {times['mine']:.0f} | {ratio:.2f} | {_bar(ratio, bar)} |"
+        kept = {name: kept_for_backward(torch, action, w) for name, action in actions.items()}
+        row = f"| {fmt} | {times['mine']:.0f} | {ratio:.2f} | {_bar(ratio, bar)} | "
+        yield row + f"{kept['mine']:.0f} MiB | {kept['bf16']:.0f} MiB |"
+
+
+def kept_for_backward(torch, action: Callable, parameter) -> float:
+    """MiB of the tensors that a forward pass saves, those apart that share memory with the parameter."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        action()
+    kept.pop(parameter.untyped_storage().data_ptr(), None)
+    return sum(kept.values()) / 2**20
 
 
 def _peak(torch, action: Callable) -> float:
