@@ -81,7 +81,7 @@ class Path:
 
     @property
     def matrix_per_step(self) -> int:
-        """Matrix instructions for one instruction's length of the contraction: those that no other one's sums go on in."""
+        """Matrix instructions for one instruction's length of the contraction: those that go on with no other's sums."""
         changed: set[str] = set()
         first = 0
         for before, after in (each.sums for each in self.instructions if each.products):

@@ -305,7 +305,8 @@ private:
   Value withSigns(Value bytes, Value codes, bool half) {
     Value even = arith::ShLIOp::create(b, loc, codes, splat(4));
     const unsigned first = half ? 2 : 0;
-    Value signs = target.permuteBytes(b, loc, even, codes, {first, first + 4, first + 1, first + 5});
+    Value signs = target.permuteBytes(b, loc, even, codes,
+                                      {first, first + 4, first + 1, first + 5});
     signs = arith::AndIOp::create(b, loc, signs, splat(int32_t(0x80808080)));
     return arith::OrIOp::create(b, loc, bytes, signs);
   }

@@ -242,8 +242,8 @@ def _autograd(torch, n: int, repeats: int) -> Iterator[str]:
     import quadrille.torch
 
     yield (
-        "| linear, forward and backward by autograd | us | of the same in bf16 | bar | kept for the backward pass beside w "
-        "| of bf16 |"
+        "| linear, forward and backward by autograd | us | of the same in bf16 | bar "
+        "| kept for the backward pass beside w | of bf16 |"
     )
     yield "|---|---|---|---|---|---|"
     x, w = (torch.randn(n, n, device="cuda", dtype=torch.bfloat16, requires_grad=True) for _ in range(2))
