@@ -24,6 +24,15 @@
 // CHECK:         st.shared.v4.b32
 // CHECK:         fence.proxy.async.shared::cta
 // CHECK:         scf.while
+// Of wide tiles each block copies half of A's panel to both, and two panels of B.
+// CHECK:         scf.if
+// CHECK:         arith.muli {{.*}}, %c8192_i32
+// CHECK:         multicast::cluster{{.*}} %{{.*}}, %{{.*}}, %c8192_i32
+// CHECK:         llvm.inline_asm {{.*}} %c16384_i32
+// CHECK:         llvm.inline_asm {{.*}} %c16384_i32
+// CHECK:         else
+// CHECK:         llvm.inline_asm {{.*}} %c16384_i32
+// CHECK:         multicast::cluster{{.*}} %c16384_i32
 // CHECK:         wgmma.mma_async
 // LLVM-LABEL:  llvm.func @forward_matmul(
 func.func @forward(%x: !a, %w: !w, %i: tensor<?xi32>) -> tensor<?x?xf32> {

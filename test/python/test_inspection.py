@@ -334,6 +334,17 @@ def test_a_product(target):
     assert report.main.matrix_per_step > 1 and steps > 1 and steps == int(steps)
 
 
+@pytest.mark.compiler
+@pytest.mark.skipif(bool(_MISSING), reason=_MISSING or "-")
+@pytest.mark.parametrize("fmt, accum", [("UFP4_B", None), ("MXUF4", None), ("MXUF4", "fast")])
+def test_descriptors_stay_in_uniform_registers(fmt, accum):
+    """Where ptxas does not see that an epilogue's lanes agree, it moves the loop's to other registers and back."""
+    a = qd.spec(f"{fmt}[4096,4096]")
+    reports = inspection.inspect(qd.jit(lambda a, b: qd.matmul(a, b.T, accum=accum)), "sm_90a", a=a, b=a)
+    (report,) = [r for r in reports if r.turns]
+    assert not [each.name for each in report.main.instructions if each.name.startswith("R2UR")]
+
+
 def test_products_without_one_size_are_refused():
     twice = qd.jit(lambda a, b: (qd.matmul(a, b.T), qd.matmul(b, a.T)))
     a = qd.spec("MXUF4[256,256]")

@@ -58,7 +58,7 @@ protected:
   using TargetInfo::TargetInfo;
 
   struct LaunchShape {
-    unsigned threads; ///< of a block
+    unsigned threads;  ///< of a block
     unsigned cluster;  ///< blocks that run together
     unsigned resident; ///< blocks that a multiprocessor should hold at once; 0: as it comes
   };
