@@ -116,6 +116,14 @@ def test_many_rows(target, name):
         check(qd.jit(products), target, a, b, acc)
 
 
+@pytest.mark.skipif("gfx950" not in TARGETS, reason="its blocks read of two panels of weights in fp6")
+@pytest.mark.parametrize("n", [128, 300])
+def test_blocks_of_two_panels(n):
+    """Where the second one exists, and where it does not."""
+    a, b = small_integers(37, 640, "MXUF4", 1), small_integers(n, 640, "MXINT4", 2)
+    check(qd.jit(lambda a, b: qd.matmul(a, b.T, dtype="f32")), "gfx950", a, b)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_sums_of_long_blocks(target):
     """f32 scales of 128: their sums are worth instructions for bytes."""

@@ -169,6 +169,10 @@ private:
     int64_t rows;
     LinearLayout layout, scales;
     Value first;
+    Value outer; ///< of the schedule: rows in all
+
+    int64_t panelsOfBlock() const { return std::max<int64_t>(1, rows / panelRows); }
+    int64_t rowsOfPanel() const { return std::min<int64_t>(rows, panelRows); }
   };
 
   /// What both sides have of a step; without scales where the instruction takes none.
@@ -184,6 +188,7 @@ private:
     static Step of(ValueRange all) { return {all[0], all[1], all.drop_front(2)}; }
   };
 
+  Value panelDistance(const Operand &operand, Value distance);
   Tile load(const Operand &operand, Value turn, int64_t step);
   Tile loadScales(const Operand &operand, Value turn, int64_t step);
   /// `before` is the step before in its turn, or null.
@@ -227,13 +232,24 @@ PanelDotsEmitter::PanelDotsEmitter(KernelBuilder &kernel, const MatmulRequest &r
     return atom.wordsOfScale ? scalesLayout(atom, operand, order, held, words) : LinearLayout();
   };
   weights.emplace(Operand{rhs.panels, rows, ofWeights, ofScales(atom.lhs, ofRows, ofWeights),
-                          kernel.tileOrigin(0, rows)});
+                          kernel.tileOrigin(0, rows), request.result.sizes[1]});
   inputs.emplace(Operand{lhs.panels, size.columns, sharedLayout(target, size.columns, words),
                          ofScales(atom.rhs, ofColumns, inputsOfWarp),
-                         kernel.tileOrigin(1, size.columns)});
+                         kernel.tileOrigin(1, size.columns), request.result.sizes[0]});
   accType = sumsType(target, atom, ofRows, ofColumns, size.rowsOfWarp, size.columns,
                      t.b.getF32Type());
-  assert(rows <= panelRows && size.columns <= panelRows && "a block reads of one panel each");
+  assert((rows <= panelRows || atom.wordsOfScale) && size.columns <= panelRows &&
+         "flags are those of one panel");
+}
+
+/// From one of the block's panels to the next: where there is none that one again, whose rows lie
+/// beyond the product's.
+Value PanelDotsEmitter::panelDistance(const Operand &operand, Value distance) {
+  Value count = kernel.pass(kernel.schedule.ceilDiv(operand.outer, panelRows));
+  Value last = arith::SubIOp::create(t.b, t.loc, count, kernel.constant(1));
+  Value isLast = arith::CmpIOp::create(t.b, t.loc, arith::CmpIPredicate::sge,
+                                       kernel.div(operand.first, panelRows), last);
+  return arith::SelectOp::create(t.b, t.loc, isLast, kernel.constant(0), distance);
 }
 
 /// (rows, words), i32. Panels are whole: nothing lies outside. Where an instruction takes a byte of
@@ -248,10 +264,12 @@ Tile PanelDotsEmitter::load(const Operand &operand, Value turn, int64_t step) {
   const int64_t runsOfPiece = std::min(chunks / run, std::max<int64_t>(1, chunksOfPiece / apart));
   auto flat = tile::withLayout(RankedTensorType::get({operand.rows, words}, t.b.getI32Type()),
                                operand.layout);
-  // Group, row; piece, run, chunk, word.
-  const int64_t pieces = chunks / run / runsOfPiece;
-  auto type = tile::reshapedType(flat, {operand.rows / groupRows, groupRows, pieces, runsOfPiece,
-                                        run, wordsOfChunk});
+  // Panel, if there are several; group, row; piece, run, chunk, word.
+  const int64_t pieces = chunks / run / runsOfPiece, panels = operand.panelsOfBlock();
+  const size_t without = panels == 1;
+  const int64_t shape[] = {panels, operand.rowsOfPanel() / groupRows, groupRows, pieces,
+                           runsOfPiece, run, wordsOfChunk};
+  auto type = tile::reshapedType(flat, ArrayRef(shape).drop_front(without));
   Value panel = kernel.div(operand.first, panelRows);
   Value row = arith::RemUIOp::create(t.b, t.loc, operand.first, c(panelRows));
   Value ofPanel = kernel.pass(operand.panels.pieces);
@@ -261,17 +279,24 @@ Tile PanelDotsEmitter::load(const Operand &operand, Value turn, int64_t step) {
                                    ValueRange{bytes});
   Value piece = arith::AddIOp::create(t.b, t.loc, kernel.mul(turn, c(plan.dots->piecesOfTurn())),
                                       c(inTurn / chunksOfPiece));
-  Value offsets[] = {kernel.div(row, groupRows), c(0), piece, c(0), c(inTurn % chunksOfPiece),
-                     c(0)};
-  Value bounds[] = {c(panelRows / groupRows), c(groupRows), ofPanel, c(runsOfPiece),
+  Value offsets[] = {c(0), kernel.div(row, groupRows), c(0), piece, c(0),
+                     c(inTurn % chunksOfPiece), c(0)};
+  Value bounds[] = {c(panels), c(panelRows / groupRows), c(groupRows), ofPanel, c(runsOfPiece),
                     c(chunksOfPiece), c(wordsOfChunk)};
   constexpr int64_t wordsOfRow = pieceBytes / bytesOfWord;
-  Value strides[] = {c(groupRows * wordsOfRow),          c(wordsOfChunk),
-                     c(panelRows * wordsOfRow),          c(apart * groupRows * wordsOfChunk),
-                     c(groupRows * wordsOfChunk),        c(1)};
+  Value distance =
+      without ? Value() : panelDistance(operand, kernel.mul(ofPanel, c(panelRows * wordsOfRow)));
+  Value strides[] = {distance,
+                     c(groupRows * wordsOfRow),
+                     c(wordsOfChunk),
+                     c(panelRows * wordsOfRow),
+                     c(apart * groupRows * wordsOfChunk),
+                     c(groupRows * wordsOfChunk),
+                     c(1)};
   Value inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
-  Tile loaded = tile::LoadOp::create(t.b, t.loc, type, base, offsets, bounds, strides, inside,
-                                     t.b.getI64IntegerAttr(chunkBytes),
+  auto present = [&](ArrayRef<Value> dims) { return ValueRange(dims.drop_front(without)); };
+  Tile loaded = tile::LoadOp::create(t.b, t.loc, type, base, present(offsets), present(bounds),
+                                     present(strides), inside, t.b.getI64IntegerAttr(chunkBytes),
                                      t.b.getI64IntegerAttr(wordsOfChunk));
   return t.reshape(loaded, flat.getShape());
 }
@@ -280,21 +305,30 @@ Tile PanelDotsEmitter::load(const Operand &operand, Value turn, int64_t step) {
 Tile PanelDotsEmitter::loadScales(const Operand &operand, Value turn, int64_t step) {
   auto c = [&](int64_t value) { return kernel.constant(value); };
   const int64_t perRow = atom.scaleWords();
-  auto type = tile::withLayout(RankedTensorType::get({operand.rows, perRow}, t.b.getI32Type()),
+  auto flat = tile::withLayout(RankedTensorType::get({operand.rows, perRow}, t.b.getI32Type()),
                                operand.scales);
+  const int64_t panels = operand.panelsOfBlock();
+  const size_t without = panels == 1;
+  const int64_t shape[] = {panels, operand.rowsOfPanel(), perRow};
+  auto type = tile::reshapedType(flat, ArrayRef(shape).drop_front(without));
   // Panel, turn, row.
   Value turns = kernel.div(kernel.pass(operand.panels.pieces), plan.dots->piecesOfTurn());
   Value before = kernel.mul(kernel.div(operand.first, panelRows), turns);
   Value chunk = kernel.mul(arith::AddIOp::create(t.b, t.loc, before, turn), c(panelRows));
   Value row = arith::RemUIOp::create(t.b, t.loc, operand.first, c(panelRows));
-  Value offsets[] = {arith::AddIOp::create(t.b, t.loc, chunk, row),
+  Value distance =
+      without ? Value() : panelDistance(operand, kernel.mul(turns, c(panelRows * wordsOfChunk)));
+  Value offsets[] = {c(0), arith::AddIOp::create(t.b, t.loc, chunk, row),
                      c(chooses ? 0 : step * perRow)};
-  Value bounds[] = {c(int64_t(1) << 40), c(wordsOfChunk)}, strides[] = {c(wordsOfChunk), c(1)};
+  Value bounds[] = {c(panels), c(int64_t(1) << 40), c(wordsOfChunk)};
+  Value strides[] = {distance, c(wordsOfChunk), c(1)};
   Value inside = arith::ConstantOp::create(t.b, t.loc, t.b.getBoolAttr(true));
-  return tile::LoadOp::create(t.b, t.loc, type, kernel.pass(operand.panels.scales), offsets,
-                              bounds, strides, inside,
-                              t.b.getI64IntegerAttr(perRow * bytesOfWord),
-                              t.b.getI64IntegerAttr(perRow));
+  auto present = [&](ArrayRef<Value> dims) { return ValueRange(dims.drop_front(without)); };
+  Tile loaded = tile::LoadOp::create(t.b, t.loc, type, kernel.pass(operand.panels.scales),
+                                     present(offsets), present(bounds), present(strides), inside,
+                                     t.b.getI64IntegerAttr(perRow * bytesOfWord),
+                                     t.b.getI64IntegerAttr(perRow));
+  return t.reshape(loaded, flat.getShape());
 }
 
 PanelDotsEmitter::Step PanelDotsEmitter::load(Value turn, int64_t step, const Step *before) {

@@ -151,13 +151,16 @@ public:
   /// Accumulators and decoded operands fit 256 registers, of RDNA3 with HIF4's long steps too.
   DotTile dotTile(StringRef) const override { return {32, getLanes()}; }
   /// Accumulators and the operands of two steps fit 256 registers: where an instruction takes 128
-  /// bytes of a row, with half the accumulators.
+  /// bytes of a row, with half the accumulators. With scales (fp6) that would keep shared memory
+  /// busy for longer than the instructions, so it takes more registers and reads half as much.
   PanelTile panelTile(const MmaAtom &atom) const override {
     constexpr unsigned bytesOfWord = 4, least = 64;
     unsigned bytes = std::max(least, atom.k * bytesOfWord);
     if (getLanes() == 32)
       return {32, 64, bytes};
-    return {64, bytes > least ? 64u : 128u, bytes};
+    if (bytes > least)
+      return {atom.wordsOfScale ? 128u : 64u, 64, bytes};
+    return {64, 128, bytes};
   }
   SmallVector<Value> multiplyFragments(OpBuilder &b, Location loc, StringRef carrier,
                                        const MmaFragment &lhs, const MmaFragment &rhs,
