@@ -88,7 +88,8 @@ private:
   mlir::FailureOr<ScheduledMap> scheduledMap(quad::LaunchOp launch, mlir::Region &body, mlir::ValueRange inputs,
                                        mlir::Type element);
 
-  ScheduledTensor resultTensor(mlir::Value result, mlir::Value rows, mlir::Value length, mlir::Value ownLength);
+  ScheduledTensor resultTensor(mlir::Value result, mlir::Value rows, mlir::Value length,
+                               mlir::Value ownLength);
   ScheduledMatrix resultMatrix(mlir::Value result, mlir::Value rows, mlir::Value cols);
   mlir::Value resultScalar(mlir::Value result);
   mlir::Value resultVector(mlir::Value result, mlir::Value length);

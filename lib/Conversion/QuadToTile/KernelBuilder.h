@@ -36,7 +36,7 @@ struct ScheduledMatrix {
   /// Powers of two that divide the sizes.
   int64_t divisors[2] = {1, 1};
   /// The dimension whose size includes padding, as the caller alone knows how much that is.
-  std::optional<unsigned> paddedDim;
+  std::optional<unsigned> paddedDim = {};
 };
 
 /// What elementwise code reads: a number (f32), or a matrix that repeats along the
@@ -64,7 +64,7 @@ struct ScheduledTensor {
   llvm::SmallVector<mlir::Value> scales; ///< inner to outer
   mlir::Value rows, length;              ///< i64; length of the axis as stored
   int64_t divisor = 1;                   ///< a power of two that divides length
-  mlir::Value ownLength;                 ///< of the axis without padding; null: not known
+  mlir::Value ownLength = {};            ///< of the axis without padding; null: not known
   int64_t alignment = 0;                 ///< bytes that divide the arrays' addresses; 0: not known
   int64_t rowsDivisor = 1;               ///< a power of two that divides rows
 };

@@ -113,11 +113,7 @@ void WarpgroupMatmulEmitter::emitProduct(const PanelSide &lhs, const PanelSide &
                                    passIf(lhs.panels.exponents),
                                    passIf(rhs.panels.exponents),
                                    passIf(lhs.panels.overflow),
-                                   passIf(rhs.panels.overflow),
-                                   Value(),
-                                   std::nullopt,
-                                   std::nullopt,
-                                   std::nullopt};
+                                   passIf(rhs.panels.overflow)};
   quad::MatmulOp op = request.op;
   OperandFormats formats = formatsOf(op);
   const int shift = panels.choice.a.shift + panels.choice.b.shift;

@@ -125,10 +125,10 @@ struct WarpgroupOperands {
   mlir::Value rowExponents, colExponents;
   /// i32 by panel: what a row with its bit set makes is not stored; null: all is.
   mlir::Value lhsOverflow, rhsOverflow;
-  mlir::Value isWide; ///< i1: tiles are wide; null: they are square
-  std::optional<TilesOfRows> tiles; ///< nothing: of all rows of A by all of B
-  std::optional<PartialSums> partial; ///< nothing: sums are finished and stored
-  std::optional<FragmentSink> sink;   ///< of what is finished; not with groups or flags
+  mlir::Value isWide = {};                 ///< i1: tiles are wide; null: they are square
+  std::optional<TilesOfRows> tiles = {};   ///< nothing: of all rows of A by all of B
+  std::optional<PartialSums> partial = {}; ///< nothing: sums are finished and stored
+  std::optional<FragmentSink> sink = {};   ///< of what is finished; not with groups or flags
 };
 
 /// Whether some of so many columns of a row, from `col` on and both as panels have them, are
