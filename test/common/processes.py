@@ -28,7 +28,8 @@ def _start(rank, port, body, device):
         body(rank, device)
     finally:
         dist.destroy_process_group()
-    # Without the interpreter's end, in which a thread of gloo's that asks for its lock aborts the process.
+    # Without the interpreter's end: a process aborted once ("terminate called without an active exception"), as threads
+    # of gloo's do that ask for the interpreter's lock then.
     os._exit(0)
 
 
